@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Zoneward: a Kubernetes operator for Redis Cluster that keeps every shard's members in
+//! different zones.
+//!
+//! Data flows one way, and each stage is a folder:
+//!
+//! ```text
+//! watches -> stores ┐
+//!                   ├ observe -> Observation ┐
+//! ask each member ──┘                        ├ plan -> Plan -> check -> act -> status
+//! spec -> validate -> Desired ───────────────┘
+//! ```
+//!
+//! `model`, `plan`, `status` and `resources` are pure. Only `observe` reads and only `act`
+//! writes, both through the traits in [`ports`]. ARCHITECTURE.md has the map.
+
+pub mod api;
+pub mod model;
+pub mod plan;
+pub mod ports;
+pub mod status;

@@ -1,0 +1,21 @@
+//! The `RedisCluster` resource: what users write and read.
+//!
+//! Derives only: no client, no decision. `crds/` is generated from here; `tests/crds.rs` fails
+//! when it is stale. Only fields that work are in it.
+
+#[allow(
+    unreachable_pub,
+    reason = "the derive macros re-export their types one level down"
+)]
+mod spec;
+#[allow(
+    unreachable_pub,
+    reason = "the derive macros re-export their types one level down"
+)]
+mod status;
+
+pub use spec::{
+    AuthSpec, Persistence, PodTemplate, RedisCluster, RedisClusterSpec, RetainPolicy, Storage,
+    WhenUnsatisfiable, ZonesSpec,
+};
+pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

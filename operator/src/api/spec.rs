@@ -1,0 +1,264 @@
+//! `RedisCluster.spec`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::RedisClusterStatus;
+
+/// A Redis Cluster (or Valkey cluster) whose leaders and followers live in different zones.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "zoneward.io",
+    version = "v1alpha1",
+    kind = "RedisCluster",
+    plural = "redisclusters",
+    shortname = "rdc",
+    category = "all",
+    namespaced,
+    status = "RedisClusterStatus",
+    derive = "PartialEq",
+    doc = "A Redis Cluster (or Valkey cluster) whose leaders and followers live in different zones.",
+    printcolumn(name = "Leaders", type_ = "integer", json_path = ".spec.leaders"),
+    printcolumn(name = "Followers", type_ = "integer", json_path = ".spec.followersPerLeader"),
+    printcolumn(name = "Slots", type_ = "integer", json_path = ".status.slotsServed"),
+    printcolumn(
+        name = "Zone-safe",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ZoneSafe\")].status"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name is longer than 40 characters: pods and volumes add up to 14 characters to it, choose a shorter one"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name names Services too: write lower-case letters, digits and '-', and begin with a letter")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
+    validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
+    validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
+    validation = Rule::new("has(self.persistence) == has(oldSelf.persistence) && (!has(self.persistence) || self.persistence == oldSelf.persistence)").message("spec.persistence cannot be changed yet: make a new RedisCluster with the wanted persistence"),
+    validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
+    validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
+    validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
+    validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
+)]
+pub struct RedisClusterSpec {
+    /// The Redis (7.0 or later) or Valkey (8 or later) image. Engine and version are read from
+    /// the running members.
+    #[schemars(length(min = 1))]
+    pub image: String,
+
+    /// How many shards, each with one leader and an even part of the 16384 slots.
+    #[serde(default = "default_leaders")]
+    #[schemars(range(min = 1, max = 500))]
+    pub leaders: u32,
+
+    /// How many followers each leader has, each in a zone of its own.
+    #[serde(default = "default_followers_per_leader")]
+    #[schemars(range(min = 0, max = 5))]
+    pub followers_per_leader: u32,
+
+    /// Which zones may be used, and how strictly.
+    #[serde(default)]
+    pub zones: ZonesSpec,
+
+    /// Volumes for the members. Left out, the data lives in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+
+    /// What is written to the volumes. Left out: Aof with storage, None without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<Persistence>,
+
+    /// cluster-node-timeout in service, in milliseconds: how long a member may be silent before
+    /// the others take it for dead.
+    #[serde(default = "default_node_timeout_millis")]
+    #[schemars(range(min = 500, max = 60000))]
+    pub node_timeout_millis: u64,
+
+    /// redis.conf directives for all members, such as maxmemory: 2gb. Directives that Zoneward
+    /// sets itself are refused.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self.all(name, name.matches('^[a-z][a-z0-9-]*$'))").message("spec.config: write directives' names in lower case, as redis.conf has them"),
+        validation = Rule::new("self.all(name, !(name in ['port', 'bind', 'dir', 'daemonize', 'include', 'loadmodule', 'user', 'aclfile', 'requirepass', 'masterauth', 'masteruser', 'primaryauth', 'primaryuser', 'replicaof', 'slaveof', 'dbfilename', 'save', 'appendonly', 'appenddirname', 'appendfilename', 'protected-mode', 'logfile', 'pidfile', 'supervised', 'databases', 'rename-command', 'enable-debug-command', 'enable-protected-configs', 'enable-module-command']) && !name.startsWith('cluster-') && !name.startsWith('tls-'))").message("spec.config names a directive that Zoneward owns: cluster-* and tls-*, port, bind, dir, user and password settings, replicaof, save and appendonly (use spec.persistence), and whatever else would cut a member off. Remove it; nodeTimeoutMillis, persistence and auth have fields of their own"),
+        validation = Rule::new("self.all(name, !self[name].contains('\\n'))").message("spec.config: a directive's value must be one line"))]
+    pub config: BTreeMap<String, String>,
+
+    /// How clients log in.
+    #[serde(default)]
+    pub auth: AuthSpec,
+
+    /// The owner's part of the members' pods.
+    #[serde(default)]
+    pub pod: PodTemplate,
+
+    /// Observe and report, touch nothing.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// Which zones may be used, and how strictly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ZonesSpec {
+    /// The label of hosts whose value is the zone.
+    #[serde(default = "default_topology_key")]
+    #[schemars(length(min = 1))]
+    pub topology_key: String,
+
+    /// The zones that may be used. Empty allows all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
+
+    /// DoNotSchedule: a member that finds no zone of its own waits. ScheduleAnyway: it shares one.
+    #[serde(default)]
+    pub when_unsatisfiable: WhenUnsatisfiable,
+}
+
+impl Default for ZonesSpec {
+    fn default() -> Self {
+        Self {
+            topology_key: default_topology_key(),
+            allowed: Vec::new(),
+            when_unsatisfiable: WhenUnsatisfiable::default(),
+        }
+    }
+}
+
+/// What happens to a member that finds no zone of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WhenUnsatisfiable {
+    /// It waits.
+    #[default]
+    DoNotSchedule,
+    /// It shares a zone with another member of its shard.
+    ScheduleAnyway,
+}
+
+/// Volumes for the members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// The size of each member's volume, such as 10Gi.
+    #[schemars(regex(pattern = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))]
+    pub size: String,
+
+    /// The StorageClass. Left out: the Kubernetes cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class_name: Option<String>,
+
+    /// What becomes of a volume when its member or the RedisCluster is deleted.
+    #[serde(default)]
+    pub retain: RetainPolicy,
+}
+
+/// What becomes of a volume that is needed no more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RetainPolicy {
+    /// It stays until somebody deletes it.
+    #[default]
+    Retain,
+    /// It is deleted.
+    Delete,
+}
+
+/// What is written to the volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Persistence {
+    /// Nothing.
+    None,
+    /// Snapshots, by the server's default schedule.
+    Rdb,
+    /// Every write, flushed each second.
+    Aof,
+}
+
+/// How clients log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.enabled || !has(self.secretName)").message("spec.auth.secretName needs auth: write enabled: true, or remove secretName"))]
+pub struct AuthSpec {
+    /// Whether clients need a password. Off lets everybody in who reaches the pods.
+    #[serde(default = "default_true")]
+    pub enabled: bool,
+
+    /// A Secret of yours with the key `password`, for the user `default`. Left out, the Secret
+    /// `<name>-auth` is made with a random one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub secret_name: Option<String>,
+}
+
+impl Default for AuthSpec {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            secret_name: None,
+        }
+    }
+}
+
+/// The owner's part of the members' pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodTemplate {
+    /// Resources of the container `redis`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+
+    /// Tolerations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+
+    /// Labels that a host must carry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// Priority class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+
+    /// More labels. Those under app.kubernetes.io and zoneward.io are ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+
+    /// More annotations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+
+    /// Service account; its token is never mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+
+    /// How the image is pulled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+}
+
+fn default_leaders() -> u32 {
+    3
+}
+
+fn default_followers_per_leader() -> u32 {
+    1
+}
+
+fn default_node_timeout_millis() -> u64 {
+    5000
+}
+
+fn default_topology_key() -> String {
+    "topology.kubernetes.io/zone".to_owned()
+}
+
+fn default_true() -> bool {
+    true
+}

@@ -1,0 +1,71 @@
+//! What the owner asked for, validated: the only reading of a spec that `plan` sees.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ClusterKey;
+use crate::api::{Persistence, PodTemplate, Storage, WhenUnsatisfiable};
+
+/// A spec that can work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Desired {
+    /// Which RedisCluster.
+    pub key: ClusterKey,
+    /// The uid of the RedisCluster object, for owner references.
+    pub uid: String,
+    /// The generation of the spec.
+    pub generation: i64,
+    /// The image of the members.
+    pub image: String,
+    /// How many shards.
+    pub leaders: u32,
+    /// How many followers each shard has.
+    pub followers_per_leader: u32,
+    /// Where members may live.
+    pub zones: Zones,
+    /// Volumes; none keeps the data in memory only.
+    pub storage: Option<Storage>,
+    /// What is written to the volumes.
+    pub persistence: Persistence,
+    /// `cluster-node-timeout` in service, in milliseconds.
+    pub node_timeout_millis: u64,
+    /// The owner's redis.conf directives.
+    pub config: BTreeMap<String, String>,
+    /// How clients log in.
+    pub auth: Auth,
+    /// The owner's part of the pods.
+    pub pod: PodTemplate,
+    /// Observe and report, touch nothing.
+    pub paused: bool,
+}
+
+impl Desired {
+    /// Members of a whole shard.
+    pub fn members_per_shard(&self) -> u32 {
+        self.followers_per_leader + 1
+    }
+}
+
+/// Where members may live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Zones {
+    /// The label of hosts whose value is the zone.
+    pub topology_key: String,
+    /// The zones that may be used; empty allows all.
+    pub allowed: Vec<String>,
+    /// Whether a member without a zone of its own waits, or shares one.
+    pub when_unsatisfiable: WhenUnsatisfiable,
+}
+
+/// How clients log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth {
+    /// Off lets everybody in.
+    pub enabled: bool,
+    /// The owner's Secret with key `password`; none lets us generate `<cluster>-auth`.
+    pub secret_name: Option<String>,
+}

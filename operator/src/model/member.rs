@@ -1,0 +1,171 @@
+//! What a member said when it was asked, or that it was silent.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ClusterView, MemberId, RunId};
+
+/// Leads its shard, or follows the one that does.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Owns the shard's slots and takes its writes.
+    Leader,
+    /// Copies the leader.
+    Follower,
+}
+
+impl Role {
+    /// As it stands in labels and status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+        }
+    }
+}
+
+/// Which server a member runs.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Engine {
+    /// redis-server.
+    Redis,
+    /// valkey-server.
+    Valkey,
+}
+
+/// Version of a server: major, minor, patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// The outcome of asking a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Asked {
+    /// It answered all questions.
+    Answered(Box<MemberAnswer>),
+    /// It did not.
+    Silent(SilenceReason),
+    /// It was not asked: it has no address, or we no credentials for it. Not a sign of anything.
+    NotAsked,
+}
+
+/// Why a member did not answer. Silence is never proof of death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SilenceReason {
+    /// Nothing came back in time.
+    Timeout,
+    /// The host answered that nothing listens there.
+    Refused,
+    /// The connection broke or could not be made.
+    Unreachable,
+    /// It answered, but not with what we asked for: wrong password, loading, unreadable reply.
+    Unusable,
+}
+
+/// What a member says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberAnswer {
+    /// Its id.
+    pub id: MemberId,
+    /// Which run of the process this is.
+    pub run_id: RunId,
+    /// The server.
+    pub engine: Engine,
+    /// Its version.
+    pub version: Version,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Whether it is still reading its data from disk.
+    pub loading: bool,
+    /// Keys that it holds, all databases.
+    pub keys: u64,
+    /// Bytes of memory in use.
+    pub used_memory_bytes: u64,
+    /// Clients connected.
+    pub connected_clients: u64,
+    /// Whether clients and followers may log in (DESIGN section 4: every process starts closed).
+    pub is_open: bool,
+    /// `cluster-node-timeout` in force.
+    pub node_timeout_millis: u64,
+    /// Its place in replication.
+    pub replication: Replication,
+    /// Its view of the Redis Cluster.
+    pub view: ClusterView,
+}
+
+impl MemberAnswer {
+    /// The role it says it has.
+    pub fn role(&self) -> Role {
+        match self.replication.upstream {
+            None => Role::Leader,
+            Some(_) => Role::Follower,
+        }
+    }
+
+    /// Whether it is a follower whose copy is complete and fed: initial sync done, link up.
+    pub fn is_in_sync(&self) -> bool {
+        self.replication
+            .upstream
+            .as_ref()
+            .is_some_and(|link| link.is_up && !link.is_syncing && !self.loading)
+    }
+}
+
+/// `INFO replication`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replication {
+    /// Names one history of writes; followers share their leader's.
+    pub replication_id: String,
+    /// How far along that history: a leader's own offset, a follower's processed one, in bytes.
+    pub offset: u64,
+    /// Set on a follower.
+    pub upstream: Option<UpstreamLink>,
+    /// The followers connected to it.
+    pub followers: Vec<FollowerLink>,
+}
+
+/// A follower's link to its leader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamLink {
+    /// The address that it copies from, as text: it may be a name or stale.
+    pub host: String,
+    /// The port that it copies from.
+    pub port: u16,
+    /// `master_link_status:up`.
+    pub is_up: bool,
+    /// A full copy is being made.
+    pub is_syncing: bool,
+    /// Seconds since the leader was last heard, while the link is up.
+    pub last_io_seconds: Option<u64>,
+}
+
+/// A leader's link to one follower.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FollowerLink {
+    /// The follower's address.
+    pub ip: Option<IpAddr>,
+    /// Whether the initial copy is complete and the stream runs.
+    pub is_online: bool,
+    /// The last offset that it acknowledged, in bytes.
+    pub offset: u64,
+    /// Seconds since that acknowledgement.
+    pub lag_seconds: u64,
+}

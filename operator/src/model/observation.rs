@@ -1,0 +1,149 @@
+//! All that was seen in one round, before anything is decided.
+//!
+//! Unknown is not down and a partial view is no proof: each fact says how it was come by.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, HostName, MemberName, PodUid, Record, Role, ShardId, VolumeName, ZoneName};
+
+/// The world as one round of the loop saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// All hosts of the Kubernetes cluster, sorted by name.
+    pub hosts: Vec<HostView>,
+    /// The pods that carry this RedisCluster's label and owner reference, sorted by name.
+    pub pods: Vec<PodView>,
+    /// Its volumes, sorted by name.
+    pub volumes: Vec<VolumeView>,
+    /// Its other objects (Services, ConfigMap, PodDisruptionBudgets), sorted by kind and name.
+    pub objects: Vec<ObjectView>,
+    /// Whether its Secrets are there; never their content.
+    pub secrets: SecretsView,
+    /// What each member answered, by pod.
+    pub members: BTreeMap<MemberName, Asked>,
+    /// What status kept from earlier rounds.
+    pub record: Record,
+}
+
+impl Observation {
+    /// The pod of this name.
+    pub fn pod(&self, name: &MemberName) -> Option<&PodView> {
+        self.pods.iter().find(|pod| &pod.name == name)
+    }
+
+    /// The host of this name.
+    pub fn host(&self, name: &HostName) -> Option<&HostView> {
+        self.hosts.iter().find(|host| &host.name == name)
+    }
+}
+
+/// A Kubernetes machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostView {
+    /// Its name.
+    pub name: HostName,
+    /// Its zone by the configured label; none where the label is missing.
+    pub zone: Option<ZoneName>,
+    /// Its `Ready` condition is True. False tells of silence, not of death.
+    pub is_ready: bool,
+    /// A member of this RedisCluster could be scheduled to it: not cordoned, no taint in its way.
+    pub is_schedulable: bool,
+    /// It carries the out-of-service taint: a human's word that it is dead.
+    pub is_out_of_service: bool,
+}
+
+/// A member's pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodView {
+    /// Its name.
+    pub name: MemberName,
+    /// Its uid.
+    pub uid: PodUid,
+    /// Its shard, by its label.
+    pub shard: ShardId,
+    /// The zone that it was made for, by its label; empty where hosts carry no zone label.
+    pub zone: ZoneName,
+    /// The host that it was scheduled to.
+    pub host: Option<HostName>,
+    /// Its address, once it has one.
+    pub address: Option<IpAddr>,
+    /// How far its one container is.
+    pub phase: PodPhase,
+    /// Whether it was asked to go (it carries a deletion timestamp).
+    pub is_leaving: bool,
+    /// Whether the readiness gate is True.
+    pub gate_is_open: bool,
+    /// The role that its label tells.
+    pub role_label: Option<Role>,
+    /// Its volume.
+    pub volume: Option<VolumeName>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// How far a pod's container is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum PodPhase {
+    /// Not scheduled, or scheduled and not started.
+    Waiting {
+        /// Why the scheduler found no host, in its words.
+        unschedulable: Option<String>,
+        /// Why the kubelet does not start it: reason and message, such as `ImagePullBackOff`.
+        kubelet: Option<String>,
+    },
+    /// Started.
+    Running,
+    /// Its container ended, as its kubelet reports it: proof of death (`restartPolicy: Never`).
+    Ended {
+        /// Exit code, reason and message, for people.
+        reason: String,
+    },
+}
+
+/// A PersistentVolumeClaim of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeView {
+    /// Its name.
+    pub name: VolumeName,
+    /// Its uid.
+    pub uid: String,
+    /// Its shard, by its label.
+    pub shard: ShardId,
+    /// The zone that it was made for, by its label.
+    pub zone: ZoneName,
+    /// Whether it is being deleted.
+    pub is_leaving: bool,
+}
+
+/// Another object of ours, as the API server holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectView {
+    /// `Service`, `ConfigMap`, `PodDisruptionBudget`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The whole object, as JSON.
+    pub body: serde_json::Value,
+}
+
+/// Which Secrets are there. What is in them stays with `observe` and `wire`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretsView {
+    /// `<cluster>-internal`: our own users' passwords.
+    pub internal_is_present: bool,
+    /// The clients' Secret (`<cluster>-auth` or the owner's) is there.
+    pub client_is_present: bool,
+    /// It has a usable key `password`.
+    pub client_is_usable: bool,
+}

@@ -1,0 +1,168 @@
+//! What must outlive the operator's memory. It is kept in the status of the RedisCluster and
+//! written, with a precondition on its resourceVersion, before anything is done that relies on it.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{MemberId, MemberName, PodUid, Serial, ShardId, VolumeName, ZoneName};
+
+/// The durable memory of one RedisCluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The serial of the next member to be made. Raised before the member's pod is made, so that
+    /// no name is used twice and a stale cache cannot make a double.
+    #[serde(default)]
+    pub next_serial: Serial,
+    /// Whether the Redis Cluster was ever whole. Slots are dealt out only before that.
+    #[serde(default)]
+    pub formed: bool,
+    /// The members that shall exist, by intent: entered before the pod is made, struck out when
+    /// the member is lost or leaves.
+    #[serde(default)]
+    pub members: Vec<Enrolled>,
+    /// Former members that the bus may still know: to be forgotten, and never mistaken for
+    /// strangers.
+    #[serde(default)]
+    pub departed: Vec<Departed>,
+    /// Since when, and when last.
+    #[serde(default)]
+    pub clocks: Clocks,
+    /// Members that ended before they ever joined, in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_failures: Option<StartFailures>,
+}
+
+/// A member by intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Enrolled {
+    /// Its pod's name.
+    pub name: MemberName,
+    /// Its shard.
+    pub shard: ShardId,
+    /// The zone that it was placed in; empty where hosts carry no zone label.
+    #[schemars(with = "String")]
+    pub zone: ZoneName,
+    /// Its volume; none for a member that lives in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeName>,
+    /// Its pod, once seen. A pod that was seen and is gone is a member lost; one that was never
+    /// seen is still to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<PodUid>,
+    /// Its id, once it has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<MemberId>,
+    /// Whether it was ever seen in the cluster and in sync (or leading).
+    #[serde(default)]
+    pub joined: bool,
+    /// Since when it is silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub silent_since: Option<Timestamp>,
+    /// It is to leave as soon as it is not needed: its place is elsewhere now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub surplus: bool,
+}
+
+/// A member that was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Departed {
+    /// Its id.
+    pub member_id: MemberId,
+    /// Its pod's name.
+    pub name: MemberName,
+    /// Its shard.
+    pub shard: ShardId,
+    /// When it was struck out.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+}
+
+/// Clocks of safety: written before the action that starts them; a new active operator that
+/// finds none assumes *now*.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Clocks {
+    /// Per shard, the last failover, takeover or switchover that we asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub role_changes: Vec<RoleChange>,
+    /// Since when all zones are open and all shards whole and in sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub quiet_since: Option<Timestamp>,
+}
+
+/// One shard's last role change that we asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleChange {
+    /// The shard.
+    pub shard: ShardId,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// Members that end right after their start, without ever having joined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StartFailures {
+    /// How many in a row.
+    pub count: u32,
+    /// The last one's pod, kept for inspection.
+    pub pod: MemberName,
+    /// What Kubernetes said of it.
+    pub reason: String,
+    /// When the last one was seen.
+    #[schemars(with = "String")]
+    pub last: Timestamp,
+}
+
+impl Record {
+    /// The entry of this member.
+    pub fn member(&self, name: &MemberName) -> Option<&Enrolled> {
+        self.members.iter().find(|member| &member.name == name)
+    }
+
+    /// The entry that holds this Redis id.
+    pub fn member_by_id(&self, id: &MemberId) -> Option<&Enrolled> {
+        self.members
+            .iter()
+            .find(|member| member.member_id.as_ref() == Some(id))
+    }
+
+    /// Whether this id was ever a member of ours.
+    pub fn knows(&self, id: &MemberId) -> bool {
+        self.member_by_id(id).is_some()
+            || self
+                .departed
+                .iter()
+                .any(|departed| &departed.member_id == id)
+    }
+
+    /// The last role change that we asked for in this shard.
+    pub fn last_role_change(&self, shard: ShardId) -> Option<Timestamp> {
+        self.clocks
+            .role_changes
+            .iter()
+            .find(|change| change.shard == shard)
+            .map(|c| c.at)
+    }
+
+    /// Notes that we ask for a role change in this shard now.
+    pub fn note_role_change(&mut self, shard: ShardId, at: Timestamp) {
+        match self
+            .clocks
+            .role_changes
+            .iter_mut()
+            .find(|change| change.shard == shard)
+        {
+            Some(change) => change.at = at,
+            None => self.clocks.role_changes.push(RoleChange { shard, at }),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What a plan can ask for. A plan's actions do not depend on each other's effects: what must
+//! come after something waits until a later round has *seen* it. So `act` may run them side by
+//! side (commands to one member keep their order), and a crash between any two does no harm.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::WaitingOn;
+use crate::model::{
+    Address, ConfigEpoch, MemberId, MemberName, PodUid, Record, Role, RunId, SlotSet, VolumeName,
+};
+
+/// What one round decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// To be done now.
+    pub actions: Vec<Action>,
+    /// The record as it shall be kept. It is written before the actions run; where that fails
+    /// nothing is done.
+    pub record: Record,
+    /// What stands in the way of the rest.
+    pub waiting_on: Vec<WaitingOn>,
+}
+
+/// One thing to do, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// What.
+    pub deed: Deed,
+    /// Why, for logs, events and `zoneward plan`.
+    pub why: String,
+}
+
+/// What to do. Each is idempotent and carries what must still be true when it is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Deed {
+    /// Server-side apply of an object that we own.
+    Apply(Manifest),
+    /// Make an object that must not be overwritten: pods and volumes. One that exists is left
+    /// alone.
+    Create(Manifest),
+    /// Make a Secret with a random value for each key. One that exists is left alone.
+    CreateSecret {
+        /// Its name.
+        name: String,
+        /// Its keys.
+        keys: Vec<String>,
+    },
+    /// Ask a pod to go, if it still is the one with this uid.
+    DeletePod {
+        /// Its name.
+        pod: MemberName,
+        /// Its uid.
+        uid: PodUid,
+        /// Its container is proven dead: take the object away without waiting for its kubelet.
+        is_dead: bool,
+    },
+    /// Delete a volume, if it still is the one with this uid.
+    DeleteVolume {
+        /// Its name.
+        volume: VolumeName,
+        /// Its uid.
+        uid: String,
+    },
+    /// Make a pod's role label and readiness gate tell the truth.
+    MarkPod {
+        /// Its name.
+        pod: MemberName,
+        /// Its uid.
+        uid: PodUid,
+        /// The role label.
+        role: Option<Role>,
+        /// The readiness gate: in the cluster, loaded, in sync.
+        is_ready: bool,
+    },
+    /// Send a member a command.
+    Command {
+        /// To whom.
+        member: MemberRef,
+        /// What.
+        command: MemberCommand,
+    },
+}
+
+/// A member as it was when the plan was made. A command is sent only to that very process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberRef {
+    /// Its pod.
+    pub name: MemberName,
+    /// Its id.
+    pub id: MemberId,
+    /// Which run of the process.
+    pub run_id: RunId,
+    /// Where it is.
+    pub address: Address,
+}
+
+/// A command of the operator to a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum MemberCommand {
+    /// `CLUSTER SET-CONFIG-EPOCH`: only a member that knows nobody takes it.
+    SetConfigEpoch(ConfigEpoch),
+    /// `CLUSTER ADDSLOTSRANGE`.
+    AddSlots(SlotSet),
+    /// `CLUSTER MEET` of each. Fire and forget: a later round sees who is still missing.
+    Meet(Vec<Address>),
+    /// `CLUSTER REPLICATE`.
+    Replicate {
+        /// Whom to follow.
+        leader: MemberId,
+    },
+    /// `CLUSTER FORGET`. A member that does not know it any more is content.
+    Forget(MemberId),
+    /// `CLUSTER FAILOVER` on a follower. OK means accepted, not done (REDIS-LAB section 4).
+    /// Re-checked when sent: still a follower of `of`; for `Graceful` also link up and not
+    /// syncing.
+    Failover {
+        /// How.
+        mode: FailoverMode,
+        /// The leader to be relieved.
+        of: MemberId,
+    },
+    /// `CONFIG SET cluster-node-timeout`.
+    SetNodeTimeout {
+        /// Milliseconds.
+        millis: u64,
+    },
+    /// Let clients and followers in: switch the users on.
+    Open,
+    /// Tell the preStop hook of a leaving leader that its departure is being seen to.
+    AcknowledgeDeparture,
+    /// Tell it that it may go.
+    ReleaseDeparture,
+}
+
+/// How a follower takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FailoverMode {
+    /// The leader pauses and hands over: nothing is lost.
+    Graceful,
+    /// Without the leader, with the votes of a majority of leaders.
+    Force,
+    /// Without anybody's vote. Splits the brain where the old leader lives.
+    Takeover,
+}
+
+/// An object as it shall be, in the API server's JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// What it is.
+    pub kind: ManifestKind,
+    /// Its name.
+    pub name: String,
+    /// The whole object, `apiVersion`, `kind`, labels and owner reference included.
+    pub body: serde_json::Value,
+}
+
+/// The kinds of objects that a RedisCluster owns (Secrets aside: see [`Deed::CreateSecret`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ManifestKind {
+    /// v1 ConfigMap.
+    ConfigMap,
+    /// v1 Service.
+    Service,
+    /// policy/v1 PodDisruptionBudget.
+    PodDisruptionBudget,
+    /// v1 PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// v1 Pod.
+    Pod,
+}
+
+impl ManifestKind {
+    /// As the API server spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMap",
+            Self::Service => "Service",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Pod => "Pod",
+        }
+    }
+}
+
+impl Deed {
+    /// One stable word for metrics and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Create(_) => "create",
+            Self::CreateSecret { .. } => "create-secret",
+            Self::DeletePod { .. } => "delete-pod",
+            Self::DeleteVolume { .. } => "delete-volume",
+            Self::MarkPod { .. } => "mark-pod",
+            Self::Command { command, .. } => command.kind(),
+        }
+    }
+}
+
+impl MemberCommand {
+    /// One stable word for metrics and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SetConfigEpoch(_) => "set-config-epoch",
+            Self::AddSlots(_) => "add-slots",
+            Self::Meet(_) => "meet",
+            Self::Replicate { .. } => "replicate",
+            Self::Forget(_) => "forget",
+            Self::Failover {
+                mode: FailoverMode::Graceful,
+                ..
+            } => "switchover",
+            Self::Failover {
+                mode: FailoverMode::Force,
+                ..
+            } => "failover-force",
+            Self::Failover {
+                mode: FailoverMode::Takeover,
+                ..
+            } => "takeover",
+            Self::SetNodeTimeout { .. } => "set-node-timeout",
+            Self::Open => "open",
+            Self::AcknowledgeDeparture => "acknowledge-departure",
+            Self::ReleaseDeparture => "release-departure",
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply(manifest) => {
+                write!(f, "apply {} {}", manifest.kind.as_str(), manifest.name)
+            }
+            Self::Create(manifest) => {
+                write!(f, "create {} {}", manifest.kind.as_str(), manifest.name)
+            }
+            Self::CreateSecret { name, .. } => write!(f, "create Secret {name}"),
+            Self::DeletePod {
+                pod,
+                is_dead: false,
+                ..
+            } => write!(f, "delete Pod {pod}"),
+            Self::DeletePod {
+                pod, is_dead: true, ..
+            } => write!(f, "delete ended Pod {pod}"),
+            Self::DeleteVolume { volume, .. } => {
+                write!(f, "delete PersistentVolumeClaim {volume}")
+            }
+            Self::MarkPod {
+                pod,
+                role,
+                is_ready,
+                ..
+            } => {
+                let role = role.map_or("none", Role::as_str);
+                write!(f, "mark Pod {pod}: role {role}, ready {is_ready}")
+            }
+            Self::Command { member, command } => write!(f, "tell {}: {command}", member.name),
+        }
+    }
+}
+
+impl fmt::Display for MemberCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetConfigEpoch(epoch) => write!(f, "take configuration epoch {}", epoch.0),
+            Self::AddSlots(slots) => write!(f, "own slots {slots}"),
+            Self::Meet(addresses) => {
+                f.write_str("meet")?;
+                addresses
+                    .iter()
+                    .try_for_each(|address| write!(f, " {address}"))
+            }
+            Self::Replicate { leader } => write!(f, "follow {leader}"),
+            Self::Forget(id) => write!(f, "forget {id}"),
+            Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
+            Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
+            Self::Open => f.write_str("open to clients and followers"),
+            Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
+            Self::ReleaseDeparture => f.write_str("may depart"),
+        }
+    }
+}
