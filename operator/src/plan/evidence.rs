@@ -91,10 +91,7 @@ mod tests {
         let silent = || Some(&refused);
         let answered = Asked::Answered(Box::new(answer("m")));
         let told = |entry: &mut Enrolled| entry.member_id = Some(MemberId::from("m"));
-        assert_eq!(
-            check(|_, _, _| {}, Some(&answered)),
-            "alive"
-        );
+        assert_eq!(check(|_, _, _| {}, Some(&answered)), "alive");
         assert_eq!(check(|e, _, _| told(e), silent()), "silent");
         assert_eq!(check(|_, _, _| {}, silent()), "starting");
         assert_eq!(
