@@ -17,4 +17,5 @@ pub mod api;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod resources;
 pub mod status;
