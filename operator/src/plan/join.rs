@@ -4,11 +4,10 @@
 use super::census::{Member, Round, Shard, follows};
 use super::{Draft, MemberCommand, WaitingReason};
 use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
+use crate::resources;
 
 /// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
 const COPIES_AT_ONCE_MAX: usize = 15;
-/// `cluster-node-timeout` while the cluster forms: the bus speaks faster (REDIS-LAB section 1).
-pub const FORMING_NODE_TIMEOUT_MILLIS: u64 = 2000;
 
 /// Lets clients and followers in where that can harm no data.
 ///
@@ -203,7 +202,7 @@ pub(super) fn set_timeouts(round: &Round<'_>, draft: &mut Draft) {
     let wanted = if round.record.formed {
         round.desired.node_timeout_millis
     } else {
-        FORMING_NODE_TIMEOUT_MILLIS
+        resources::forming_node_timeout_millis(round.desired)
     };
     for (member, answer) in round.census.living() {
         if answer.node_timeout_millis != wanted

@@ -30,7 +30,6 @@ pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
-pub use join::FORMING_NODE_TIMEOUT_MILLIS;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
 pub use zones::states as zone_states;
