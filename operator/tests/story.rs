@@ -1,6 +1,8 @@
 //! Stories of the loop: plan, check and status against a small world, fault by fault. Each ends
 //! where the promises hold again and nothing is left to do.
 
+#![cfg(test)]
+
 #[path = "story/world.rs"]
 mod world;
 

@@ -24,7 +24,7 @@ pub use member::{
 pub use observation::{
     HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
-pub use record::{Clocks, Departed, Enrolled, Record, StartFailures};
+pub use record::{Clocks, Departed, Enrolled, FullZone, Record, StartFailures};
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 
 pub use placement::ZoneName;

@@ -96,10 +96,26 @@ pub struct Clocks {
     /// Per shard, the last failover, takeover or switchover that we asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub role_changes: Vec<RoleChange>,
+    /// Zones in which the scheduler found no room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full_zones: Vec<FullZone>,
     /// Since when all zones are open and all shards whole and in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub quiet_since: Option<Timestamp>,
+}
+
+/// A zone in which the scheduler found no room. It is remembered for a while after the pod that
+/// told it was placed elsewhere; else the next round would try the same zone again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FullZone {
+    /// The zone.
+    #[schemars(with = "String")]
+    pub zone: ZoneName,
+    /// When a pod last waited for room there.
+    #[schemars(with = "String")]
+    pub seen: Timestamp,
 }
 
 /// One shard's last role change that we asked for.

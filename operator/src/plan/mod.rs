@@ -59,6 +59,7 @@ const STEPS: &[Step] = &[
     forget::forget,
     marks::mark,
     placing::note_quiet,
+    zones::note_full,
     // what is not as it should be, in words
     roster::report_start_failures,
     pods::report_waiting_pods,

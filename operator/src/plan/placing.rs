@@ -263,7 +263,8 @@ fn current_shard(round: &Round<'_>, draft: &Draft, shard: &Shard<'_>) -> Current
             .iter()
             .map(|member| CurrentMember {
                 zone: member.zone().clone(),
-                has_data: member.entry.joined,
+                // one on its way is committed to as well, or each better idea would undo the last
+                has_data: !zones::waits_for_room(round, member),
             })
             .collect(),
         leader,

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use placement::{Zone, ZoneState};
 
-use super::census::{Census, Round};
+use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
-use crate::model::{Desired, HostView, Observation, PodPhase, ZoneName};
+use super::{Draft, WaitingReason};
+use crate::model::{Desired, FullZone, HostView, Observation, PodPhase, ZoneName};
 
 /// How long a pod may be unschedulable before its zone counts as full.
 const NO_ROOM_AFTER_MILLIS: u64 = 5_000;
+/// How long a zone counts as full after the last pod that waited for room there.
+const FULL_FOR_MILLIS: u64 = 300_000;
 
 /// The zone of a cluster whose hosts carry no zone label: one for all.
 pub(super) fn unlabelled() -> ZoneName {
@@ -84,24 +87,80 @@ pub fn states(
         .collect()
 }
 
+/// The zones of pods that the scheduler found no room for.
+fn waiting_for_room(round: &Round<'_>) -> BTreeSet<ZoneName> {
+    let waits = |member: &&Member<'_>| waits_for_room(round, member);
+    round
+        .census
+        .members()
+        .filter(waits)
+        .map(|member| member.entry.zone.clone())
+        .collect()
+}
+
+/// Whether the scheduler has found no room for this member's pod for some time.
+pub(super) fn waits_for_room(round: &Round<'_>, member: &Member<'_>) -> bool {
+    member.pod.is_some_and(|pod| {
+        matches!(
+            &pod.phase,
+            PodPhase::Waiting {
+                unschedulable: Some(_),
+                ..
+            }
+        ) && round.millis_since(pod.created) >= NO_ROOM_AFTER_MILLIS
+    })
+}
+
+fn remembered_full<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a FullZone> {
+    let round = *round;
+    let full = &round.record.clocks.full_zones;
+    full.iter()
+        .filter(move |full| round.millis_since(full.seen) < FULL_FOR_MILLIS)
+}
+
+/// Remembers which zones are full, and says so while members are kept elsewhere because of it.
+pub(super) fn note_full(round: &Round<'_>, draft: &mut Draft) {
+    let waiting = waiting_for_room(round);
+    let mut full: Vec<FullZone> = remembered_full(round)
+        .filter(|full| !waiting.contains(&full.zone))
+        .cloned()
+        .collect();
+    for remembered in &full {
+        draft.wait(
+            WaitingReason::NoRoom,
+            format!(
+                "zone {} had no room for a member; it is tried again after {} minutes",
+                remembered.zone,
+                FULL_FOR_MILLIS / 60_000
+            ),
+        );
+    }
+    full.extend(waiting.into_iter().map(|zone| {
+        // whole minutes: the record must not change at each look
+        let known = round
+            .record
+            .clocks
+            .full_zones
+            .iter()
+            .find(|full| full.zone == zone);
+        let seen = known
+            .map(|full| full.seen)
+            .filter(|seen| round.millis_since(*seen) < 60_000);
+        FullZone {
+            zone,
+            seen: seen.unwrap_or(round.now),
+        }
+    }));
+    full.sort_by(|a, b| a.zone.cmp(&b.zone));
+    draft.record.clocks.full_zones = full;
+}
+
 /// Zones for the solver. Where the scheduler found no room for a pod, its zone is as full as it
 /// is now; that pod's zone is named in the second value.
 pub(super) fn for_solver(round: &Round<'_>) -> (Vec<Zone>, BTreeSet<ZoneName>) {
-    let full: BTreeSet<ZoneName> = round
-        .census
-        .members()
-        .filter(|member| {
-            member.pod.is_some_and(|pod| {
-                matches!(
-                    &pod.phase,
-                    PodPhase::Waiting {
-                        unschedulable: Some(_),
-                        ..
-                    }
-                ) && round.millis_since(pod.created) >= NO_ROOM_AFTER_MILLIS
-            })
-        })
-        .map(|member| member.entry.zone.clone())
+    let full: BTreeSet<ZoneName> = waiting_for_room(round)
+        .into_iter()
+        .chain(remembered_full(round).map(|full| full.zone.clone()))
         .collect();
     let states = states(round.desired, round.seen, round.census);
     // members of zones that are gone from the hosts or not allowed (any more) move elsewhere

@@ -26,6 +26,7 @@ pub(crate) struct Process {
     pub(crate) in_sync: bool,
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
+    is_dead: bool,
     silent_for: u64,
 }
 
@@ -81,10 +82,14 @@ impl World {
     }
 
     fn is_up(&self, name: &MemberName) -> bool {
-        self.pods
+        self.processes
             .get(name)
-            .and_then(|pod| pod.host.as_ref())
-            .is_some_and(|host| !self.down.contains(host))
+            .is_some_and(|process| !process.is_dead)
+            && self
+                .pods
+                .get(name)
+                .and_then(|pod| pod.host.as_ref())
+                .is_some_and(|host| !self.down.contains(host))
     }
 
     pub(crate) fn living(&self) -> impl Iterator<Item = (&MemberName, &Process)> {
@@ -308,8 +313,15 @@ impl World {
 
     /// Takes the process away: what it knew is gone, unless its body is on a volume.
     pub(crate) fn delete_pod(&mut self, name: &MemberName, is_dead: bool) {
-        if is_dead || self.is_up(name) || !self.processes.contains_key(name) {
-            self.processes.remove(name);
+        let host_is_up = self.pods.get(name).is_none_or(|pod| {
+            pod.host
+                .as_ref()
+                .is_none_or(|host| !self.down.contains(host))
+        });
+        if is_dead || host_is_up {
+            if let Some(process) = self.processes.get_mut(name) {
+                process.is_dead = true;
+            }
             self.pods.remove(name);
         } else if let Some(pod) = self.pods.get_mut(name) {
             pod.is_leaving = true;
@@ -318,7 +330,7 @@ impl World {
 
     /// The container ends; its kubelet reports it.
     pub(crate) fn kill(&mut self, name: &MemberName) {
-        self.processes.remove(name);
+        self.processes.get_mut(name).unwrap().is_dead = true;
         self.pods.get_mut(name).unwrap().phase = PodPhase::Ended {
             reason: "exit code 137".to_owned(),
         };
@@ -395,10 +407,6 @@ impl World {
     }
 
     fn promote(&mut self, name: &MemberName, of: &MemberId, epoch: u64) {
-        let old = self
-            .processes
-            .values_mut()
-            .find(|process| &process.id == of);
         let new_id = self.processes.get(name).map(|p| p.id.clone());
         let slots = match self
             .processes
@@ -484,6 +492,17 @@ impl World {
                 Some(volume) => self.bodies.entry(volume.clone()).or_insert(fresh).clone(),
                 None => fresh,
             };
+            // a body remembers whom it knew and what it owned, and starts closed like any other
+            let body = self
+                .processes
+                .iter()
+                .find(|(_, p)| p.id == id)
+                .map(|(n, _)| n.clone());
+            if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
+                (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
+                self.processes.insert(pod.name.clone(), process);
+                continue;
+            }
             self.processes.insert(
                 pod.name.clone(),
                 Process {
@@ -496,6 +515,7 @@ impl World {
                     in_sync: false,
                     offset: 0,
                     timeout: 2000,
+                    is_dead: false,
                     silent_for: 0,
                 },
             );
