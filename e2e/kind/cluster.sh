@@ -17,7 +17,10 @@ config() {
   fi
 }
 
-kubeconfig() { kind get kubeconfig --name "$cluster" > "$KUBECONFIG.new" 2> /dev/null && mv "$KUBECONFIG.new" "$KUBECONFIG"; }
+# kubeconfig: of whichever checkout made the cluster
+kubeconfig() {
+  (umask 077; kind get kubeconfig --name "$cluster" > "$KUBECONFIG.new" 2> /dev/null) && mv "$KUBECONFIG.new" "$KUBECONFIG"
+}
 answers() { kubectl get --raw /readyz --request-timeout=4s > /dev/null 2>&1; }
 
 # alive: the control plane runs and answers; a paused one is woken first
@@ -39,6 +42,7 @@ revive() {
   [ ${#gone[@]} = 0 ] || { say "  waking ${gone[*]}"; docker unpause "${gone[@]}" > /dev/null; }
   mapfile -t gone < <(nodes exited)
   [ ${#gone[@]} = 0 ] || { say "  starting ${gone[*]}"; docker start "${gone[@]}" > /dev/null; }
+  [ "$(id -u)" != 0 ] || "$here/zone" heal
 }
 
 # fence: the cluster's network, out of which nothing gets past this machine
@@ -50,7 +54,7 @@ fence() {
     say "  note: only root can fence the cluster's network off with the packet filter; it is merely not masqueraded"
     return
   fi
-  need nft=nftables
+  need nft=nftables ip=iproute2
   nft list table inet zoneward > /dev/null 2>&1 || nft -f - <<- NFT
 	table inet zoneward {
 	  chain forward {

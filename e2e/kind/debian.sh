@@ -22,11 +22,6 @@ debian() {
     --dpkgopt=path-exclude='/usr/share/locale/*' "${options[@]}" "$1" - ${site:+"$site"}
 }
 
-# need_debian: what "debian" runs
 need_debian() {
-  need mmdebstrap=mmdebstrap
-  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {
-    [ "$(id -u)" = 0 ] || die "missing on this machine: debian-archive-keyring"
-    step "apt: installing debian-archive-keyring" apt_install debian-archive-keyring
-  }
+  need mmdebstrap=mmdebstrap /usr/share/keyrings/debian-archive-keyring.gpg=debian-archive-keyring
 }

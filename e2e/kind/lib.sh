@@ -16,7 +16,8 @@ logs=$out/log
 built_node=zoneward.local/node:$K8S
 mkdir -p "$cache" "$logs"
 # A network of our own: other kind clusters on this machine keep theirs, and its bridge can be fenced by name.
-export KUBECONFIG=$out/kubeconfig KIND_EXPERIMENTAL_DOCKER_NETWORK=zoneward PATH=$out/bin:$PATH
+# /usr/sbin: not every shell of root's has it.
+export KUBECONFIG=$out/kubeconfig KIND_EXPERIMENTAL_DOCKER_NETWORK=zoneward PATH=$out/bin:$PATH:/usr/sbin
 
 say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -56,7 +57,7 @@ lock() {
   exec 9> "$cache/lock"
   flock -n 9 || { say "waiting for another run to end ($cache/lock)"; flock 9; }
   export ZONEWARD_LOCKED=1
-  rm -rf "$cache"/tmp.*
+  rm -rf "$cache"/kind-tmp.*
 }
 
 # (bash's locals are seen by COMMAND: it may use none of the names below)
@@ -64,7 +65,7 @@ lock() {
 cached() {
   local title=$1 name=$2 path=$cache/$2-$3 work; shift 3
   if [ ! -e "$path" ]; then
-    work=$(mktemp -d "$cache/tmp.XXXXXX")
+    work=$(mktemp -d "$cache/kind-tmp.XXXXXX")
     step "$title" "$@" "$work/it"
     mv "$work/it" "$path"
     rm -rf "$work"
@@ -74,10 +75,12 @@ cached() {
   touch "$path"
 }
 
-# need COMMAND=PACKAGE...: installs the packages whose command is missing, or says what is missing and stops
+# need COMMAND-OR-FILE=PACKAGE...: installs the packages whose command is missing, or says what is missing and stops
 need() {
   local pair missing=()
-  for pair; do command -v "${pair%%=*}" > /dev/null || [ -x "/usr/sbin/${pair%%=*}" ] || missing+=("${pair#*=}"); done
+  for pair; do
+    command -v "${pair%%=*}" > /dev/null || [ -e "${pair%%=*}" ] || [ -x "/usr/sbin/${pair%%=*}" ] || missing+=("${pair#*=}")
+  done
   [ ${#missing[@]} != 0 ] || return 0
   if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
     die "missing on this machine: ${missing[*]} (Debian's names; installed without asking only by root on Debian and its like)"
@@ -93,6 +96,9 @@ apt_install() {
 
 # image_key IMAGE: the key that an image of ours was built with; empty without such an image
 image_key() { docker image inspect -f '{{index .Config.Labels "zoneward.key"}}' "$1" 2> /dev/null || :; }
+
+# prune: the images of ours that newer ones took the name from
+prune() { docker image prune -f --filter label=zoneward.key > /dev/null; }
 
 # nodes [STATE]: the names of the cluster's containers
 nodes() { docker ps -a --filter "label=io.x-k8s.kind.cluster=$cluster" ${1:+--filter "status=$1"} --format '{{.Names}}'; }
