@@ -1,4 +1,4 @@
-//! The ConfigMap: redis.conf, the start script and the preStop hook.
+//! The `ConfigMap`: redis.conf, the start script and the preStop hook.
 //!
 //! The words of the wire stand here because they are the directives' text.
 
@@ -32,7 +32,7 @@ pub const CLUSTER_BUS_SMALL_MEMBERS_MAX: u32 = 90;
 const START: &str = include_str!("scripts/start.sh");
 const PRE_STOP: &str = include_str!("scripts/prestop.sh");
 
-/// `cluster-node-timeout` that members of this RedisCluster start with.
+/// `cluster-node-timeout` that members of this `RedisCluster` start with.
 pub fn forming_node_timeout_millis(desired: &Desired) -> u64 {
     let members = desired.leaders.saturating_mul(desired.members_per_shard());
     if members <= CLUSTER_BUS_SMALL_MEMBERS_MAX {
@@ -42,7 +42,7 @@ pub fn forming_node_timeout_millis(desired: &Desired) -> u64 {
     }
 }
 
-/// The ConfigMap that every member mounts.
+/// The `ConfigMap` that every member mounts.
 pub fn config_map(desired: &Desired) -> Manifest {
     let name = config_map_name(&desired.key.name);
     let object = ConfigMap {

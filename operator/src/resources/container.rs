@@ -58,12 +58,12 @@ pub(super) fn redis(desired: &Desired) -> Container {
     }
 }
 
-/// Files of a ConfigMap are not executable, and need not be.
+/// Files of a `ConfigMap` are not executable, and need not be.
 fn script(file: &str) -> Vec<String> {
     vec!["sh".to_owned(), format!("{PATH_CONFIG}/{file}")]
 }
 
-/// The time to hold is the pod's own, not in the ConfigMap: that may change under a running pod,
+/// The time to hold is the pod's own, not in the `ConfigMap`: that may change under a running pod,
 /// whose grace period cannot.
 fn environment(desired: &Desired) -> Vec<EnvVar> {
     let hold = grace_period_seconds(desired) - GRACE_AFTER_HOLD_SECONDS;

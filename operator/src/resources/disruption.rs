@@ -1,4 +1,4 @@
-//! One PodDisruptionBudget per shard: a drain takes at most one member of it at a time (promise
+//! One `PodDisruptionBudget` per shard: a drain takes at most one member of it at a time (promise
 //! I6).
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};

@@ -7,11 +7,11 @@ use crate::model::{Desired, ShardId, ZoneName};
 
 /// Always `redis`, whatever the engine: Services and dashboards select by it.
 pub const LABEL_NAME: &str = "app.kubernetes.io/name";
-/// The name of the RedisCluster.
+/// The name of the `RedisCluster`.
 pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
 /// Always `zoneward`.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The name of the RedisCluster; what we select by.
+/// The name of the `RedisCluster`; what we select by.
 pub const LABEL_CLUSTER: &str = "zoneward.io/cluster";
 /// The shard's index.
 pub const LABEL_SHARD: &str = "zoneward.io/shard";
@@ -64,16 +64,16 @@ pub const USER_DEPARTURE_ACKNOWLEDGED: &str = "zoneward-departure-acknowledged";
 /// Its existence tells the preStop hook that the leader may go.
 pub const USER_DEPARTURE_RELEASED: &str = "zoneward-departure-released";
 
-/// Key of the ConfigMap: the server's configuration.
+/// Key of the `ConfigMap`: the server's configuration.
 pub const FILE_REDIS_CONF: &str = "redis.conf";
-/// Key of the ConfigMap: the container's command.
+/// Key of the `ConfigMap`: the container's command.
 pub const FILE_START: &str = "start.sh";
-/// Key of the ConfigMap: the preStop hook.
+/// Key of the `ConfigMap`: the preStop hook.
 pub const FILE_PRE_STOP: &str = "prestop.sh";
 
 /// Where the data is mounted.
 pub const PATH_DATA: &str = "/data";
-/// Where the ConfigMap is mounted.
+/// Where the `ConfigMap` is mounted.
 pub const PATH_CONFIG: &str = "/etc/zoneward";
 /// Where the internal Secret is mounted.
 pub const PATH_SECRET: &str = "/etc/zoneward-secret";
@@ -100,7 +100,7 @@ pub fn members_service_name(cluster: &str) -> String {
     format!("{cluster}-members")
 }
 
-/// The ConfigMap.
+/// The `ConfigMap`.
 pub fn config_map_name(cluster: &str) -> String {
     format!("{cluster}-config")
 }
@@ -115,7 +115,7 @@ pub fn internal_secret_name(cluster: &str) -> String {
     format!("{cluster}-internal")
 }
 
-/// The PodDisruptionBudget of a shard.
+/// The `PodDisruptionBudget` of a shard.
 pub fn budget_name(cluster: &str, shard: ShardId) -> String {
     format!("{cluster}-{shard}")
 }
@@ -149,7 +149,7 @@ pub fn member_labels(
     labels
 }
 
-/// What selects all members of a RedisCluster.
+/// What selects all members of a `RedisCluster`.
 pub fn cluster_selector(cluster: &str) -> BTreeMap<String, String> {
     labels([(LABEL_CLUSTER, cluster)])
 }

@@ -1,4 +1,4 @@
-//! Builds the objects that a RedisCluster owns, one kind a file.
+//! Builds the objects that a `RedisCluster` owns, one kind a file.
 //!
 //! Pure: [`Desired`] in, [`Manifest`] out. No client, no clock, no decision about *when*: that is
 //! `plan`'s. Nothing here can fail, because [`Desired`] was validated. Tests: `tests.rs` (golden
@@ -33,7 +33,7 @@ pub use volume::volume;
 use crate::model::Desired;
 use crate::plan::Manifest;
 
-/// The objects that members share: Services, ConfigMap and a PodDisruptionBudget for each shard.
+/// The objects that members share: Services, `ConfigMap` and a `PodDisruptionBudget` for each shard.
 /// All may be applied over and over; pods and volumes may not.
 pub fn shared_objects(desired: &Desired) -> Vec<Manifest> {
     let mut objects = service::services(desired);

@@ -10,7 +10,7 @@ use crate::api::RedisCluster;
 use crate::model::Desired;
 use crate::plan::{Manifest, ManifestKind};
 
-/// Metadata of an object that goes when the RedisCluster goes.
+/// Metadata of an object that goes when the `RedisCluster` goes.
 pub(super) fn owned_metadata(
     desired: &Desired,
     name: &str,
@@ -22,7 +22,7 @@ pub(super) fn owned_metadata(
     }
 }
 
-/// Metadata of an object that outlives the RedisCluster.
+/// Metadata of an object that outlives the `RedisCluster`.
 pub(super) fn metadata(
     desired: &Desired,
     name: &str,

@@ -1,4 +1,4 @@
-//! A member's body: the PersistentVolumeClaim that outlives its pods.
+//! A member's body: the `PersistentVolumeClaim` that outlives its pods.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::plan::{Manifest, ManifestKind};
 /// The claim for a member's data. Without `storage` in the spec it asks for nothing, and the API
 /// server refuses it: the planner asks for volumes only where there is storage.
 ///
-/// The zone is a label only: the pod's affinity decides where a claim binds, so the StorageClass
+/// The zone is a label only: the pod's affinity decides where a claim binds, so the `StorageClass`
 /// must bind at first use (`WaitForFirstConsumer`), as every zonal one does.
 pub fn volume(desired: &Desired, name: &VolumeName, shard: ShardId, zone: &ZoneName) -> Manifest {
     let labels = member_labels(desired, shard, zone);

@@ -27,7 +27,7 @@ export REDISCLI_AUTH VALKEYCLI_AUTH
 # A server that hangs must not hang the hook.
 limit=
 if command -v timeout >/dev/null 2>&1; then
-    limit='timeout 2'
+    limit='timeout 5'
 fi
 
 ask() {

@@ -10,7 +10,7 @@ fn yaml(manifest: &Manifest) -> String {
     serde_saphyr::to_string(&manifest.body).expect("JSON is YAML")
 }
 
-/// One document after another; the ConfigMap, which is mostly text, stands apart.
+/// One document after another; the `ConfigMap`, which is mostly text, stands apart.
 fn documents<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> String {
     manifests
         .into_iter()
