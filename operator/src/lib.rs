@@ -18,3 +18,4 @@ pub mod model;
 pub mod plan;
 pub mod ports;
 pub mod status;
+pub mod wire;
