@@ -17,5 +17,6 @@ pub mod api;
 pub mod model;
 pub mod plan;
 pub mod ports;
+pub mod resources;
 pub mod status;
 pub mod wire;
