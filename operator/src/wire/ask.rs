@@ -30,7 +30,8 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
     let nodes = text(next()?)?;
     let cluster_info = text(next()?)?;
     let info = text(next()?)?;
-    let is_open = acl::is_on(&next()?)? && acl::is_on(&next()?)?;
+    let lets_clients_in = acl::is_on(&next()?)?;
+    let lets_followers_in = acl::is_on(&next()?)?;
     let node_timeout_millis = node_timeout(next()?)?;
 
     let info = Info::parse(&info);
@@ -46,7 +47,7 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
         keys: info.keys(),
         used_memory_bytes: info.number("used_memory")?,
         connected_clients: info.number("connected_clients")?,
-        is_open,
+        is_open: lets_clients_in && lets_followers_in,
         node_timeout_millis,
         replication: with_upstream(info.replication()?, view.own_entry()),
         view,
