@@ -19,3 +19,4 @@ pub mod plan;
 pub mod ports;
 pub mod resources;
 pub mod status;
+pub mod wire;
