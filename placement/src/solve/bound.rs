@@ -52,9 +52,19 @@ pub(super) fn proven(program: &Program, multipliers: &[f64], with_cost: bool) ->
     let reduced: Vec<i128> = priced
         .iter()
         .zip(&program.cost)
-        .map(|(priced, cost)| if with_cost { i128::from(*cost) * ONE - priced } else { -priced })
+        .map(|(priced, cost)| {
+            if with_cost {
+                i128::from(*cost) * ONE - priced
+            } else {
+                -priced
+            }
+        })
         .collect();
-    let mut bound = if with_cost { i128::from(program.constant) * ONE } else { 0 };
+    let mut bound = if with_cost {
+        i128::from(program.constant) * ONE
+    } else {
+        0
+    };
     for (dual, rhs) in row.iter().zip(&program.rhs) {
         bound += i128::from(*dual) * i128::from(*rhs);
     }

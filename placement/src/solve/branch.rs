@@ -20,7 +20,12 @@ impl Best {
     /// Takes `chosen` if its score is better.
     pub(super) fn offer(&mut self, model: &Model, chosen: Chosen) -> bool {
         let tally = Tally::of(model, &chosen);
-        let key = |tally: &Tally| (tally.overflow(model), tally.score(model).in_order(model.mode));
+        let key = |tally: &Tally| {
+            (
+                tally.overflow(model),
+                tally.score(model).in_order(model.mode),
+            )
+        };
         let is_better = key(&tally) < key(&self.tally);
         if is_better {
             *self = Self { chosen, tally };
@@ -115,14 +120,20 @@ impl<'a> Search<'a> {
         if self.round(depth) && self.is_closed(depth) {
             return Outcome::Proven;
         }
-        let Some(split) = self.split() else { return self.leaf() };
+        let Some(split) = self.split() else {
+            return self.leaf();
+        };
         for upper in self.order(&split) {
             let undo = self.restrict(&split, upper);
             let is_empty = undo.iter().any(|(column, ..)| {
                 let (low, high) = self.column_box(*column);
                 low > high
             });
-            let outcome = if is_empty { Outcome::Proven } else { self.explore(depth + 1) };
+            let outcome = if is_empty {
+                Outcome::Proven
+            } else {
+                self.explore(depth + 1)
+            };
             for (column, lower, upper) in undo {
                 self.set_box(column, lower, upper);
             }
@@ -227,7 +238,12 @@ impl<'a> Search<'a> {
             }
         }
         let patterns = self.program.classes.iter().flat_map(|(first, list)| {
-            self.simplex.values.iter().enumerate().skip(*first).take(list.len())
+            self.simplex
+                .values
+                .iter()
+                .enumerate()
+                .skip(*first)
+                .take(list.len())
         });
         let part = |value: f64| (value - f64::from(floor(value)) - 0.5).abs();
         let open = patterns.filter(|(_, value)| !nearest(**value).1);
@@ -237,9 +253,15 @@ impl<'a> Search<'a> {
 
     /// The total of a ladder above its base, at the relaxed point.
     fn ladder_value(&self, index: usize) -> f64 {
-        let steps = self.program.ladders.get(index).map(|ladder| ladder.steps.as_slice());
+        let steps = self
+            .program
+            .ladders
+            .get(index)
+            .map(|ladder| ladder.steps.as_slice());
         let columns = steps.unwrap_or_default().iter().map(|(column, _)| *column);
-        columns.map(|column| self.simplex.values.get(column).copied().unwrap_or(0.0)).sum()
+        columns
+            .map(|column| self.simplex.values.get(column).copied().unwrap_or(0.0))
+            .sum()
     }
 
     /// Which side first: `true` is the upper one.
@@ -247,7 +269,11 @@ impl<'a> Search<'a> {
         let is_up = match split {
             Split::Column(..) => true,
             Split::Ladder(index, lower) => {
-                let base = self.program.ladders.get(*index).map_or(0, |ladder| ladder.base);
+                let base = self
+                    .program
+                    .ladders
+                    .get(*index)
+                    .map_or(0, |ladder| ladder.base);
                 self.ladder_value(*index) - f64::from(*lower - base) > 0.5
             }
         };
@@ -259,7 +285,11 @@ impl<'a> Search<'a> {
         match split {
             Split::Column(column, lower) => {
                 let (low, high) = self.column_box(*column);
-                let sides = if upper { (lower + 1, high) } else { (low, *lower) };
+                let sides = if upper {
+                    (lower + 1, high)
+                } else {
+                    (low, *lower)
+                };
                 self.set_box(*column, sides.0, sides.1);
                 vec![(*column, low, high)]
             }
@@ -333,7 +363,9 @@ fn relaxation(program: &Program) -> Simplex {
         2e-4 * (0.5 + f64::from(seed >> 16) / 65_536.0) / (1.0 + f64::from(most) / 16.0)
     };
     let costs = program.cost.iter().zip(&program.upper);
-    let cost = costs.map(|(cost, most)| f64::from(*cost) + hair(*most)).collect();
+    let cost = costs
+        .map(|(cost, most)| f64::from(*cost) + hair(*most))
+        .collect();
     let float = |bounds: &[i32]| bounds.iter().map(|bound| f64::from(*bound)).collect();
     let boxes = (float(&program.lower), float(&program.upper));
     Simplex::new(program.matrix.clone(), program.rhs.clone(), cost, boxes)

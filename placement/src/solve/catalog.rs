@@ -23,8 +23,11 @@ pub(super) struct Catalog {
 impl Catalog {
     /// The patterns that can be part of a placement with `violations` zone violations in all.
     pub(super) fn new(model: &Model, violations: u64) -> Self {
-        let sets: Vec<Vec<PerZone<u8>>> =
-            model.classes.iter().map(|class| member_sets(model, class, u32::MAX)).collect();
+        let sets: Vec<Vec<PerZone<u8>>> = model
+            .classes
+            .iter()
+            .map(|class| member_sets(model, class, u32::MAX))
+            .collect();
         let least = |sets: &Vec<PerZone<u8>>| sets.iter().map(violations_of).min().unwrap_or(0);
         let unavoidable: u64 = model
             .classes
@@ -46,7 +49,11 @@ impl Catalog {
                         patterns.len() - 1
                     });
                     let own = Own::new(model, &class.state, &pattern);
-                    mine.push(Choice { number, pattern, own });
+                    mine.push(Choice {
+                        number,
+                        pattern,
+                        own,
+                    });
                 }
             }
             choices.push(mine);
@@ -56,7 +63,10 @@ impl Catalog {
 }
 
 fn violations_of(members: &PerZone<u8>) -> u32 {
-    members.iter().map(|count| u32::from(count.saturating_sub(1))).sum()
+    members
+        .iter()
+        .map(|count| u32::from(count.saturating_sub(1)))
+        .sum()
 }
 
 /// All ways to spread the members of a shard over zones.
@@ -74,22 +84,39 @@ fn member_sets(model: &Model, class: &Class, _most: u32) -> Vec<PerZone<u8>> {
         }
         sets = longer;
     }
-    sets.into_iter().filter(|(_, left)| *left == 0).map(|(members, _)| members).collect()
+    sets.into_iter()
+        .filter(|(_, left)| *left == 0)
+        .map(|(members, _)| members)
+        .collect()
 }
 
 /// The patterns with these members: every leader, every heir.
 fn led(model: &Model, class: &Class, members: PerZone<u8>) -> Vec<Pattern> {
     let inhabited = || (0..model.zones()).filter(move |&zone| members.at(zone) > 0);
-    let fixed = class.state.leader.filter(|_| class.state.is_leader_fixed).map(usize::from);
+    let fixed = class
+        .state
+        .leader
+        .filter(|_| class.state.is_leader_fixed)
+        .map(usize::from);
     let mut patterns = Vec::new();
     for zone in inhabited().filter(|&zone| fixed.is_none_or(|fixed| fixed == zone)) {
-        let Ok(leader) = u8::try_from(zone) else { continue };
+        let Ok(leader) = u8::try_from(zone) else {
+            continue;
+        };
         let before = patterns.len();
         for heir in inhabited().filter(|&heir| heir != zone) {
-            patterns.push(Pattern { members, leader, heir: u8::try_from(heir).ok() });
+            patterns.push(Pattern {
+                members,
+                leader,
+                heir: u8::try_from(heir).ok(),
+            });
         }
         if patterns.len() == before {
-            patterns.push(Pattern { members, leader, heir: None });
+            patterns.push(Pattern {
+                members,
+                leader,
+                heir: None,
+            });
         }
     }
     patterns

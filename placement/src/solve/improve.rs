@@ -12,8 +12,12 @@ pub(super) fn improve(model: &Model, catalog: &Catalog, chosen: &mut Chosen, ste
     while is_better && *steps > 0 {
         is_better = false;
         for (index, mine) in chosen.iter_mut().enumerate() {
-            let Some(choices) = catalog.choices.get(index) else { continue };
-            let Some(class) = model.classes.get(index) else { continue };
+            let Some(choices) = catalog.choices.get(index) else {
+                continue;
+            };
+            let Some(class) = model.classes.get(index) else {
+                continue;
+            };
             let used: Vec<Pattern> = mine.iter().map(|(pattern, _)| *pattern).collect();
             for from in used {
                 let own = Own::new(model, &class.state, &from);
@@ -35,7 +39,11 @@ fn replace(
     tally: &mut Tally,
     steps: &mut u64,
 ) -> bool {
-    if *steps == 0 || !mine.iter().any(|(pattern, count)| pattern == from && *count > 0) {
+    if *steps == 0
+        || !mine
+            .iter()
+            .any(|(pattern, count)| pattern == from && *count > 0)
+    {
         return false;
     }
     *steps = steps.saturating_sub(u64::try_from(choices.len()).unwrap_or(u64::MAX));

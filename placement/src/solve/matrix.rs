@@ -21,7 +21,10 @@ pub(super) struct Matrix {
 
 impl Matrix {
     pub(super) fn new() -> Self {
-        Self { shared: vec![Vec::new()], columns: Vec::new() }
+        Self {
+            shared: vec![Vec::new()],
+            columns: Vec::new(),
+        }
     }
 
     /// Adds a part that columns can share; returns its number. Number 0 is the empty part.
@@ -40,35 +43,45 @@ impl Matrix {
 
     pub(super) fn entries(&self, column: usize) -> impl Iterator<Item = Entry> {
         let column = self.columns.get(column);
-        let own = column.map(|column| column.own.as_slice()).unwrap_or_default();
+        let own = column
+            .map(|column| column.own.as_slice())
+            .unwrap_or_default();
         let shared = column.and_then(|column| self.shared.get(column.shared));
-        own.iter().chain(shared.map(Vec::as_slice).unwrap_or_default()).copied()
+        own.iter()
+            .chain(shared.map(Vec::as_slice).unwrap_or_default())
+            .copied()
     }
 
     /// The product of `row` with every column.
     pub(super) fn price(&self, row: &[f64], out: &mut Vec<f64>) {
         let sum = |entries: &[Entry]| -> f64 {
-            entries.iter().map(|(at, v)| row.get(*at).unwrap_or(&0.0) * f64::from(*v)).sum()
+            entries
+                .iter()
+                .map(|(at, v)| row.get(*at).unwrap_or(&0.0) * f64::from(*v))
+                .sum()
         };
         let shared: Vec<f64> = self.shared.iter().map(|part| sum(part)).collect();
         out.clear();
-        out.extend(self.columns.iter().map(|column| {
-            sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0.0)
-        }));
+        out.extend(
+            self.columns
+                .iter()
+                .map(|column| sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0.0)),
+        );
     }
 
     /// The same in whole numbers.
     pub(super) fn price_exactly(&self, row: &[i64]) -> Vec<i128> {
         let sum = |entries: &[Entry]| -> i128 {
-            let terms = entries.iter().map(|(at, v)| {
-                i128::from(row.get(*at).copied().unwrap_or(0)) * i128::from(*v)
-            });
+            let terms = entries
+                .iter()
+                .map(|(at, v)| i128::from(row.get(*at).copied().unwrap_or(0)) * i128::from(*v));
             terms.sum()
         };
         let shared: Vec<i128> = self.shared.iter().map(|part| sum(part)).collect();
-        let whole = self.columns.iter().map(|column| {
-            sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0)
-        });
+        let whole = self
+            .columns
+            .iter()
+            .map(|column| sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0));
         whole.collect()
     }
 }

@@ -66,7 +66,10 @@ impl<'a> Solver<'a> {
             model,
             catalog,
             relaxed: first.relaxed,
-            best: Best { chosen: first.chosen, tally },
+            best: Best {
+                chosen: first.chosen,
+                tally,
+            },
             steps: PROOF_STEPS,
             descent: DESCENT_STEPS,
         };
@@ -146,7 +149,10 @@ impl<'a> Solver<'a> {
 
     /// What the settling of members alone has proven already.
     fn easy_bound(&self, term: Term) -> u64 {
-        let (score, relaxed) = (self.best.tally.score(self.model), self.relaxed.score(self.model));
+        let (score, relaxed) = (
+            self.best.tally.score(self.model),
+            self.relaxed.score(self.model),
+        );
         let is_equal = |term: Term| term.of(&score) == term.of(&relaxed);
         let holds = match (term, self.model.mode) {
             (Term::Violations, _) | (Term::Members, Mode::Rebalance) => true,

@@ -149,7 +149,11 @@ impl<'a> Builder<'a> {
                 count - rows
             })
         };
-        let has_bound = model.capacity.iter().take(zones).any(|room| room < u32::MAX);
+        let has_bound = model
+            .capacity
+            .iter()
+            .take(zones)
+            .any(|room| room < u32::MAX);
         let members = claim(has_bound || terms.contains(&Term::Members), zones);
         let is_second = terms.contains(&Term::Second) && zones > 2;
         let heirs = claim(is_second, zones * zones);
@@ -158,7 +162,9 @@ impl<'a> Builder<'a> {
         let mut term_rows = Vec::new();
         for (place, term) in terms.iter().enumerate() {
             let is_goal = place + 1 == terms.len();
-            let room = term.of(known).saturating_sub(unavoidable(model, catalog, *term));
+            let room = term
+                .of(known)
+                .saturating_sub(unavoidable(model, catalog, *term));
             term_rows.push((*term, claim(!is_goal && room > 0, 1), 0));
         }
         let program = Program {
@@ -171,8 +177,21 @@ impl<'a> Builder<'a> {
             classes: Vec::new(),
             ladders: Vec::new(),
         };
-        let rows = Rows { leaders, members, heirs, lonely, count };
-        Self { model, known, terms, rows, program, term_rows }
+        let rows = Rows {
+            leaders,
+            members,
+            heirs,
+            lonely,
+            count,
+        };
+        Self {
+            model,
+            known,
+            terms,
+            rows,
+            program,
+            term_rows,
+        }
     }
 
     fn goal(&self) -> Option<Term> {
@@ -184,7 +203,9 @@ impl<'a> Builder<'a> {
     }
 
     fn heir_row(&self, leader: usize, heir: usize) -> Option<usize> {
-        self.rows.heirs.map(|first| first + leader * self.model.zones() + heir)
+        self.rows
+            .heirs
+            .map(|first| first + leader * self.model.zones() + heir)
     }
 
     /// Adds a column that counts `amount` of `term` per unit.
@@ -222,15 +243,24 @@ impl<'a> Builder<'a> {
             .into_iter()
             .filter_map(|term| Some((term, self.known(term)?)))
             .map(|(term, known)| {
-                (term, known.saturating_sub(unavoidable(self.model, catalog, term)))
+                (
+                    term,
+                    known.saturating_sub(unavoidable(self.model, catalog, term)),
+                )
             })
             .collect();
         // What a pattern may cost at most, given what its class costs at least.
         let limits = |choices: &[Choice]| -> Vec<(Term, u64)> {
-            known.iter().map(|(term, room)| (*term, room + least(choices, *term))).collect()
+            known
+                .iter()
+                .map(|(term, room)| (*term, room + least(choices, *term)))
+                .collect()
         };
-        let shared: Vec<usize> =
-            catalog.patterns.iter().map(|pattern| self.pattern_part(pattern)).collect();
+        let shared: Vec<usize> = catalog
+            .patterns
+            .iter()
+            .map(|pattern| self.pattern_part(pattern))
+            .collect();
         for (class_row, (class, choices)) in
             self.model.classes.iter().zip(&catalog.choices).enumerate()
         {
@@ -243,13 +273,14 @@ impl<'a> Builder<'a> {
             let mut patterns = Vec::new();
             for choice in choices {
                 let is_too_dear = |(term, most): &(Term, u64)| {
-                    term.amount(&choice.own).is_some_and(|amount| u64::from(amount) > *most)
+                    term.amount(&choice.own)
+                        .is_some_and(|amount| u64::from(amount) > *most)
                 };
                 if limits.iter().any(is_too_dear) {
                     continue;
                 }
-                let amounts = Term::LINEAR
-                    .map(|term| (term, signed(term.amount(&choice.own).unwrap_or(0))));
+                let amounts =
+                    Term::LINEAR.map(|term| (term, signed(term.amount(&choice.own).unwrap_or(0))));
                 let part = shared.get(choice.number).copied().unwrap_or(0);
                 self.push(part, vec![(class_row, 1)], &amounts, size);
                 patterns.push(choice.pattern);
@@ -278,8 +309,12 @@ impl<'a> Builder<'a> {
     /// Leaders per zone; each also counts among the leaders after the loss of another zone.
     fn add_leader_ladders(&mut self) {
         let quota = self.model.quota.min(self.model.shards);
-        let over = self.known(Term::Quota).unwrap_or(u64::from(self.model.shards));
-        let over = u32::try_from(over).unwrap_or(u32::MAX).min(self.model.shards - quota);
+        let over = self
+            .known(Term::Quota)
+            .unwrap_or(u64::from(self.model.shards));
+        let over = u32::try_from(over)
+            .unwrap_or(u32::MAX)
+            .min(self.model.shards - quota);
         for zone in 0..self.model.zones() {
             let mut entries = vec![(self.rows.leaders + zone, -1)];
             for lost in (0..self.model.zones()).filter(|&lost| lost != zone) {
@@ -296,7 +331,9 @@ impl<'a> Builder<'a> {
     }
 
     fn add_member_ladders(&mut self) {
-        let Some(first) = self.rows.members else { return };
+        let Some(first) = self.rows.members else {
+            return;
+        };
         let zones = self.model.zones();
         let total = self.model.shards * u32::from(self.model.members);
         let known = self.known(Term::Members).filter(|_| zones > 1);
@@ -334,13 +371,19 @@ impl<'a> Builder<'a> {
             steps.push((self.program.matrix.columns(), 1));
             self.push(0, vec![(row, -1)], &[(term, 2 * signed(at) + 1)], 1);
         }
-        self.program.ladders.push(Ladder { base: signed(low), steps });
+        self.program.ladders.push(Ladder {
+            base: signed(low),
+            steps,
+        });
     }
 
     /// Leaders per zone after the loss of each other zone.
     fn add_heir_ladders(&mut self, lonely: &Lonely) {
         let zones = self.model.zones();
-        let Some(known) = self.known(Term::Second).filter(|_| self.rows.heirs.is_some()) else {
+        let Some(known) = self
+            .known(Term::Second)
+            .filter(|_| self.rows.heirs.is_some())
+        else {
             return;
         };
         for lost in 0..zones {
@@ -354,7 +397,10 @@ impl<'a> Builder<'a> {
                 })
             };
             let low = (0..=self.model.shards).find(|led| fits(*led)).unwrap_or(0);
-            let high = (low..=self.model.shards).rev().find(|led| fits(*led)).unwrap_or(low);
+            let high = (low..=self.model.shards)
+                .rev()
+                .find(|led| fits(*led))
+                .unwrap_or(low);
             for zone in (0..zones).filter(|&zone| zone != lost) {
                 if let Some(row) = self.heir_row(lost, zone) {
                     self.climb(row, Term::Second, low, high);
@@ -374,7 +420,9 @@ impl<'a> Builder<'a> {
         };
         let (low, high) = (fair(least), fair(most));
         self.add_constant(Term::Second, low);
-        let Some(first) = self.rows.lonely else { return };
+        let Some(first) = self.rows.lonely else {
+            return;
+        };
         if let Some(rhs) = self.program.rhs.get_mut(first + lost) {
             *rhs += signed(least);
         }
@@ -383,7 +431,10 @@ impl<'a> Builder<'a> {
         let steps = vec![(self.program.matrix.columns(), signed(most - least))];
         let upper = signed(most - least);
         self.push(0, vec![(first + lost, -1)], &[(Term::Second, slope)], upper);
-        self.program.ladders.push(Ladder { base: signed(least), steps });
+        self.program.ladders.push(Ladder {
+            base: signed(least),
+            steps,
+        });
     }
 
     /// Adds the slack columns, one a row.
@@ -399,7 +450,9 @@ impl<'a> Builder<'a> {
             if let Some(slot) = slack.get_mut(row) {
                 // No term is negative; where a chord stands for the second order, it may seem so.
                 let below = if *term == Term::Second { CHORD_GAP } else { 0 };
-                *slot = i32::try_from(known).unwrap_or(i32::MAX).saturating_add(below);
+                *slot = i32::try_from(known)
+                    .unwrap_or(i32::MAX)
+                    .saturating_add(below);
             }
         }
         for (row, upper) in slack.into_iter().enumerate() {
@@ -421,7 +474,9 @@ fn least(choices: &[Choice], term: Term) -> u64 {
 /// What the shards add to `term` if each is as cheap as its class allows.
 fn unavoidable(model: &Model, catalog: &Catalog, term: Term) -> u64 {
     let classes = model.classes.iter().zip(&catalog.choices);
-    classes.map(|(class, choices)| u64::from(class.size()) * least(choices, term)).sum()
+    classes
+        .map(|(class, choices)| u64::from(class.size()) * least(choices, term))
+        .sum()
 }
 
 fn signed(count: u32) -> i32 {

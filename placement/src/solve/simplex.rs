@@ -88,14 +88,18 @@ impl Simplex {
         }
     }
 
-
     /// The objective that the duals vouch for: no point of the program lies below it.
     fn dual_objective(&self) -> f64 {
-        let rows: f64 =
-            self.duals.iter().zip(&self.rhs).map(|(dual, rhs)| dual * f64::from(*rhs)).sum();
+        let rows: f64 = self
+            .duals
+            .iter()
+            .zip(&self.rhs)
+            .map(|(dual, rhs)| dual * f64::from(*rhs))
+            .sum();
         let boxes = self.reduced.iter().zip(self.lower.iter().zip(&self.upper));
-        let columns: f64 =
-            boxes.map(|(d, (low, up))| if *d > 0.0 { d * low } else { d * up }).sum();
+        let columns: f64 = boxes
+            .map(|(d, (low, up))| if *d > 0.0 { d * low } else { d * up })
+            .sum();
         rows + columns
     }
 
@@ -105,7 +109,9 @@ impl Simplex {
         let work = u64::try_from(self.rhs.len().pow(2) + 2 * self.matrix.columns()).unwrap_or(1);
         let mut since_check = 0_u32;
         loop {
-            let Some(leaving) = self.leaving() else { return End::Optimal };
+            let Some(leaving) = self.leaving() else {
+                return End::Optimal;
+            };
             if *steps < work {
                 *steps = 0;
                 return End::Stopped;
@@ -145,10 +151,18 @@ impl Simplex {
         for (row, column) in self.basis.iter().enumerate() {
             let (low, up) = (*self.lower.get(*column)?, *self.upper.get(*column)?);
             let value = *self.values.get(*column)?;
-            let (gap, sign, bound) =
-                if value < low { (low - value, 1.0, low) } else { (value - up, -1.0, up) };
+            let (gap, sign, bound) = if value < low {
+                (low - value, 1.0, low)
+            } else {
+                (value - up, -1.0, up)
+            };
             if gap > 1e-6 && worst.as_ref().is_none_or(|worst| gap > worst.gap) {
-                worst = Some(Leaving { row, sign, bound, gap });
+                worst = Some(Leaving {
+                    row,
+                    sign,
+                    bound,
+                    gap,
+                });
             }
         }
         worst
@@ -158,7 +172,11 @@ impl Simplex {
     fn entering(&self, leaving: &Leaving, alpha: &[f64]) -> Option<(usize, Vec<usize>)> {
         let mut breaks: Vec<(f64, f64, usize)> = Vec::new();
         let bounds = self.lower.iter().zip(&self.upper).zip(&self.values);
-        let columns = alpha.iter().zip(&self.is_basic).zip(&self.reduced).zip(bounds);
+        let columns = alpha
+            .iter()
+            .zip(&self.is_basic)
+            .zip(&self.reduced)
+            .zip(bounds);
         for (column, (((alpha, is_basic), d), ((low, up), value))) in columns.enumerate() {
             let slope = alpha * leaving.sign;
             if *is_basic || slope.abs() < TINY || up - low < TINY {
@@ -175,7 +193,7 @@ impl Simplex {
         let mut passed = breaks.iter();
         let chosen = loop {
             let &(ratio, drop, column) = passed.next()?;
-            if left - drop <= 0.0 {
+            if left - drop <= TINY {
                 break (ratio, column);
             }
             left -= drop;
@@ -183,8 +201,13 @@ impl Simplex {
         };
         // Among ties the largest pivot is the safest.
         let size = |column: usize| alpha.get(column).map_or(0.0, |value| value.abs());
-        let ties = breaks.iter().skip(flips.len()).take_while(|it| it.0 <= chosen.0 + 1e-9);
-        let best = ties.map(|it| it.2).max_by(|a, b| size(*a).total_cmp(&size(*b)).then(b.cmp(a)));
+        let ties = breaks
+            .iter()
+            .skip(flips.len())
+            .take_while(|it| it.0 <= chosen.0 + 1e-9);
+        let best = ties
+            .map(|it| it.2)
+            .max_by(|a, b| size(*a).total_cmp(&size(*b)).then(b.cmp(a)));
         Some((best.unwrap_or(chosen.1), flips))
     }
 
@@ -197,9 +220,13 @@ impl Simplex {
         rho: &[f64],
         alpha: &[f64],
     ) -> bool {
-        let Some(&slope) = alpha.get(entering) else { return false };
+        let Some(&slope) = alpha.get(entering) else {
+            return false;
+        };
         let column = self.inverse_times(&[(entering, 1.0)]);
-        let Some(&pivot) = column.get(leaving.row) else { return false };
+        let Some(&pivot) = column.get(leaving.row) else {
+            return false;
+        };
         if pivot.abs() < 1e-9 || (pivot - slope).abs() > 1e-5 * (1.0 + pivot.abs()) {
             return false;
         }
@@ -219,9 +246,16 @@ impl Simplex {
     fn flip(&mut self, flips: &[usize]) {
         let mut changes = Vec::with_capacity(flips.len());
         for &column in flips {
-            let bounds = (self.lower.get(column).copied(), self.upper.get(column).copied());
-            let (Some(low), Some(up)) = bounds else { continue };
-            let Some(value) = self.values.get_mut(column) else { continue };
+            let bounds = (
+                self.lower.get(column).copied(),
+                self.upper.get(column).copied(),
+            );
+            let (Some(low), Some(up)) = bounds else {
+                continue;
+            };
+            let Some(value) = self.values.get_mut(column) else {
+                continue;
+            };
             let next = if *value - low <= up - *value { up } else { low };
             changes.push((column, next - *value));
             *value = next;
@@ -241,8 +275,12 @@ impl Simplex {
     }
 
     fn exchange(&mut self, leaving: &Leaving, entering: usize, column: &[f64], step: f64) {
-        let Some(&pivot) = column.get(leaving.row) else { return };
-        let Some(slot) = self.basis.get_mut(leaving.row) else { return };
+        let Some(&pivot) = column.get(leaving.row) else {
+            return;
+        };
+        let Some(slot) = self.basis.get_mut(leaving.row) else {
+            return;
+        };
         let out = std::mem::replace(slot, entering);
         let value = self.values.get(out).copied().unwrap_or(0.0);
         let by = (value - leaving.bound) / pivot;
@@ -276,7 +314,12 @@ impl Simplex {
     }
 
     fn inverse_row(&self, row: usize) -> Vec<f64> {
-        self.inverse.iter().skip(row).step_by(self.rhs.len().max(1)).copied().collect()
+        self.inverse
+            .iter()
+            .skip(row)
+            .step_by(self.rhs.len().max(1))
+            .copied()
+            .collect()
     }
 
     /// The inverse times a sum of columns.
@@ -311,14 +354,23 @@ impl Simplex {
     /// that their reduced cost asks for.
     fn refresh(&mut self) {
         let rows = self.rhs.len().max(1);
-        let costs: Vec<f64> =
-            self.basis.iter().map(|basic| self.cost.get(*basic).copied().unwrap_or(0.0)).collect();
+        let costs: Vec<f64> = self
+            .basis
+            .iter()
+            .map(|basic| self.cost.get(*basic).copied().unwrap_or(0.0))
+            .collect();
         let parts = self.inverse.chunks_exact(rows);
-        self.duals =
-            parts.map(|part| part.iter().zip(&costs).map(|(a, b)| a * b).sum()).collect();
+        self.duals = parts
+            .map(|part| part.iter().zip(&costs).map(|(a, b)| a * b).sum())
+            .collect();
         let mut priced = Vec::new();
         self.matrix.price(&self.duals, &mut priced);
-        self.reduced = self.cost.iter().zip(&priced).map(|(cost, priced)| cost - priced).collect();
+        self.reduced = self
+            .cost
+            .iter()
+            .zip(&priced)
+            .map(|(cost, priced)| cost - priced)
+            .collect();
         let mut rest: Vec<f64> = self.rhs.iter().map(|rhs| f64::from(*rhs)).collect();
         for column in 0..self.values.len() {
             if self.is_basic.get(column) == Some(&true) {
@@ -326,8 +378,13 @@ impl Simplex {
                 continue;
             }
             let d = self.reduced.get(column).copied().unwrap_or(0.0);
-            let bounds = (self.lower.get(column).copied(), self.upper.get(column).copied());
-            let (Some(low), Some(up)) = bounds else { continue };
+            let bounds = (
+                self.lower.get(column).copied(),
+                self.upper.get(column).copied(),
+            );
+            let (Some(low), Some(up)) = bounds else {
+                continue;
+            };
             let old = self.values.get(column).copied().unwrap_or(0.0);
             let is_up = d < -1e-9 || (d <= 1e-9 && old > low && old - low > up - old);
             let value = if is_up { up } else { low };
@@ -361,9 +418,15 @@ impl Simplex {
         let mut is_free = vec![true; rows];
         for &column in &wanted {
             let image = self.inverse_times(&[(column, 1.0)]);
-            let open = image.iter().zip(&is_free).enumerate().filter(|(_, (_, free))| **free);
+            let open = image
+                .iter()
+                .zip(&is_free)
+                .enumerate()
+                .filter(|(_, (_, free))| **free);
             let best = open.max_by(|a, b| a.1.0.abs().total_cmp(&b.1.0.abs()));
-            let Some((row, (&pivot, _))) = best else { continue };
+            let Some((row, (&pivot, _))) = best else {
+                continue;
+            };
             if pivot.abs() < 1e-8 {
                 continue;
             }

@@ -138,13 +138,19 @@ pub(super) fn start(model: &Model) -> Option<Start> {
     let mut relaxed = Tally::default();
     for group in &groups {
         let state = &model.classes.get(group.class)?.state;
-        let own = Own { switches: 0, ..Own::new(model, state, &group.pattern) };
+        let own = Own {
+            switches: 0,
+            ..Own::new(model, state, &group.pattern)
+        };
         for _ in 0..group.size {
             relaxed.give(&group.pattern, own);
         }
     }
     let groups = settle_leaders(model, &groups)?;
-    Some(Start { chosen: with_heirs(model, groups)?, relaxed })
+    Some(Start {
+        chosen: with_heirs(model, groups)?,
+        relaxed,
+    })
 }
 
 /// The present placement, if it is complete: what is best already shall not move.
@@ -153,12 +159,23 @@ pub(super) fn stay(model: &Model) -> Option<Chosen> {
     for (class, it) in model.classes.iter().enumerate() {
         let members = it.state.present;
         let total: u32 = members.iter().map(u32::from).sum();
-        let allowed = members.iter().zip(it.state.most.iter()).all(|(now, most)| now <= most);
+        let allowed = members
+            .iter()
+            .zip(it.state.most.iter())
+            .all(|(now, most)| now <= most);
         let leader = it.state.leader?;
         if !allowed || total != u32::from(model.members) {
             return None;
         }
-        groups.push(Group { class, size: it.size(), pattern: Pattern { members, leader, heir: None } });
+        groups.push(Group {
+            class,
+            size: it.size(),
+            pattern: Pattern {
+                members,
+                leader,
+                heir: None,
+            },
+        });
     }
     with_heirs(model, groups)
 }
@@ -166,7 +183,9 @@ pub(super) fn stay(model: &Model) -> Option<Chosen> {
 fn with_heirs(model: &Model, groups: Vec<Group>) -> Option<Chosen> {
     let mut chosen: Chosen = vec![Vec::new(); model.classes.len()];
     for group in settle_heirs(model, groups)? {
-        chosen.get_mut(group.class)?.push((group.pattern, group.size));
+        chosen
+            .get_mut(group.class)?
+            .push((group.pattern, group.size));
     }
     Some(chosen)
 }
