@@ -1,1 +1,2 @@
+//! Benchmarks of the solver.
 fn main() {}

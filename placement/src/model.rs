@@ -198,14 +198,14 @@ fn state_of(problem: &Problem, usable: &[&Zone], now: Option<&CurrentShard>) -> 
     let wanted = u8::try_from(problem.members_per_shard).unwrap_or(u8::MAX);
     let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
     let mut state = State::default();
-    let mut is_pin_stranded = false;
+    let mut stranded = 0_u32;
     for member in now.map(|now| now.members.as_slice()).unwrap_or_default() {
         let at = usable.iter().position(|zone| zone.name == member.zone);
         let Some(zone) = at else {
             let gone = problem.zones.iter().find(|zone| zone.name == member.zone);
             if gone.is_some_and(|zone| zone.state != ZoneState::Gone) {
                 state.stranded = state.stranded.saturating_add(u8::from(member.has_data));
-                is_pin_stranded = true;
+                stranded += 1;
             }
             continue;
         };
@@ -232,16 +232,24 @@ fn state_of(problem: &Problem, usable: &[&Zone], now: Option<&CurrentShard>) -> 
     if !now.is_some_and(|now| now.pinned) {
         return Some(state);
     }
+    let is_leader_stranded = now.and_then(|now| now.leader.as_ref()).is_some_and(|name| {
+        let at = problem.zones.iter().find(|zone| zone.name == *name);
+        state.leader.is_none() && at.is_some_and(|zone| zone.state != ZoneState::Gone)
+    });
+    if is_leader_stranded {
+        return None;
+    }
     state.is_leader_fixed = state.leader.is_some();
-    (!is_pin_stranded && pin(&mut state, wanted, one_each)).then_some(state)
+    pin(&mut state, wanted, one_each, stranded).then_some(state)
 }
 
-/// Keeps the members of a pinned shard where they are; one that has too many gains none.
-fn pin(state: &mut State, wanted: u8, one_each: bool) -> bool {
-    let total: u32 = state.present.iter().map(u32::from).sum();
+/// Keeps the members of a pinned shard where they are; one that has too many gains none. False
+/// where that cannot be, as with `stranded` members in a zone that has no room at all.
+fn pin(state: &mut State, wanted: u8, one_each: bool, stranded: u32) -> bool {
+    let total = stranded + state.present.iter().map(u32::from).sum::<u32>();
     if total <= u32::from(wanted) {
         state.least = state.present;
-        return !one_each || state.present.iter().all(|count| count <= 1);
+        return stranded == 0 && (!one_each || state.present.iter().all(|count| count <= 1));
     }
     for zone in 0..ZONES_MAX {
         let present = state.present.at(zone);

@@ -1,17 +1,32 @@
 //! Problem in, best placement out. Pure: no clock, no randomness; the budget is counted in steps.
 
+mod bound;
+mod branch;
+mod catalog;
 mod improve;
+mod matrix;
+mod program;
 mod settle;
+mod simplex;
 mod start;
 mod tally;
 
 use crate::explain;
-use crate::model::Model;
-use crate::outcome::{Placement, SolveError};
-use crate::problem::Problem;
+use crate::model::{Model, PerZone};
+use crate::outcome::{Placement, Score, SolveError};
+use crate::problem::{Mode, Problem};
+use crate::solve::branch::{Best, Outcome, Search};
+use crate::solve::catalog::Catalog;
+use crate::solve::program::{Lonely, Term, build};
+use crate::solve::start::Start;
+use crate::solve::tally::Tally;
 
-/// How many comparisons the descent may spend.
-const STEPS: u64 = 200_000;
+/// How many comparisons descents may spend.
+const DESCENT_STEPS: u64 = 400_000;
+/// How much arithmetic the proofs may spend.
+const PROOF_STEPS: u64 = 400_000_000;
+/// What each term may spend after the proof of an earlier one has failed: enough for a bound.
+const BOUND_STEPS: u64 = 20_000_000;
 
 /// The best placement for `problem`, or why there is none.
 ///
@@ -20,12 +35,161 @@ pub fn solve(problem: &Problem) -> Result<Placement, SolveError> {
     problem.check()?;
     let infeasible = || SolveError::Infeasible(explain::infeasible(problem));
     let model = Model::new(problem).ok_or_else(infeasible)?;
-    let mut chosen = start::start(&model).ok_or_else(infeasible)?;
-    let mut tally = tally::Tally::of(&model, &chosen);
-    if tally.overflow(&model) > 0 {
+    let first = start::start(&model).ok_or_else(infeasible)?;
+    if first.relaxed.overflow(&model) > 0 {
         return Err(infeasible());
     }
-    let mut steps = STEPS;
-    improve::improve(&model, &mut chosen, &mut tally, &mut steps);
-    Ok(model.placement(&chosen, tally.score(&model)))
+    let mut solver = Solver::new(&model, first);
+    let bound = solver.prove();
+    let score = solver.best.tally.score(&model);
+    let mut placement = model.placement(&solver.best.chosen, score);
+    placement.optimal = bound == score;
+    placement.bound = (bound != score).then_some(bound);
+    Ok(placement)
+}
+
+struct Solver<'a> {
+    model: &'a Model,
+    catalog: Catalog,
+    relaxed: Tally,
+    best: Best,
+    steps: u64,
+    descent: u64,
+}
+
+impl<'a> Solver<'a> {
+    fn new(model: &'a Model, first: Start) -> Self {
+        let violations = first.relaxed.score(model).zone_violations;
+        let catalog = Catalog::new(model, violations);
+        let tally = Tally::of(model, &first.chosen);
+        let mut solver = Self {
+            model,
+            catalog,
+            relaxed: first.relaxed,
+            best: Best {
+                chosen: first.chosen,
+                tally,
+            },
+            steps: PROOF_STEPS,
+            descent: DESCENT_STEPS,
+        };
+        if let Some(chosen) = start::stay(model) {
+            let tally = Tally::of(model, &chosen);
+            if tally.rank(model) <= solver.best.tally.rank(model) {
+                solver.best = Best { chosen, tally };
+            }
+        }
+        let mut chosen = solver.best.chosen.clone();
+        improve::improve(model, &solver.catalog, &mut chosen, &mut solver.descent);
+        solver.best.offer(model, chosen);
+        solver
+    }
+
+    /// Proves term after term that none is lower; returns the bounds.
+    fn prove(&mut self) -> Score {
+        let terms = Term::in_order(self.model.mode);
+        let mut bound = Score::default();
+        for (place, term) in terms.iter().enumerate() {
+            let upto = terms.get(..=place).unwrap_or_default();
+            let least = self.bound(*term, upto);
+            term.set(&mut bound, least);
+            if least < self.known(*term) {
+                self.steps = BOUND_STEPS;
+            }
+        }
+        bound
+    }
+
+    fn known(&self, term: Term) -> u64 {
+        term.of(&self.best.tally.score(self.model))
+    }
+
+    /// A proven lower bound of the last of `terms`, the others being no worse than known; on the
+    /// way the best placement may become better.
+    fn bound(&mut self, term: Term, terms: &[Term]) -> u64 {
+        let easy = self.easy_bound(term);
+        if self.known(term) <= easy {
+            return self.known(term);
+        }
+        let stride = match term {
+            Term::Members | Term::Second => 2,
+            _ => 1,
+        };
+        let mut boxes = vec![self.lonely()];
+        let mut root: Option<i128> = None;
+        while let Some(lonely) = boxes.pop() {
+            let known = self.best.tally.score(self.model);
+            let program = build(self.model, &self.catalog, &known, terms, &lonely);
+            let mut search = Search::new(
+                (self.model, &self.catalog),
+                (term, stride),
+                program,
+                &mut self.best,
+                (&mut self.steps, &mut self.descent),
+                lonely.iter().collect(),
+            );
+            let outcome = search.run();
+            root = root.or(search.root);
+            match outcome {
+                Outcome::Proven => {}
+                Outcome::Split(zone, at) => {
+                    let (least, most) = lonely.at(zone);
+                    let (mut low, mut high) = (lonely, lonely);
+                    low.set(zone, (least, at));
+                    high.set(zone, (at + 1, most));
+                    boxes.extend([high, low]);
+                }
+                Outcome::Unproven => {
+                    return rounded(root, stride, self.known(term)).max(easy);
+                }
+            }
+        }
+        self.known(term)
+    }
+
+    /// What the settling of members alone has proven already.
+    fn easy_bound(&self, term: Term) -> u64 {
+        let (score, relaxed) = (
+            self.best.tally.score(self.model),
+            self.relaxed.score(self.model),
+        );
+        let is_equal = |term: Term| term.of(&score) == term.of(&relaxed);
+        let holds = match (term, self.model.mode) {
+            (Term::Violations, _) | (Term::Members, Mode::Rebalance) => true,
+            (Term::Moves, Mode::Rebalance) => is_equal(Term::Members),
+            (Term::Moves, Mode::Repair) => true,
+            (Term::Members, Mode::Repair) => is_equal(Term::Moves),
+            (Term::Quota | Term::Second | Term::Switches, _) => false,
+        };
+        if holds { term.of(&relaxed) } else { 0 }
+    }
+
+    /// How many shards can at least and at most be led in a zone without a member elsewhere.
+    fn lonely(&self) -> Lonely {
+        let mut lonely: Lonely = PerZone::default();
+        for (class, choices) in self.model.classes.iter().zip(&self.catalog.choices) {
+            for zone in 0..self.model.zones() {
+                let mut is_here = choices.iter().map(|choice| {
+                    choice.pattern.heir.is_none() && usize::from(choice.pattern.leader) == zone
+                });
+                let can = is_here.clone().any(|it| it);
+                let must = is_here.all(|it| it);
+                let (least, most) = lonely.at(zone);
+                let size = class.size();
+                lonely.set(
+                    zone,
+                    (least + size * u32::from(must), most + size * u32::from(can)),
+                );
+            }
+        }
+        lonely
+    }
+}
+
+/// The bound as a whole number that the term can be.
+fn rounded(root: Option<i128>, stride: u64, known: u64) -> u64 {
+    let Some(root) = root else { return 0 };
+    let whole = -(-root).div_euclid(bound::ONE);
+    let least = u64::try_from(whole.max(0)).unwrap_or(0).min(known);
+    known - (known - least) / stride * stride
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Class, Model, Pattern, PerZone};
+use crate::problem::Mode;
 use crate::solve::settle::{Costs, settle};
+use crate::solve::tally::{Own, Tally};
 
 /// Patterns per class, with how many shards get each.
 pub(crate) type Chosen = Vec<Vec<(Pattern, u32)>>;
@@ -21,15 +23,15 @@ struct MemberCosts<'a> {
 impl MemberCosts<'_> {
     fn data_weight(&self) -> i128 {
         match self.model.mode {
-            crate::problem::Mode::Repair => LEVEL * LEVEL,
-            crate::problem::Mode::Rebalance => LEVEL,
+            Mode::Repair => LEVEL * LEVEL,
+            Mode::Rebalance => LEVEL,
         }
     }
 
     fn even_weight(&self) -> i128 {
         match self.model.mode {
-            crate::problem::Mode::Repair => LEVEL,
-            crate::problem::Mode::Rebalance => LEVEL * LEVEL,
+            Mode::Repair => LEVEL,
+            Mode::Rebalance => LEVEL * LEVEL,
         }
     }
 }
@@ -121,11 +123,64 @@ impl Costs for HeirCosts<'_> {
     }
 }
 
+/// The first placement, and what its members would cost if leaders did not matter.
+pub(super) struct Start {
+    pub(super) chosen: Chosen,
+    /// The three terms of members alone, each least in the order of the mode: no placement has
+    /// fewer violations; the others are bounds as long as those before them are equal.
+    pub(super) relaxed: Tally,
+}
+
 /// The first placement. `None` where some shard finds no zones at all; capacities may be exceeded
 /// in the result, which then proves that the problem is infeasible.
-pub(crate) fn start(model: &Model) -> Option<Chosen> {
+pub(super) fn start(model: &Model) -> Option<Start> {
     let groups = settle_members(model)?;
+    let mut relaxed = Tally::default();
+    for group in &groups {
+        let state = &model.classes.get(group.class)?.state;
+        let own = Own {
+            switches: 0,
+            ..Own::new(model, state, &group.pattern)
+        };
+        for _ in 0..group.size {
+            relaxed.give(&group.pattern, own);
+        }
+    }
     let groups = settle_leaders(model, &groups)?;
+    Some(Start {
+        chosen: with_heirs(model, groups)?,
+        relaxed,
+    })
+}
+
+/// The present placement, if it is complete: what is best already shall not move.
+pub(super) fn stay(model: &Model) -> Option<Chosen> {
+    let mut groups = Vec::new();
+    for (class, it) in model.classes.iter().enumerate() {
+        let members = it.state.present;
+        let total: u32 = members.iter().map(u32::from).sum();
+        let allowed = members
+            .iter()
+            .zip(it.state.most.iter())
+            .all(|(now, most)| now <= most);
+        let leader = it.state.leader?;
+        if !allowed || total != u32::from(model.members) {
+            return None;
+        }
+        groups.push(Group {
+            class,
+            size: it.size(),
+            pattern: Pattern {
+                members,
+                leader,
+                heir: None,
+            },
+        });
+    }
+    with_heirs(model, groups)
+}
+
+fn with_heirs(model: &Model, groups: Vec<Group>) -> Option<Chosen> {
     let mut chosen: Chosen = vec![Vec::new(); model.classes.len()];
     for group in settle_heirs(model, groups)? {
         chosen

@@ -1,5 +1,8 @@
 //! Random problems and small helpers for the tests of the solver. Seeded: a failing seed replays.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::pedantic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+pub mod oracle;
 
 use placement::{
     CurrentMember, CurrentShard, Mode, Problem, WhenUnsatisfiable, Zone, ZoneName, ZoneState,

@@ -1,0 +1,86 @@
+//! The solver against brute force: all six terms equal, infeasible exactly when the oracle says so.
+
+mod support;
+
+use placement::{Mode, Problem, Score, SolveError, WhenUnsatisfiable, solve, verify};
+use support::oracle;
+use support::{Dice, fresh, random};
+
+/// The largest search that the oracle is asked for.
+const PLACEMENTS_MAX: u64 = 4_000;
+
+fn solved(problem: &Problem, hint: &str) -> Option<Score> {
+    match solve(problem) {
+        Ok(placement) => {
+            assert_eq!(verify(problem, &placement), [], "{hint}");
+            assert!(placement.optimal, "{hint}: not proven: {placement:?}");
+            Some(placement.score)
+        }
+        Err(SolveError::Infeasible(_)) => None,
+        Err(error) => panic!("{hint}: {error}"),
+    }
+}
+
+#[test]
+fn every_small_shape_is_best() {
+    for zones in 1..=4 {
+        for shards in 1..=4 {
+            for members in 1..=3 {
+                for when in [
+                    WhenUnsatisfiable::DoNotSchedule,
+                    WhenUnsatisfiable::ScheduleAnyway,
+                ] {
+                    let mut problem = fresh(zones, shards, members);
+                    problem.when_unsatisfiable = when;
+                    let expected = oracle::best(&problem);
+                    for mode in [Mode::Repair, Mode::Rebalance] {
+                        problem.mode = mode;
+                        let hint = format!("{zones} zones, {shards} x {members}, {when:?}");
+                        assert_eq!(solved(&problem, &hint), expected, "{hint}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_problems_are_best() {
+    let seeds: u64 = std::env::var("SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(4000);
+    let first: u64 = std::env::var("SEED")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    let (mut compared, mut infeasible) = (0, 0);
+    let mut wrong = Vec::new();
+    for seed in first..first + seeds {
+        let problem = random(&mut Dice(seed), 4, 4, 3);
+        if oracle::size(&problem) > PLACEMENTS_MAX {
+            continue;
+        }
+        let expected = oracle::best(&problem);
+        compared += 1;
+        infeasible += u32::from(expected.is_none());
+        let found = solved(&problem, &format!("seed {seed}"));
+        if found != expected {
+            wrong.push((seed, found, expected));
+        }
+    }
+    println!(
+        "{compared} compared, {infeasible} infeasible, {} wrong",
+        wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} wrong: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(3)]
+    );
+    assert!(
+        seeds < 1000 || compared > seeds / 2,
+        "only {compared} were small enough"
+    );
+}
