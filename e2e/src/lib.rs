@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Zoneward end to end, on a real Kubernetes.
+
+pub mod workload;
