@@ -1,0 +1,199 @@
+//! The writer of one shard.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::Cmd;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::gaps::{Gap, GapMeter};
+use super::link::{Failure, Links};
+use super::report::Line;
+use super::route::Route;
+
+/// How often a lane whose tries fail asks anew who serves which slots.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+
+/// The keys of a lane: the n-th write's key and value follow from n.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Prefix of this run.
+    pub run: String,
+    /// Which lane.
+    pub shard: usize,
+    /// Hash tags in slots of the shard; never empty.
+    pub tags: Vec<String>,
+}
+
+impl Keys {
+    /// The tag of the n-th write.
+    pub fn tag(&self, n: u64) -> &str {
+        let count = u64::try_from(self.tags.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(n % count).unwrap_or(0);
+        self.tags.get(index).map_or("", String::as_str)
+    }
+
+    /// The key of the n-th write.
+    pub fn key(&self, n: u64) -> String {
+        format!("{{{}}}:{}:{}:{n}", self.tag(n), self.run, self.shard)
+    }
+
+    /// The value of the n-th write.
+    pub fn value(&self, n: u64) -> String {
+        format!("{}:{}:{n}", self.run, self.shard)
+    }
+}
+
+/// What others may see of a running lane.
+#[derive(Clone, Default)]
+pub struct Meter(Arc<Mutex<(GapMeter, BTreeMap<String, u64>)>>);
+
+impl Meter {
+    fn with<T>(&self, look: impl FnOnce(&mut (GapMeter, BTreeMap<String, u64>)) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many writes were acknowledged.
+    pub fn count(&self) -> u64 {
+        self.with(|(meter, _)| meter.count())
+    }
+
+    /// The gap that goes on now.
+    pub fn current(&self, now: Duration) -> Option<Gap> {
+        self.with(|(meter, _)| meter.current(now))
+    }
+
+    /// The gaps and the failed tries up to now.
+    pub fn finish(&self, now: Duration) -> (GapMeter, Gap, Vec<Gap>, BTreeMap<String, u64>) {
+        self.with(|(meter, tries)| {
+            let (longest, gaps) = meter.clone().finish(now);
+            (meter.clone(), longest, gaps, tries.clone())
+        })
+    }
+
+    fn failed(&self, failure: &Failure) {
+        self.with(|(_, tries)| *tries.entry(failure.word()).or_default() += 1);
+    }
+}
+
+/// The writer of one shard.
+pub struct Lane {
+    /// Its keys.
+    pub keys: Keys,
+    /// The way to its shard.
+    pub route: Route,
+    /// Its connections.
+    pub links: Links,
+    /// What others see of it.
+    pub meter: Meter,
+    /// When the run began.
+    pub start: Instant,
+    /// Time between two writes, and between two tries of one.
+    pub every: Duration,
+    /// When it last asked for the slots.
+    pub asked: Option<Duration>,
+}
+
+impl Lane {
+    /// Writes until `stop` turns true. Gives itself back, for the reader.
+    pub async fn write(mut self, stop: watch::Receiver<bool>, told: mpsc::Sender<Line>) -> Self {
+        let mut due = interval(self.every);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut n = 0;
+        while !*stop.borrow() {
+            due.tick().await;
+            while self.try_write(n).await.is_none() {
+                if *stop.borrow() {
+                    return self;
+                }
+                sleep(self.every).await;
+            }
+            n += 1;
+            let at = self.start.elapsed();
+            let gap = self.meter.with(|(meter, _)| meter.acknowledged(at));
+            if let Some(gap) = gap {
+                let shard = self.keys.shard;
+                // Whoever printed it is gone: the run ends anyhow.
+                let _ = told.send(Line::GapClosed { shard, gap }).await;
+            }
+        }
+        self
+    }
+
+    async fn try_write(&mut self, n: u64) -> Option<()> {
+        let mut command = Cmd::new();
+        command
+            .arg("SET")
+            .arg(self.keys.key(n))
+            .arg(self.keys.value(n));
+        let target = self.route.target().clone();
+        let mut outcome = self.links.send::<()>(&target, &command).await;
+        if let Err(Failure::Ask(to)) = &outcome {
+            let to = to.clone();
+            outcome = self.links.send_asking(&to, &command).await;
+        }
+        self.settle(outcome).await
+    }
+
+    /// Sends a reading or deleting command to the leader, and learns from a refusal.
+    pub async fn try_command<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> Option<T> {
+        let target = self.route.target().clone();
+        let outcome = self.links.send::<T>(&target, command).await;
+        self.settle(outcome).await
+    }
+
+    async fn settle<T>(&mut self, outcome: Result<T, Failure>) -> Option<T> {
+        let failure = match outcome {
+            Ok(answer) => return Some(answer),
+            Err(failure) => failure,
+        };
+        self.meter.failed(&failure);
+        let now = self.start.elapsed();
+        match failure {
+            Failure::Moved(to) => self.route.moved(to, now),
+            Failure::Timeout | Failure::Broken => self.route.failed(now),
+            Failure::Ask(_) | Failure::Answered(_) => self.route.pass_on(now),
+        }
+        if self
+            .asked
+            .is_none_or(|asked| now.saturating_sub(asked) >= ASK_EVERY)
+        {
+            self.ask_slots().await;
+        }
+        None
+    }
+
+    async fn ask_slots(&mut self) {
+        let now = self.start.elapsed();
+        self.asked = Some(now);
+        let Some(whom) = self.route.whom_to_ask(now) else {
+            return;
+        };
+        match self.links.ask_slots(&whom).await {
+            Ok(shards) => self.route.told(&shards, self.start.elapsed()),
+            Err(Failure::Timeout | Failure::Broken) => {
+                self.route.silent(&whom, self.start.elapsed());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_write_has_a_key_of_its_own_in_the_lanes_slots() {
+        let keys = Keys {
+            run: "r".to_owned(),
+            shard: 2,
+            tags: vec!["a".to_owned(), "b".to_owned()],
+        };
+        assert_eq!(keys.key(0), "{a}:r:2:0");
+        assert_eq!(keys.key(3), "{b}:r:2:3");
+        assert_eq!(keys.value(3), "r:2:3");
+    }
+}

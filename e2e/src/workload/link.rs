@@ -1,0 +1,167 @@
+//! Connections to members, one each per lane, and what their answers mean to a client.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, ServerErrorKind,
+};
+use tokio::time::timeout;
+
+use super::slots::{Address, ShardSlots, shards};
+
+/// How to log in.
+#[derive(Clone)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// Its password; none where nobody needs one.
+    pub password: Option<String>,
+}
+
+/// Why a command was not done, as far as a client cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Another member leads the shard.
+    Moved(Address),
+    /// Another member has this key already.
+    Ask(Address),
+    /// The member answered that it cannot, in this word.
+    Answered(String),
+    /// No answer in time.
+    Timeout,
+    /// The connection was refused, or broke.
+    Broken,
+}
+
+impl Failure {
+    /// One word for the tally.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Moved(_) => "MOVED".to_owned(),
+            Self::Ask(_) => "ASK".to_owned(),
+            Self::Answered(code) => code.clone(),
+            Self::Timeout => "timeout".to_owned(),
+            Self::Broken => "broken".to_owned(),
+        }
+    }
+}
+
+/// The connections of one lane.
+pub struct Links {
+    login: Login,
+    limit: Duration,
+    open: HashMap<Address, MultiplexedConnection>,
+}
+
+impl Links {
+    /// None yet. Every command, with its connection, has to be done within `limit`.
+    pub fn new(login: Login, limit: Duration) -> Self {
+        Self {
+            login,
+            limit,
+            open: HashMap::new(),
+        }
+    }
+
+    /// Sends a command.
+    pub async fn send<T: FromRedisValue>(
+        &mut self,
+        to: &Address,
+        command: &Cmd,
+    ) -> Result<T, Failure> {
+        let sent = timeout(self.limit, async {
+            let mut link = self.link(to).await?;
+            command.query_async(&mut link).await
+        });
+        let outcome = sent.await;
+        self.settle(to, outcome)
+    }
+
+    /// Sends a command to the member that a migrating slot's key is at.
+    pub async fn send_asking(&mut self, to: &Address, command: &Cmd) -> Result<(), Failure> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("ASKING").ignore();
+        pipeline.add_command(command.clone()).ignore();
+        let sent = timeout(self.limit, async {
+            let mut link = self.link(to).await?;
+            pipeline.query_async::<()>(&mut link).await
+        });
+        let outcome = sent.await;
+        self.settle(to, outcome)
+    }
+
+    /// Asks who serves which slots.
+    pub async fn ask_slots(&mut self, whom: &Address) -> Result<Vec<ShardSlots>, Failure> {
+        let mut question = Cmd::new();
+        question.arg("CLUSTER").arg("SLOTS");
+        let answer: redis::Value = self.send(whom, &question).await?;
+        shards(&answer, whom).map_err(|_| Failure::Answered("unreadable".to_owned()))
+    }
+
+    async fn link(&mut self, to: &Address) -> Result<MultiplexedConnection, RedisError> {
+        if let Some(link) = self.open.get(to) {
+            return Ok(link.clone());
+        }
+        let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(password) = &self.login.password {
+            settings = settings
+                .set_username(&self.login.user)
+                .set_password(password);
+        }
+        let address = ConnectionAddr::Tcp(to.host.clone(), to.port);
+        let info = address.into_connection_info()?.set_redis_settings(settings);
+        // The limit around the whole attempt is ours; theirs only has to be no shorter.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.limit * 2))
+            .set_response_timeout(Some(self.limit * 2));
+        let link = Client::open(info)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        self.open.insert(to.clone(), link.clone());
+        Ok(link)
+    }
+
+    fn settle<T>(
+        &mut self,
+        to: &Address,
+        outcome: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Failure> {
+        let failure = match outcome {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => failure(&error, to),
+            Err(_) => Failure::Timeout,
+        };
+        // A late answer must not be taken for the next one's, and a broken link does not mend.
+        if matches!(failure, Failure::Timeout | Failure::Broken) {
+            self.open.remove(to);
+        }
+        Err(failure)
+    }
+}
+
+fn failure(error: &RedisError, asked: &Address) -> Failure {
+    if let Some((host, port)) = error.redirect_node() {
+        let address = Address {
+            // An empty address means the one that was asked.
+            host: if host.is_empty() { &asked.host } else { host }.to_owned(),
+            port,
+        };
+        return match error.kind() {
+            // ":0": the bus has lost the leader's address.
+            _ if port == 0 => Failure::Answered("MOVED-nowhere".to_owned()),
+            ErrorKind::Server(ServerErrorKind::Ask) => Failure::Ask(address),
+            _ => Failure::Moved(address),
+        };
+    }
+    if error.is_timeout() {
+        return Failure::Timeout;
+    }
+    match error.kind() {
+        ErrorKind::Io | ErrorKind::Parse => Failure::Broken,
+        ErrorKind::AuthenticationFailed => Failure::Answered("AUTH".to_owned()),
+        _ => Failure::Answered(error.code().unwrap_or("error").to_owned()),
+    }
+}

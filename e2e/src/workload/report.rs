@@ -1,0 +1,144 @@
+//! What the workload says: one JSON object a line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::gaps::Gap;
+
+/// A line of the workload's output. Times are milliseconds since its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Line {
+    /// The lanes are pinned and begin to write.
+    Started {
+        /// The prefix of this run's keys.
+        run: String,
+        /// The wall clock at its start, milliseconds since 1970.
+        unix_millis: i64,
+        /// Each lane's slots, in the order of the lanes.
+        slots: Vec<String>,
+    },
+    /// Once a second.
+    Second {
+        /// When.
+        at_millis: u64,
+        /// Each lane.
+        shards: Vec<LaneSecond>,
+    },
+    /// A lane had no acknowledged write for half a second.
+    GapOpened {
+        /// Which.
+        shard: usize,
+        /// When the last write was acknowledged.
+        start_millis: u64,
+    },
+    /// A lane writes again, after 100 ms or more.
+    GapClosed {
+        /// Which.
+        shard: usize,
+        /// The gap.
+        gap: Gap,
+    },
+    /// The end.
+    Report(Report),
+}
+
+/// One lane in one second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneSecond {
+    /// Writes acknowledged so far.
+    pub acknowledged: u64,
+    /// Since when there was none.
+    pub gap_millis: u64,
+}
+
+/// What became of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The prefix of this run's keys.
+    pub run: String,
+    /// The wall clock at its start, milliseconds since 1970.
+    pub unix_millis: i64,
+    /// How long it wrote.
+    pub millis: u64,
+    /// Each lane.
+    pub shards: Vec<LaneReport>,
+}
+
+impl Report {
+    /// Acknowledged writes that cannot be read back.
+    pub fn lost(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lost).sum()
+    }
+
+    /// Acknowledged writes that nobody could be asked about.
+    pub fn unverified(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.unverified).sum()
+    }
+
+    /// Acknowledged writes.
+    pub fn acknowledged(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.acknowledged).sum()
+    }
+}
+
+/// One lane at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneReport {
+    /// The slots that it was pinned to.
+    pub slots: String,
+    /// Acknowledged writes.
+    pub acknowledged: u64,
+    /// The longest time without one: the outage.
+    pub longest_gap: Gap,
+    /// Every gap of 100 ms or more.
+    pub gaps: Vec<Gap>,
+    /// Tries that were not acknowledged, by what was answered.
+    pub failed_tries: BTreeMap<String, u64>,
+    /// Acknowledged writes that a leader does not hold, or with another value.
+    pub lost: u64,
+    /// The first few of them.
+    pub lost_keys: Vec<String>,
+    /// Acknowledged writes that no leader answered for until the time was up.
+    pub unverified: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_back_as_they_were_written() {
+        let lines = [
+            Line::GapClosed {
+                shard: 1,
+                gap: Gap {
+                    start_millis: 10,
+                    millis: 1500,
+                    open: false,
+                },
+            },
+            Line::Report(Report {
+                run: "r".to_owned(),
+                shards: vec![LaneReport {
+                    acknowledged: 7,
+                    lost: 1,
+                    ..LaneReport::default()
+                }],
+                ..Report::default()
+            }),
+        ];
+        for line in lines {
+            let text = serde_json::to_string(&line).unwrap();
+            assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line, "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A whole run: pin the lanes, write, stop, verify, report.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::gaps::millis;
+use super::lane::{Keys, Lane, Meter};
+use super::link::{Links, Login};
+use super::report::{LaneReport, LaneSecond, Line, Report};
+use super::route::Route;
+use super::slots::{Address, SLOT_COUNT, ShardSlots};
+use super::verify;
+
+/// Each lane writes to this many slots of its shard, in turn.
+const SLOTS_PER_LANE: usize = 16;
+
+/// A gap this long is told while it goes on.
+const TELL_AFTER: u64 = 500;
+
+/// What to run.
+#[derive(Clone)]
+pub struct Settings {
+    /// Any members.
+    pub seeds: Vec<Address>,
+    /// How to log in.
+    pub login: Login,
+    /// Time between two writes of a lane, and between two tries.
+    pub every: Duration,
+    /// Time for one try.
+    pub limit: Duration,
+    /// Time for the start and, at the end, for the reader.
+    pub patience: Duration,
+    /// Leave the keys where they are.
+    pub keep: bool,
+}
+
+/// Runs until `stop` is ready. Lines go to `told`, the report among them.
+pub async fn run(
+    settings: &Settings,
+    stop: impl Future<Output = ()>,
+    told: &mpsc::Sender<Line>,
+) -> Result<Report> {
+    let start = Instant::now();
+    let shards = shards_of(settings, start).await?;
+    let unix_millis = Timestamp::now().as_millisecond();
+    let start = Instant::now();
+    let run = format!("w{unix_millis}");
+    let lanes = lanes(settings, &shards, &run, start)?;
+    let meters: Vec<Meter> = lanes.iter().map(|lane| lane.meter.clone()).collect();
+    let slots = shards.iter().map(ShardSlots::slots).collect();
+    told.send(Line::Started {
+        run: run.clone(),
+        unix_millis,
+        slots,
+    })
+    .await?;
+
+    let (stopping, stopped) = watch::channel(false);
+    let mut writers = JoinSet::new();
+    for lane in lanes {
+        writers.spawn(lane.write(stopped.clone(), told.clone()));
+    }
+    let ticker = tokio::spawn(tell(meters, start, told.clone()));
+    stop.await;
+    let end = start.elapsed();
+    stopping.send(true)?;
+    let mut lanes = writers.join_all().await;
+    ticker.abort();
+    lanes.sort_by_key(|lane| lane.keys.shard);
+
+    let report = Report {
+        run,
+        unix_millis,
+        millis: millis(end),
+        shards: read_back(lanes, &shards, settings, end).await,
+    };
+    told.send(Line::Report(report.clone())).await?;
+    Ok(report)
+}
+
+/// Asks the seeds in turn until one knows who serves every slot.
+async fn shards_of(settings: &Settings, start: Instant) -> Result<Vec<ShardSlots>> {
+    let mut links = Links::new(settings.login.clone(), settings.limit);
+    let mut why = "no seed address was given".to_owned();
+    for seed in settings.seeds.iter().cycle() {
+        match links.ask_slots(seed).await {
+            Ok(shards) if covers_all(&shards) => return Ok(shards),
+            Ok(_) => why = format!("{seed} does not know a leader for every slot"),
+            Err(failure) => why = format!("{seed}: {}", failure.word()),
+        }
+        if start.elapsed() > settings.patience {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("no cluster to write to: {why}")
+}
+
+fn covers_all(shards: &[ShardSlots]) -> bool {
+    (0..SLOT_COUNT).all(|slot| shards.iter().any(|shard| shard.owns(slot)))
+}
+
+fn lanes(
+    settings: &Settings,
+    shards: &[ShardSlots],
+    run: &str,
+    start: Instant,
+) -> Result<Vec<Lane>> {
+    let mut lanes = Vec::new();
+    for (number, shard) in shards.iter().enumerate() {
+        lanes.push(Lane {
+            keys: Keys {
+                run: run.to_owned(),
+                shard: number,
+                tags: shard.tags(SLOTS_PER_LANE),
+            },
+            route: Route::new(shard.first_slot(), shards, &settings.seeds)
+                .context("a shard without a leader")?,
+            links: Links::new(settings.login.clone(), settings.limit),
+            meter: Meter::default(),
+            start,
+            every: settings.every,
+            asked: None,
+        });
+    }
+    Ok(lanes)
+}
+
+/// Tells the state of each lane once a second, and long gaps while they go on.
+async fn tell(meters: Vec<Meter>, start: Instant, told: mpsc::Sender<Line>) {
+    let mut tick = interval(Duration::from_millis(50));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut open = vec![None; meters.len()];
+    let mut last_second = 0;
+    loop {
+        tick.tick().await;
+        let now = start.elapsed();
+        for (shard, (meter, open)) in meters.iter().zip(&mut open).enumerate() {
+            let gap = meter.current(now).filter(|gap| gap.millis >= TELL_AFTER);
+            let start_millis = gap.map(|gap| gap.start_millis);
+            if let Some(start_millis) = start_millis
+                && *open != Some(start_millis)
+            {
+                let _ = told
+                    .send(Line::GapOpened {
+                        shard,
+                        start_millis,
+                    })
+                    .await;
+            }
+            *open = start_millis;
+        }
+        if now.as_secs() > last_second {
+            last_second = now.as_secs();
+            let shards = meters.iter().map(|meter| second(meter, now)).collect();
+            let at_millis = millis(now);
+            let _ = told.send(Line::Second { at_millis, shards }).await;
+        }
+    }
+}
+
+fn second(meter: &Meter, now: Duration) -> LaneSecond {
+    LaneSecond {
+        acknowledged: meter.count(),
+        gap_millis: meter.current(now).map_or(0, |gap| gap.millis),
+    }
+}
+
+async fn read_back(
+    lanes: Vec<Lane>,
+    shards: &[ShardSlots],
+    settings: &Settings,
+    end: Duration,
+) -> Vec<LaneReport> {
+    let mut readers = JoinSet::new();
+    for (mut lane, shard) in lanes.into_iter().zip(shards) {
+        let slots = shard.slots();
+        let (patience, keep) = (settings.patience, settings.keep);
+        readers.spawn(async move {
+            let (meter, longest_gap, gaps, failed_tries) = lane.meter.finish(end);
+            let mut report = LaneReport {
+                slots,
+                acknowledged: meter.count(),
+                longest_gap,
+                gaps,
+                failed_tries,
+                ..LaneReport::default()
+            };
+            let limit = lane.start.elapsed() + patience;
+            verify::verify(&mut lane, limit, &mut report).await;
+            if !keep && report.lost == 0 && report.unverified == 0 {
+                // One more than acknowledged: the last try may have been done all the same.
+                verify::clean_up(&mut lane, limit, report.acknowledged + 1).await;
+            }
+            (lane.keys.shard, report)
+        });
+    }
+    let mut reports = readers.join_all().await;
+    reports.sort_by_key(|(shard, _)| *shard);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
