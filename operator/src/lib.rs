@@ -26,6 +26,7 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod ports;
+pub mod resources;
 pub mod run;
 pub mod server;
 pub mod status;

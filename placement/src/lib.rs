@@ -1,29 +1,24 @@
-//! Placeholder until the solver's interface lands.
+//! Where the members of sharded Redis clusters live: an exact solver over zones, shards and moves.
+//!
+//! Knows nothing of Kubernetes or Redis: no async, no client, no clock, no randomness. Same
+//! [`Problem`] in, same [`Placement`] out.
 
-use std::fmt;
+mod explain;
+mod model;
+mod moves;
+mod outcome;
+mod problem;
+mod solve;
+mod topology;
+mod verify;
 
-use serde::{Deserialize, Serialize};
-
-/// The name of a zone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ZoneName(String);
-
-impl ZoneName {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for ZoneName {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Display for ZoneName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub use explain::{Explanation, Role, explain};
+pub use moves::{Move, Step, moves};
+pub use outcome::{Infeasible, Placement, Reason, ReasonCode, Score, ShardPlacement, SolveError};
+pub use problem::{
+    CurrentMember, CurrentShard, MEMBERS_PER_SHARD_MAX, Mode, Problem, SHARDS_MAX,
+    WhenUnsatisfiable, ZONES_MAX,
+};
+pub use solve::solve;
+pub use topology::{Zone, ZoneName, ZoneState};
+pub use verify::{Violation, score, verify};

@@ -137,3 +137,6 @@ impl fmt::Display for ClusterKey {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
+
+/// The port that members serve clients on; their bus port is this + 10000.
+pub const CLIENT_PORT: u16 = 6379;

@@ -14,8 +14,8 @@ mod slot;
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
 pub use desired::{Auth, Desired, Zones};
 pub use ids::{
-    ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName, PodUid, RunId, Serial,
-    ShardId, VolumeName,
+    CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName, PodUid,
+    RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
     Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, SilenceReason, UpstreamLink,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MemberId, MemberName, PodUid, Serial, ShardId, VolumeName, ZoneName};
+use super::{HostName, MemberId, MemberName, PodUid, Serial, ShardId, VolumeName, ZoneName};
 
 /// The durable memory of one RedisCluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,13 +48,16 @@ pub struct Enrolled {
     /// Its volume; none for a member that lives in memory only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeName>,
-    /// Its pod, once seen. A pod that was seen and is gone is a member lost; one that was never
-    /// seen is still to be made.
+    /// Its pod, once seen: a pod that was seen and is gone is a member lost, one that was never seen is
+    /// still to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<PodUid>,
     /// Its id, once it has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<MemberId>,
+    /// The host that its pod was scheduled to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
     /// Whether it was ever seen in the cluster and in sync (or leading).
     #[serde(default)]
     pub joined: bool,
@@ -77,6 +80,9 @@ pub struct Departed {
     pub name: MemberName,
     /// Its shard.
     pub shard: ShardId,
+    /// Whether its process was proven dead, and not merely its pod gone or its host silent.
+    #[serde(default)]
+    pub is_proven_dead: bool,
     /// When it was struck out.
     #[schemars(with = "String")]
     pub since: Timestamp,

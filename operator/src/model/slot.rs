@@ -169,11 +169,13 @@ impl SlotSet {
     }
 
     /// The slots in either set.
+    #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         self.ranges.iter().chain(&other.ranges).copied().collect()
     }
 
     /// The slots of this set that are not in the other.
+    #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         let mut left = self.ranges.clone();
         for cut in &other.ranges {

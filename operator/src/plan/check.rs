@@ -1,7 +1,16 @@
 //! Checks a plan against the safety promises, knowing nothing of how it was made.
+//!
+//! It reads the observation for itself and shares no rule with the steps: a bug there must not be
+//! a bug here. A refused plan is not carried out, not even in part.
 
-use super::Plan;
-use crate::model::{Desired, Observation};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
+use crate::api::WhenUnsatisfiable;
+use crate::model::{
+    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, Role,
+    ShardId, SlotSet,
+};
 
 /// A promise that the plan would break.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +23,307 @@ pub struct Refusal {
 
 /// Every promise that the plan would break. Where there is one, nothing of the plan is done.
 pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal> {
-    let _ = (desired, seen, plan);
-    Vec::new()
+    let world = World::new(seen);
+    let mut refusals = Vec::new();
+    for action in &plan.actions {
+        refusals.extend(check_action(desired, &world, plan, action));
+    }
+    refusals.extend(one_disruption_per_shard(&world, plan));
+    refusals
+}
+
+/// The observation, from the checker's own point of view.
+struct World<'a> {
+    seen: &'a Observation,
+    answers: BTreeMap<&'a MemberName, &'a MemberAnswer>,
+}
+
+impl<'a> World<'a> {
+    fn new(seen: &'a Observation) -> Self {
+        let answers = seen
+            .members
+            .iter()
+            .filter_map(|(name, asked)| match asked {
+                Asked::Answered(answer) => Some((name, answer.as_ref())),
+                _ => None,
+            })
+            .collect();
+        Self { seen, answers }
+    }
+
+    /// Slots that anybody alive believes this id to own.
+    fn slots_of(&self, id: &MemberId) -> SlotSet {
+        self.answers
+            .values()
+            .filter_map(|answer| answer.view.entry(id))
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
+    }
+
+    /// Slots that anybody alive believes anybody to own.
+    fn owned_slots(&self) -> SlotSet {
+        self.answers
+            .values()
+            .flat_map(|answer| &answer.view.entries)
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
+    }
+
+    fn answers_as(&self, id: &MemberId) -> bool {
+        self.answers.values().any(|answer| &answer.id == id)
+    }
+
+    fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
+        self.seen
+            .record
+            .member(name)
+            .map(|entry| entry.shard)
+            .or_else(|| self.seen.pod(name).map(|pod| pod.shard))
+    }
+
+    fn is_whole_copy(&self, entry: &Enrolled) -> bool {
+        self.answers
+            .get(&entry.name)
+            .is_some_and(|answer| match answer.role() {
+                Role::Leader => !self.slots_of(&answer.id).is_empty(),
+                Role::Follower => answer.is_in_sync(),
+            })
+    }
+}
+
+fn refuse(promise: &'static str, action: &Action, because: impl std::fmt::Display) -> Refusal {
+    Refusal {
+        promise,
+        message: format!("would {} ({}): {because}", action.deed, action.why),
+    }
+}
+
+fn check_action(
+    desired: &Desired,
+    world: &World<'_>,
+    plan: &Plan,
+    action: &Action,
+) -> Option<Refusal> {
+    match &action.deed {
+        Deed::Create(manifest) if manifest.kind == ManifestKind::Pod => new_pod(
+            desired,
+            world,
+            plan,
+            action,
+            &MemberName::new(manifest.name.as_str()),
+        ),
+        Deed::DeletePod { pod, .. } => pod_deletion(world, plan, action, pod),
+        Deed::DeleteVolume { volume, .. } => {
+            let in_use = |entry: &Enrolled| entry.volume.as_ref() == Some(volume);
+            let held = plan
+                .record
+                .members
+                .iter()
+                .chain(&world.seen.record.members)
+                .any(in_use);
+            held.then(|| refuse("I11", action, "a member on the roster lives on it"))
+        }
+        Deed::Command { member, command } => command_to(world, action, member, command),
+        _ => None,
+    }
+}
+
+/// I1: no second member of the shard in its zone (a member that is leaving or replaced is on its
+/// way out), and only names that are on record.
+fn new_pod(
+    desired: &Desired,
+    world: &World<'_>,
+    plan: &Plan,
+    action: &Action,
+    name: &MemberName,
+) -> Option<Refusal> {
+    let Some(entry) = world.seen.record.member(name) else {
+        return Some(refuse("I8", action, "its name is not on record yet"));
+    };
+    if desired.zones.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
+        return None;
+    }
+    let is_leaving = |other: &Enrolled| {
+        other.surplus
+            || world
+                .seen
+                .pod(&other.name)
+                .is_some_and(|pod| pod.is_leaving)
+    };
+    let double = plan.record.members.iter().find(|other| {
+        other.shard == entry.shard
+            && other.zone == entry.zone
+            && &other.name != name
+            && !is_leaving(other)
+    })?;
+    Some(refuse(
+        "I1",
+        action,
+        format!(
+            "{} of the same shard is in zone {}",
+            double.name, entry.zone
+        ),
+    ))
+}
+
+/// I3 and I11: a process that may hold data is taken away only while another whole copy answers.
+fn pod_deletion(
+    world: &World<'_>,
+    plan: &Plan,
+    action: &Action,
+    name: &MemberName,
+) -> Option<Refusal> {
+    let pod = world.seen.pod(name)?;
+    let is_dead = matches!(pod.phase, PodPhase::Ended { .. })
+        || pod
+            .host
+            .as_ref()
+            .and_then(|host| world.seen.host(host))
+            .is_some_and(|h| h.is_out_of_service);
+    if matches!(&action.deed, Deed::DeletePod { is_dead: true, .. }) && !is_dead {
+        return Some(refuse(
+            "I11",
+            action,
+            "nothing proves that its process is dead",
+        ));
+    }
+    let holds_nothing = world
+        .answers
+        .get(name)
+        .is_some_and(|answer| answer.keys == 0)
+        && !world.seen.record.formed;
+    let never_joined = world
+        .seen
+        .record
+        .member(name)
+        .is_some_and(|entry| !entry.joined);
+    if is_dead || holds_nothing || never_joined {
+        return None;
+    }
+    let leads = world.answers.get(name).is_some_and(|answer| {
+        answer.role() == Role::Leader && !world.slots_of(&answer.id).is_empty()
+    });
+    if leads {
+        return Some(refuse("I3", action, "it leads slots"));
+    }
+    let shard = world.shard_of(name)?;
+    let other = plan
+        .record
+        .members
+        .iter()
+        .any(|entry| entry.shard == shard && &entry.name != name && world.is_whole_copy(entry));
+    (!other).then(|| {
+        refuse(
+            "I3",
+            action,
+            format!("no other whole copy of shard {shard} answers"),
+        )
+    })
+}
+
+fn command_to(
+    world: &World<'_>,
+    action: &Action,
+    member: &MemberRef,
+    command: &MemberCommand,
+) -> Option<Refusal> {
+    let Some(entry) = world.seen.record.member(&member.name) else {
+        return Some(refuse("I8", action, "it is not on the roster"));
+    };
+    let answer = world.answers.get(&member.name)?;
+    match command {
+        MemberCommand::AddSlots(slots) => {
+            let owned = world.owned_slots();
+            let taken = slots.count() != slots.difference(&owned).count();
+            (world.seen.record.formed || taken || answer.keys > 0).then(|| {
+                refuse(
+                    "I5",
+                    action,
+                    "slots are dealt out to empty members of a cluster that never was whole, once",
+                )
+            })
+        }
+        MemberCommand::Forget(id) => {
+            let owns = !world.slots_of(id).is_empty();
+            (owns || world.answers_as(id)).then(|| refuse("I7", action, "it owns slots or answers"))
+        }
+        MemberCommand::Replicate { leader } => {
+            let of_another_shard = world
+                .seen
+                .record
+                .member_by_id(leader)
+                .is_some_and(|other| other.shard != entry.shard);
+            let gives_up_slots =
+                !world.slots_of(&answer.id).is_empty() && answer.role() == Role::Leader;
+            (of_another_shard || gives_up_slots).then(|| {
+                refuse(
+                    "I3",
+                    action,
+                    "it leads slots, or the other leads another shard",
+                )
+            })
+        }
+        MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        _ => None,
+    }
+}
+
+/// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.
+fn failover(
+    world: &World<'_>,
+    action: &Action,
+    answer: &MemberAnswer,
+    mode: FailoverMode,
+    of: &MemberId,
+) -> Option<Refusal> {
+    let follows = answer.view.own_entry().and_then(|own| own.leader.as_ref()) == Some(of);
+    if !follows {
+        return Some(refuse("I3", action, "it does not follow that leader"));
+    }
+    match mode {
+        FailoverMode::Graceful if !answer.is_in_sync() => {
+            Some(refuse("I3", action, "its copy is not in sync"))
+        }
+        FailoverMode::Takeover if world.answers_as(of) => Some(refuse(
+            "I5",
+            action,
+            "the old leader answers: the slots would have two owners",
+        )),
+        _ => None,
+    }
+}
+
+/// I6: what is voluntary takes at most one member of a shard at a time.
+fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
+    let mut disrupted = BTreeSet::new();
+    let mut refusals = Vec::new();
+    for action in &plan.actions {
+        let name = match &action.deed {
+            Deed::DeletePod {
+                pod,
+                is_dead: false,
+                ..
+            } if world.answers.contains_key(pod) => pod,
+            Deed::Command {
+                member,
+                command: MemberCommand::Failover { .. },
+            } => &member.name,
+            _ => continue,
+        };
+        let holds_data = world.seen.record.formed
+            && world
+                .seen
+                .record
+                .member(name)
+                .is_some_and(|entry| entry.joined);
+        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
+            continue;
+        };
+        if !disrupted.insert(shard) {
+            refusals.push(refuse(
+                "I6",
+                action,
+                format!("shard {shard} is disrupted by another action"),
+            ));
+        }
+    }
+    refusals
 }

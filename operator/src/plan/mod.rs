@@ -1,28 +1,97 @@
 //! Decides. Desired and Observation in, Plan out: pure, total and deterministic (promise I12).
 //!
-//! No client, no clock, no randomness. What is not seen yet is waited for, and said so.
+//! No client, no clock, no randomness. What is not seen yet is waited for, and said so. The steps
+//! below run in order, each reads the same round and adds to the same draft.
 
 mod action;
+mod census;
 mod check;
+mod draft;
+mod evidence;
+mod forget;
+mod form;
+mod join;
+mod leadership;
+mod marks;
+mod objects;
+mod placing;
+mod pods;
+mod roster;
+#[cfg(test)]
+pub(crate) mod testing;
 mod validate;
 mod waiting;
+mod zones;
 
 pub use action::{
     Action, Deed, FailoverMode, Manifest, ManifestKind, MemberCommand, MemberRef, Plan,
 };
+pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
+pub(crate) use draft::Draft;
+pub use evidence::Verdict;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
+pub use zones::states as zone_states;
 
 use jiff::Timestamp;
 
 use crate::model::{Desired, Observation};
+use census::{Round, Step};
+
+/// What is done once the shared objects are there, in this order: first what gives members a
+/// place, then what brings them in, then who leads, then who may go.
+const STEPS: &[Step] = &[
+    roster::strike_out_the_lost,
+    placing::place,
+    pods::make_pods,
+    form::deal_out,
+    join::open,
+    join::meet,
+    join::follow,
+    form::note_formed,
+    join::set_timeouts,
+    leadership::take_over,
+    leadership::relieve_closed_leaders,
+    leadership::switch_over,
+    pods::retire_surplus,
+    pods::clear_leftovers,
+    forget::forget,
+    marks::mark,
+    placing::note_quiet,
+    // what is not as it should be, in words
+    roster::report_start_failures,
+    pods::report_waiting_pods,
+    join::report,
+    leadership::report_leaderless,
+];
 
 /// Decides what to do now.
 pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
-    let _ = (desired, now);
-    Plan {
-        record: seen.record.clone(),
-        ..Plan::default()
+    let record = roster::note_facts(desired, seen, now);
+    let census = Census::new(desired, seen, &record);
+    let round = Round {
+        desired,
+        seen,
+        census: &census,
+        record: &record,
+        now,
+    };
+    let mut draft = Draft::new(record.clone());
+    if desired.paused {
+        draft.wait(
+            WaitingReason::Paused,
+            "spec.paused is set: nothing is touched",
+        );
+        return draft.finish();
     }
+    if objects::keep_objects(&round, &mut draft) {
+        for step in STEPS {
+            step(&round, &mut draft);
+        }
+    } else {
+        // members cannot be made without their Secrets; those that run are left as they are
+        marks::mark(&round, &mut draft);
+    }
+    draft.finish()
 }

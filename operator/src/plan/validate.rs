@@ -1,7 +1,8 @@
 //! Reads a spec into [`Desired`], or says why it cannot work.
 
-use crate::api::{Persistence, RedisCluster};
+use crate::api::{Persistence, RedisCluster, RedisClusterSpec};
 use crate::model::{Auth, ClusterKey, Desired, Zones};
+use crate::resources;
 
 /// A spec that cannot work. Nothing that runs is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub struct Rejection {
 /// may be older than we are.
 pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
     let spec = &resource.spec;
+    refuse_what_cannot_work(spec)?;
     let default_persistence = if spec.storage.is_some() {
         Persistence::Aof
     } else {
@@ -47,4 +49,45 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         pod: spec.pod.clone(),
         paused: spec.paused,
     })
+}
+
+fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
+    let owned = spec
+        .config
+        .keys()
+        .find_map(|name| Some((name, resources::owned_directive(name)?)));
+    if let Some((name, reason)) = owned {
+        return Err(Rejection {
+            reason: "DirectiveOwned",
+            message: format!("spec.config.{name} is set by Zoneward: {reason}. Remove it"),
+        });
+    }
+    if let Some(name) = spec
+        .config
+        .iter()
+        .find_map(|(k, v)| v.contains(['\n', '\r']).then_some(k))
+    {
+        return Err(Rejection {
+            reason: "DirectiveMalformed",
+            message: format!("spec.config.{name} has more than one line: write one"),
+        });
+    }
+    let persists = spec
+        .persistence
+        .is_some_and(|persistence| persistence != Persistence::None);
+    if persists && spec.storage.is_none() {
+        return Err(Rejection {
+            reason: "PersistenceWithoutStorage",
+            message: "spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write \
+                      persistence: None"
+                .to_owned(),
+        });
+    }
+    if !(1..=500).contains(&spec.leaders) || spec.followers_per_leader > 5 {
+        return Err(Rejection {
+            reason: "SizeOutOfRange",
+            message: "spec.leaders must be 1 to 500 and spec.followersPerLeader 0 to 5".to_owned(),
+        });
+    }
+    Ok(())
 }

@@ -1,10 +1,22 @@
 //! Tells. Observation and Plan in, status out: pure.
+//!
+//! Status is what people, alerts and other programs act on, so it says what is and not what was
+//! hoped for; a value that changes at each look (an offset, a time) has no place in it.
+
+mod conditions;
+mod facts;
+pub mod reasons;
+mod verdict;
 
 use jiff::Timestamp;
 
-use crate::api::RedisClusterStatus;
+use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Plan, Refusal, Rejection};
+use crate::plan::{Census, Plan, Refusal, Rejection, zone_states};
+use facts::Facts;
+
+/// How many things waited for are listed; the conditions tell of the most important one.
+const WAITING_LISTED_MAX: usize = 30;
 
 /// What a status is made of.
 #[derive(Debug)]
@@ -29,8 +41,59 @@ pub struct Input<'a> {
 pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterStatus {
     let mut next = previous.clone();
     next.observed_generation = input.generation;
-    next.record = input.plan.record.clone();
+    let desired = match input.desired {
+        Ok(desired) => desired,
+        Err(rejection) => {
+            let findings = conditions::rejected(rejection.reason, &rejection.message);
+            next.conditions = conditions::merge(input, &previous.conditions, findings);
+            return next;
+        }
+    };
+    // A refused plan's record is not kept: nothing of it happens.
+    let record = if input.refusals.is_empty() {
+        &input.plan.record
+    } else {
+        &input.seen.record
+    };
+    next.record = record.clone();
+    let census = Census::new(desired, input.seen, record);
+    let states = zone_states(desired, input.seen, &census);
+    let facts = Facts {
+        desired,
+        census: &census,
+        zones: verdict::zones(&census, &states, record.formed),
+        states,
+        formed: record.formed,
+    };
+    next.slots_served = u32::from(census.served.count());
+    if let Some((engine, version)) = census
+        .living()
+        .map(|(_, answer)| (answer.engine, answer.version))
+        .min_by_key(|(_, v)| *v)
+    {
+        next.engine = Some(engine);
+        next.engine_version = Some(version.to_string());
+    }
+    next.shards = facts.shards();
+    next.waiting_on = waiting(input.plan);
+    next.conditions = conditions::merge(
+        input,
+        &previous.conditions,
+        conditions::findings(input, &facts),
+    );
+    next.zones = facts.zones;
     next
+}
+
+fn waiting(plan: &Plan) -> Vec<WaitingStatus> {
+    plan.waiting_on
+        .iter()
+        .take(WAITING_LISTED_MAX)
+        .map(|wait| WaitingStatus {
+            reason: wait.reason.to_string(),
+            message: wait.message.clone(),
+        })
+        .collect()
 }
 
 /// A condition that flipped, for an event.
@@ -46,8 +109,34 @@ pub struct Transition {
     pub is_warning: bool,
 }
 
-/// What flipped between two statuses.
+/// What flipped between two statuses. A condition that first appears with what every new cluster
+/// has is no news.
 pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> Vec<Transition> {
-    let _ = (before, after);
-    Vec::new()
+    after
+        .conditions
+        .iter()
+        .filter_map(|new| {
+            let is_good = is_good(&new.type_, &new.status);
+            let old = before.conditions.iter().find(|old| old.type_ == new.type_);
+            let flipped = match old {
+                Some(old) => old.status != new.status || (!is_good && old.reason != new.reason),
+                None => !is_good && new.type_ == "Degraded",
+            };
+            let is_noise = new.type_ == "Progressing" || new.reason == reasons::FORMING;
+            (flipped && !is_noise).then(|| Transition {
+                action: format!("{}={}", new.type_, new.status),
+                reason: new.reason.clone(),
+                message: new.message.clone(),
+                is_warning: !is_good,
+            })
+        })
+        .collect()
+}
+
+fn is_good(kind: &str, status: &str) -> bool {
+    let wanted = match kind {
+        "Degraded" | "ZoneOutage" | "Paused" | "DataLost" | "Progressing" => "False",
+        _ => "True",
+    };
+    status == wanted
 }

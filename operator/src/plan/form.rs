@@ -1,0 +1,126 @@
+//! Forms a new Redis Cluster: configuration epochs and slots. Meeting and following are the same
+//! for a new cluster and for a new member (`join`).
+//!
+//! Slots are dealt out only before the cluster was ever whole (`record.formed`), and only to
+//! members that hold no key (promises I5 and I9).
+
+use super::census::{Member, Round, Shard};
+use super::{Deed, Draft, MemberCommand, WaitingReason, placing};
+use crate::model::{ConfigEpoch, MemberAnswer, Role, SlotSet};
+
+/// Gives every new member an epoch of its own, and the first leaders their slots.
+pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
+    if round.record.formed {
+        return;
+    }
+    if must_start_over(round) {
+        start_over(round, draft);
+        return;
+    }
+    let leaders = placing::wanted_leaders(round, draft);
+    for shard in &round.census.shards {
+        let wanted_zone = leaders.as_ref().and_then(|zones| zones.get(&shard.id));
+        let first_leader =
+            wanted_zone.and_then(|zone| shard.members.iter().find(|member| member.zone() == zone));
+        for member in &shard.members {
+            let leads = first_leader.is_some_and(|leader| leader.name() == member.name());
+            prepare(round, draft, shard, member, leads);
+        }
+    }
+}
+
+fn prepare(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    shard: &Shard<'_>,
+    member: &Member<'_>,
+    leads: bool,
+) {
+    let (Some(answer), Some(target)) = (member.answer(), member.command_target()) else {
+        return;
+    };
+    if knows_nobody(answer) && own_epoch(answer) == ConfigEpoch(0) {
+        // unique by construction, so that no collision has to be resolved later
+        let epoch = ConfigEpoch(
+            member
+                .entry
+                .name
+                .serial()
+                .map_or(1, |serial| serial.0.max(1)),
+        );
+        draft.tell(
+            target.clone(),
+            MemberCommand::SetConfigEpoch(epoch),
+            "it is new and alone",
+        );
+    }
+    if leads && shard.leader.is_none() && answer.keys == 0 && answer.role() == Role::Leader {
+        let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
+        draft.tell(
+            target,
+            MemberCommand::AddSlots(slots),
+            format!("it is the first leader of shard {}", shard.id),
+        );
+    }
+}
+
+fn knows_nobody(answer: &MemberAnswer) -> bool {
+    answer.view.entries.len() <= 1
+}
+
+fn own_epoch(answer: &MemberAnswer) -> ConfigEpoch {
+    answer
+        .view
+        .own_entry()
+        .map(|own| own.config_epoch)
+        .unwrap_or_default()
+}
+
+/// A member that was given slots died before the cluster was whole, and no key was ever written:
+/// nothing is lost by beginning again, and nothing simpler is safe (its slots would have to be
+/// taken from it by force).
+fn must_start_over(round: &Round<'_>) -> bool {
+    let lost_owner = round.census.shards.iter().any(|shard| {
+        !shard.slots.is_empty()
+            && shard.living_leader().is_none()
+            && shard
+                .leader
+                .as_ref()
+                .is_some_and(|id| round.record.member_by_id(id).is_none())
+    });
+    lost_owner && round.census.living().all(|(_, answer)| answer.keys == 0)
+}
+
+fn start_over(round: &Round<'_>, draft: &mut Draft) {
+    for member in round.census.members() {
+        super::roster::strike_out(draft, member.entry, false, round.now);
+        if let Some(pod) = member.pod {
+            draft.act(
+                Deed::DeletePod {
+                    pod: pod.name.clone(),
+                    uid: pod.uid.clone(),
+                    is_dead: false,
+                },
+                "a first leader died before the cluster was whole; no key was written: begin again",
+            );
+        }
+    }
+    draft.wait(
+        WaitingReason::ViewsDiffer,
+        "a first leader died while the cluster formed; beginning again",
+    );
+}
+
+/// Notes when the cluster is whole for the first time: all slots served, all members present and
+/// in sync, all views equal.
+pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
+    let per_shard = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
+    let whole = round.census.served.is_all()
+        && round.census.views_are_equal
+        && round.census.shards.iter().all(|shard| {
+            shard.members.len() == per_shard && shard.members.iter().all(|m| shard.is_current(m))
+        });
+    if whole {
+        draft.record.formed = true;
+    }
+}

@@ -1,0 +1,267 @@
+//! Brings members into the cluster: open, meet, follow, timeout. The same rules serve a new
+//! cluster, a new member, a member that comes back, and addresses that changed.
+
+use super::census::{Member, Round, Shard, follows};
+use super::{Draft, MemberCommand, WaitingReason};
+use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
+use crate::resources;
+
+/// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
+const COPIES_AT_ONCE_MAX: usize = 15;
+
+/// Lets clients and followers in where that can harm no data.
+///
+/// A process that remembers slots may have come back empty, and its followers would copy that.
+/// So it stays closed until it owns none, or someone else owns them, or no follower of it lives
+/// (DESIGN section 4).
+pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
+    for (member, answer) in round.census.living() {
+        if answer.is_open || answer.loading {
+            continue;
+        }
+        let Some(target) = member.command_target() else {
+            continue;
+        };
+        if let Some(other) = listed_under_another_id(round, member, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: its address is still listed as {other}'s",
+                    member.name()
+                ),
+            );
+            continue;
+        }
+        let Some(shard) = round.census.shard(member.shard()) else {
+            continue;
+        };
+        if endangers_followers(shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!("{} stays closed: it may be older than its followers, one of which is to lead first", member.name()),
+            );
+        } else {
+            draft.tell(target, MemberCommand::Open, "its opening endangers no copy");
+        }
+    }
+}
+
+/// A follower of whoever had this address before would take this process for its leader.
+fn listed_under_another_id(
+    round: &Round<'_>,
+    member: &Member<'_>,
+    answer: &MemberAnswer,
+) -> Option<MemberId> {
+    let address = member.address();
+    round
+        .census
+        .living()
+        .filter(|(other, _)| other.name() != member.name())
+        .flat_map(|(_, other)| &other.view.entries)
+        .find(|entry| {
+            entry.address == address
+                && entry.id != answer.id
+                && !entry.flags.handshake
+                && !entry.slots.is_empty()
+        })
+        .map(|entry| entry.id.clone())
+}
+
+/// It believes that it owns slots, and a follower with data lives.
+pub(super) fn endangers_followers(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+    let owns = answer
+        .view
+        .own_entry()
+        .is_some_and(|own| !own.slots.is_empty());
+    let is_fresh = answer.view.entries.len() <= 1;
+    owns && !is_fresh
+        && shard.members.iter().any(|other| {
+            other.entry.joined
+                && other
+                    .answer()
+                    .is_some_and(|a| a.id != answer.id && follows(a, &answer.id))
+        })
+}
+
+/// Introduces members whom the seed does not know, or knows at another address. MEET is fire and
+/// forget: whoever is missing in the next view is met again.
+pub(super) fn meet(round: &Round<'_>, draft: &mut Draft) {
+    let Some((seed, view)) = round
+        .census
+        .seed
+        .as_ref()
+        .and_then(|s| Some((s, &s.answer()?.view)))
+    else {
+        return;
+    };
+    let strangers_to_seed: Vec<Address> = round
+        .census
+        .living()
+        .filter(|(member, _)| member.name() != seed.name())
+        .filter(|(member, _)| {
+            !(round.record.formed && member.entry.surplus && !member.entry.joined)
+        })
+        .filter_map(|(member, answer)| {
+            let address = member.address()?;
+            let is_met = view
+                .entry(&answer.id)
+                .is_some_and(|entry| is_reached(entry, address));
+            let is_being_met = view
+                .entries
+                .iter()
+                .any(|e| e.flags.handshake && e.address == Some(address));
+            (!is_met && !is_being_met).then_some(address)
+        })
+        .collect();
+    if let (false, Some(target)) = (strangers_to_seed.is_empty(), seed.command_target()) {
+        draft.tell(
+            target,
+            MemberCommand::Meet(strangers_to_seed),
+            "it does not know them",
+        );
+    }
+}
+
+fn is_reached(entry: &ViewEntry, address: Address) -> bool {
+    entry.address == Some(address) && !entry.flags.no_address
+}
+
+/// Makes every member without slots follow its shard's leader.
+pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
+    let copying = round
+        .census
+        .living()
+        .filter(|(_, answer)| {
+            answer
+                .replication
+                .upstream
+                .as_ref()
+                .is_some_and(|up| up.is_syncing)
+        })
+        .count();
+    let mut left = COPIES_AT_ONCE_MAX.saturating_sub(copying);
+    for shard in &round.census.shards {
+        let Some((leader, leader_answer)) = shard.living_leader() else {
+            continue;
+        };
+        for member in &shard.members {
+            let Some(why) = member
+                .answer()
+                .and_then(|a| must_follow(member, a, leader, leader_answer))
+            else {
+                continue;
+            };
+            if let (Some(target), true) = (member.command_target(), left > 0) {
+                left -= 1;
+                let command = MemberCommand::Replicate {
+                    leader: leader_answer.id.clone(),
+                };
+                draft.tell(target, command, why);
+            }
+        }
+    }
+}
+
+fn must_follow(
+    member: &Member<'_>,
+    answer: &MemberAnswer,
+    leader: &Member<'_>,
+    leader_answer: &MemberAnswer,
+) -> Option<String> {
+    let knows_leader = answer
+        .view
+        .entry(&leader_answer.id)
+        .is_some_and(|entry| entry.address == leader.address() && !entry.flags.handshake);
+    if answer.id == leader_answer.id
+        || !knows_leader
+        || member.entry.surplus
+        || !leader_answer.is_open
+    {
+        return None;
+    }
+    let owns = answer
+        .view
+        .own_entry()
+        .is_some_and(|own| !own.slots.is_empty());
+    if answer.role() == Role::Leader {
+        return (!owns).then(|| format!("shard {} is led by {}", member.shard(), leader.name()));
+    }
+    if !follows(answer, &leader_answer.id) {
+        return Some(format!("its shard is led by {} now", leader.name()));
+    }
+    // gossip mends the table, not the replication target (REDIS-LAB section 6)
+    let up = answer.replication.upstream.as_ref()?;
+    let stale = leader
+        .address()
+        .is_some_and(|address| up.host != address.ip.to_string());
+    (stale && !up.is_up).then(|| format!("it still copies from {}, where its leader was", up.host))
+}
+
+/// Sets the wanted timeout once the cluster is whole; while it forms, the short one.
+pub(super) fn set_timeouts(round: &Round<'_>, draft: &mut Draft) {
+    let wanted = if round.record.formed {
+        round.desired.node_timeout_millis
+    } else {
+        resources::forming_node_timeout_millis(round.desired)
+    };
+    for (member, answer) in round.census.living() {
+        if answer.node_timeout_millis != wanted
+            && let Some(target) = member.command_target()
+        {
+            let why = format!("it is {} ms", answer.node_timeout_millis);
+            draft.tell(
+                target,
+                MemberCommand::SetNodeTimeout { millis: wanted },
+                why,
+            );
+        }
+    }
+}
+
+/// Says who is still on the way in.
+pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
+    for shard in &round.census.shards {
+        for member in &shard.members {
+            let Some(answer) = member.answer() else {
+                continue;
+            };
+            if shard.is_led_by(member) || answer.is_in_sync() {
+                continue;
+            }
+            let name = member.name();
+            if answer.replication.upstream.is_some() {
+                draft.wait(
+                    WaitingReason::FollowerSync,
+                    format!("{name} copies its leader's data"),
+                );
+            }
+        }
+    }
+    let silent = round.census.members().filter(|member| {
+        matches!(
+            round.seen.members.get(member.name()),
+            Some(Asked::Silent(_))
+        ) && member.entry.member_id.is_some()
+    });
+    for member in silent {
+        draft.wait(
+            WaitingReason::MemberSilent,
+            format!("{} does not answer", member.name()),
+        );
+    }
+    if !round.census.views_are_equal && round.census.living().next().is_some() {
+        draft.wait(
+            WaitingReason::ViewsDiffer,
+            "the members' views of the cluster differ still",
+        );
+    }
+    for id in &round.census.strangers {
+        draft.wait(
+            WaitingReason::Stranger,
+            format!(
+                "member {id} on the bus is not ours: it is left alone. If it is not yours either, \
+                 find out who joined it"
+            ),
+        );
+    }
+}

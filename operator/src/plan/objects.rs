@@ -1,0 +1,61 @@
+//! The objects that all members share: Secrets, ConfigMap, Services, PodDisruptionBudgets.
+
+use super::census::Round;
+use super::{Deed, Draft, WaitingReason};
+use crate::resources;
+
+/// Makes what is missing and mends what has drifted. Whether members can be made: their Secrets
+/// are there.
+pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
+    for manifest in resources::shared_objects(round.desired) {
+        let seen =
+            round.seen.objects.iter().find(|object| {
+                object.kind == manifest.kind.as_str() && object.name == manifest.name
+            });
+        let why = match seen {
+            None => "it is missing",
+            Some(object) if resources::drift(&manifest.body, &object.body) => "it has drifted",
+            Some(_) => continue,
+        };
+        draft.act(Deed::Apply(manifest), why);
+    }
+    keep_secrets(round, draft)
+}
+
+fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
+    let secrets = &round.seen.secrets;
+    if !secrets.internal_is_present {
+        let (name, keys) = resources::internal_secret(round.desired);
+        draft.act(
+            Deed::CreateSecret { name, keys },
+            "our own users need passwords",
+        );
+    }
+    let client_is_ready = secrets.client_is_present && secrets.client_is_usable;
+    if !client_is_ready && round.desired.auth.enabled {
+        match (
+            resources::client_secret(round.desired),
+            &round.desired.auth.secret_name,
+        ) {
+            (Some((name, keys)), _) if !secrets.client_is_present => {
+                draft.act(Deed::CreateSecret { name, keys }, "clients need a password");
+            }
+            (_, name) => {
+                let name = name
+                    .clone()
+                    .unwrap_or_else(|| format!("{}-auth", round.desired.key.name));
+                let what = if secrets.client_is_present {
+                    "has no usable key `password`: add one that is not empty and is one line"
+                } else {
+                    "does not exist: create it with the key `password`, or remove \
+                     spec.auth.secretName in a new RedisCluster"
+                };
+                draft.wait(
+                    WaitingReason::SecretMissing,
+                    format!("Secret {name} {what}"),
+                );
+            }
+        }
+    }
+    secrets.internal_is_present && (client_is_ready || !round.desired.auth.enabled)
+}

@@ -1,0 +1,354 @@
+//! Who is missing and who is too many: asks the solver, enrolls and marks as surplus.
+//!
+//! The only place that speaks the solver's language (`placement`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use placement::{
+    CurrentMember, CurrentShard, Mode, Placement, Problem, SolveError, WhenUnsatisfiable, Zone,
+    ZoneState,
+};
+
+use super::census::{Member, Round, Shard};
+use super::evidence::Verdict;
+use super::{Draft, WaitingReason, roster, zones};
+use crate::api;
+use crate::model::{ShardId, ZoneName};
+
+/// How long a member may be silent before another is built beside it: memory only.
+pub(super) const REHOME_AFTER_MILLIS_MEMORY: u64 = 30_000;
+/// The same with storage, where its body may well come back with its data.
+pub(super) const REHOME_AFTER_MILLIS_STORAGE: u64 = 300_000;
+/// How long all must have been whole and in sync before members are evened out.
+const QUIET_MILLIS: u64 = 120_000;
+/// How many shards are on the move at once in quiet times.
+const SHARDS_ON_THE_MOVE_MAX: usize = 2;
+
+/// Whether this member still fills its place: it lives or is starting, or its silence is young.
+pub(super) fn counts(round: &Round<'_>, member: &Member<'_>) -> bool {
+    if member.entry.surplus || member.is_leaving() {
+        return false;
+    }
+    match member.verdict {
+        Verdict::Dead(_) => member.entry.volume.is_some(),
+        Verdict::NotMade | Verdict::Starting => !is_stranded(round, member),
+        Verdict::Alive(_) => true,
+        Verdict::Silent | Verdict::Gone => {
+            let limit = if member.entry.volume.is_some() {
+                REHOME_AFTER_MILLIS_STORAGE
+            } else {
+                REHOME_AFTER_MILLIS_MEMORY
+            };
+            member
+                .entry
+                .silent_since
+                .is_none_or(|since| round.millis_since(since) < limit)
+        }
+    }
+}
+
+/// A member that never ran and whose host is silent, or whose zone is gone: its start would wait
+/// for the host's return.
+fn is_stranded(round: &Round<'_>, member: &Member<'_>) -> bool {
+    if member.pod.is_some_and(|pod| pod.host.is_some()) {
+        return member.host.is_none_or(|host| !host.is_ready);
+    }
+    let states = zones::states(round.desired, round.seen, round.census);
+    !matches!(
+        states.get(&member.entry.zone),
+        Some(ZoneState::Open | ZoneState::Cordoned)
+    )
+}
+
+/// Enrolls who is missing; marks as surplus whose place is elsewhere.
+pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
+    take_back_surplus(round, draft);
+    let (zone_list, full) = zones::for_solver(round);
+    if zone_list.is_empty() {
+        draft.wait(WaitingReason::ZoneLabelMissing, no_zone_message(round));
+        return;
+    }
+    let mode = mode(round);
+    let Some(placement) = solve(round, draft, &zone_list, &full, mode) else {
+        return;
+    };
+    if roster::start_pause_left_millis(round, &draft.record) > 0 {
+        return;
+    }
+    let on_the_move = draft
+        .record
+        .members
+        .iter()
+        .filter(|entry| entry.surplus)
+        .count();
+    let mut moves_left = SHARDS_ON_THE_MOVE_MAX.saturating_sub(on_the_move);
+    for target in &placement.shards {
+        let id = ShardId(target.shard);
+        let wanted: Vec<&ZoneName> = std::iter::once(&target.leader)
+            .chain(&target.followers)
+            .collect();
+        if mode == Mode::Rebalance {
+            if moves_left == 0 {
+                break;
+            }
+            moves_left -= usize::from(adjust(round, draft, id, &wanted));
+        } else {
+            adjust(round, draft, id, &wanted);
+        }
+    }
+    retire_shards_past_the_last(round, draft);
+}
+
+/// Where too few are left, a surplus member that lives is needed after all.
+fn take_back_surplus(round: &Round<'_>, draft: &mut Draft) {
+    for shard in &round.census.shards {
+        let enough = shard.members.iter().filter(|m| counts(round, m)).count()
+            >= usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
+        if enough {
+            continue;
+        }
+        for member in &shard.members {
+            let lives = member.answer().is_some() && !member.is_leaving();
+            if member.entry.surplus && lives && shard.is_current(member) {
+                set_surplus(draft, member, false);
+            }
+        }
+    }
+}
+
+fn set_surplus(draft: &mut Draft, member: &Member<'_>, surplus: bool) {
+    if let Some(entry) = draft
+        .record
+        .members
+        .iter_mut()
+        .find(|e| &e.name == member.name())
+    {
+        entry.surplus = surplus;
+    }
+}
+
+/// Makes one shard's roster fit the zones that the solver chose; whether anything changed.
+fn adjust(round: &Round<'_>, draft: &mut Draft, id: ShardId, wanted: &[&ZoneName]) -> bool {
+    let mut missing: BTreeMap<&ZoneName, usize> = BTreeMap::new();
+    for zone in wanted {
+        *missing.entry(zone).or_default() += 1;
+    }
+    let mut too_many = Vec::new();
+    let members = round
+        .census
+        .shard(id)
+        .map(|shard| shard.members.as_slice())
+        .unwrap_or_default();
+    for member in members.iter().filter(|m| may_fill(round, draft, m)) {
+        match missing.get_mut(member.zone()) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => too_many.push(member),
+        }
+    }
+    let mut changed = !too_many.is_empty();
+    for member in too_many {
+        set_surplus(draft, member, true);
+    }
+    for (zone, count) in missing {
+        for _ in 0..count {
+            changed = true;
+            roster::enroll(round, draft, id, zone.clone());
+        }
+    }
+    // what fell silent for too long has been replaced: it is surplus, should it return
+    for member in members.iter().filter(|m| !counts(round, m)) {
+        set_surplus(draft, member, true);
+    }
+    changed
+}
+
+fn may_fill(round: &Round<'_>, draft: &Draft, member: &Member<'_>) -> bool {
+    let Some(entry) = draft.record.member(member.name()) else {
+        // struck out this round, or carried on under its next name: a body keeps its place
+        return member.entry.volume.is_some()
+            && draft
+                .record
+                .members
+                .iter()
+                .any(|e| e.volume == member.entry.volume);
+    };
+    let taken_back = member.entry.surplus && !entry.surplus;
+    !entry.surplus && (taken_back || counts(round, member))
+}
+
+fn retire_shards_past_the_last(round: &Round<'_>, draft: &mut Draft) {
+    for shard in round
+        .census
+        .shards
+        .iter()
+        .filter(|shard| shard.id.0 >= round.desired.leaders)
+    {
+        for member in &shard.members {
+            set_surplus(draft, member, true);
+        }
+    }
+}
+
+/// Evening out waits for quiet times; until then only what is missing is made good.
+fn mode(round: &Round<'_>) -> Mode {
+    let quiet = round
+        .record
+        .clocks
+        .quiet_since
+        .is_some_and(|since| round.millis_since(since) >= QUIET_MILLIS);
+    if quiet { Mode::Rebalance } else { Mode::Repair }
+}
+
+/// Starts or stops the clock of quiet times.
+pub(super) fn note_quiet(round: &Round<'_>, draft: &mut Draft) {
+    let whole = round.record.formed
+        && round.census.views_are_equal
+        && draft
+            .record
+            .members
+            .iter()
+            .all(|entry| entry.joined && !entry.surplus)
+        && round.census.shards.iter().all(|shard| {
+            shard
+                .members
+                .iter()
+                .all(|member| shard.is_current(member) && !member.is_leaving())
+        })
+        && zones::states(round.desired, round.seen, round.census)
+            .values()
+            .all(|state| *state == ZoneState::Open);
+    draft.record.clocks.quiet_since = if whole {
+        round.record.clocks.quiet_since.or(Some(round.now))
+    } else {
+        None
+    };
+}
+
+/// The problem as the solver wants it.
+pub(super) fn problem(round: &Round<'_>, draft: &Draft, zones: &[Zone], mode: Mode) -> Problem {
+    let when_unsatisfiable = match round.desired.zones.when_unsatisfiable {
+        api::WhenUnsatisfiable::DoNotSchedule => WhenUnsatisfiable::DoNotSchedule,
+        api::WhenUnsatisfiable::ScheduleAnyway => WhenUnsatisfiable::ScheduleAnyway,
+    };
+    let wanted = |shard: &&Shard<'_>| shard.id.0 < round.desired.leaders;
+    Problem {
+        zones: zones.to_vec(),
+        shards: round.desired.leaders,
+        members_per_shard: round.desired.members_per_shard(),
+        when_unsatisfiable,
+        mode,
+        current: round
+            .census
+            .shards
+            .iter()
+            .filter(wanted)
+            .map(|shard| current_shard(round, draft, shard))
+            .collect(),
+    }
+}
+
+fn current_shard(round: &Round<'_>, draft: &Draft, shard: &Shard<'_>) -> CurrentShard {
+    let filling: Vec<&Member<'_>> = shard
+        .members
+        .iter()
+        .filter(|member| may_fill(round, draft, member))
+        .collect();
+    let leader = filling
+        .iter()
+        .find(|member| shard.is_led_by(member) && member.answer().is_some())
+        .map(|member| member.zone().clone());
+    CurrentShard {
+        shard: shard.id.0,
+        members: filling
+            .iter()
+            .map(|member| CurrentMember {
+                zone: member.zone().clone(),
+                has_data: member.entry.joined,
+            })
+            .collect(),
+        leader,
+        pinned: false,
+    }
+}
+
+fn solve(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    zones: &[Zone],
+    full: &BTreeSet<ZoneName>,
+    mode: Mode,
+) -> Option<Placement> {
+    let problem = problem(round, draft, zones, mode);
+    match placement::solve(&problem) {
+        Ok(placement) => Some(placement),
+        Err(SolveError::Infeasible(infeasible)) => {
+            for reason in infeasible.reasons {
+                draft.wait(WaitingReason::PlacementInfeasible, reason.message);
+            }
+            if full.is_empty() {
+                return None;
+            }
+            // the pods that wait for room go on waiting; the others must not wait with them
+            let roomy: Vec<Zone> = zones
+                .iter()
+                .map(|zone| Zone {
+                    capacity: None,
+                    ..zone.clone()
+                })
+                .collect();
+            placement::solve(&Problem {
+                zones: roomy,
+                ..problem
+            })
+            .ok()
+        }
+        Err(SolveError::Malformed { path, message }) => {
+            draft.wait(
+                WaitingReason::PlanRefused,
+                format!("placement problem: {path}: {message}"),
+            );
+            None
+        }
+    }
+}
+
+/// The zone that each shard is to be led from: the solver's choice among the members as they
+/// are. None where there is no placement.
+pub(super) fn wanted_leaders(
+    round: &Round<'_>,
+    draft: &Draft,
+) -> Option<BTreeMap<ShardId, ZoneName>> {
+    let (zones, _) = zones::for_solver(round);
+    let roomy: Vec<Zone> = zones
+        .into_iter()
+        .map(|z| Zone {
+            capacity: None,
+            ..z
+        })
+        .collect();
+    let placement = placement::solve(&problem(round, draft, &roomy, Mode::Repair)).ok()?;
+    Some(
+        placement
+            .shards
+            .into_iter()
+            .map(|shard| (ShardId(shard.shard), shard.leader))
+            .collect(),
+    )
+}
+
+fn no_zone_message(round: &Round<'_>) -> String {
+    let key = &round.desired.zones.topology_key;
+    if round.desired.zones.allowed.is_empty() {
+        format!(
+            "no host carries the label {key}: label the hosts (kubectl label node NAME {key}=ZONE), \
+             name another label in spec.zones.topologyKey, or write spec.zones.whenUnsatisfiable: \
+             ScheduleAnyway to spread over hosts only"
+        )
+    } else {
+        format!(
+            "no host is in one of the zones {} (label {key}): correct spec.zones.allowed, or label \
+             the hosts",
+            round.desired.zones.allowed.join(", ")
+        )
+    }
+}

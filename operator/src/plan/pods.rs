@@ -1,0 +1,200 @@
+//! Pods and volumes follow the roster: made for who is on it, taken away from who is not.
+
+use super::census::{Member, Round};
+use super::evidence::Verdict;
+use super::{Deed, Draft, WaitingReason, roster};
+use crate::api::RetainPolicy;
+use crate::model::{PodPhase, PodView};
+use crate::resources::{self, PodRequest};
+
+/// Makes the pod (and first the volume) of every member that is on record and was never seen.
+/// The record was written in an earlier round, so neither a crash nor a stale cache can make a
+/// double: the name is the same each time.
+pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
+    for member in round.census.members() {
+        let still_wanted = draft
+            .record
+            .member(member.name())
+            .is_some_and(|entry| !entry.surplus);
+        let on_record = round.seen.record.member(member.name()).is_some();
+        if member.verdict != Verdict::NotMade || !still_wanted || !on_record {
+            continue;
+        }
+        let entry = member.entry;
+        if let Some(volume) = &entry.volume
+            && !round.seen.volumes.iter().any(|seen| &seen.name == volume)
+        {
+            let manifest = resources::volume(round.desired, volume, entry.shard, &entry.zone);
+            draft.act(
+                Deed::Create(manifest),
+                format!("the body of {}", entry.name),
+            );
+        }
+        let request = PodRequest {
+            name: entry.name.clone(),
+            shard: entry.shard,
+            zone: entry.zone.clone(),
+            volume: entry.volume.clone(),
+        };
+        draft.act(
+            Deed::Create(resources::pod(round.desired, &request)),
+            format!(
+                "shard {} needs a member in zone {}",
+                entry.shard, entry.zone
+            ),
+        );
+    }
+}
+
+/// Strikes surplus members out once their shard is whole without them. A leader first hands
+/// over (`leadership`).
+pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
+    let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
+    for shard in &round.census.shards {
+        let is_past_the_last = shard.id.0 >= round.desired.leaders;
+        let staying: Vec<&Member<'_>> = shard
+            .members
+            .iter()
+            .filter(|member| stays(draft, member))
+            .collect();
+        let is_whole = staying.len() >= whole && staying.iter().all(|m| shard.is_current(m));
+        for member in shard.members.iter().filter(|member| member.entry.surplus) {
+            let never_held_data = !member.entry.joined && !is_owner(round, member);
+            if shard.is_led_by(member) || is_past_the_last || !(is_whole || never_held_data) {
+                continue;
+            }
+            let is_dead = matches!(member.verdict, Verdict::Dead(_));
+            roster::strike_out(draft, member.entry, is_dead, round.now);
+            if let Some(pod) = member.pod {
+                delete(draft, pod, is_dead, "its place is taken");
+            }
+        }
+    }
+}
+
+fn is_owner(round: &Round<'_>, member: &Member<'_>) -> bool {
+    member
+        .entry
+        .member_id
+        .as_ref()
+        .is_some_and(|id| round.census.owns_slots(id))
+}
+
+fn stays(draft: &Draft, member: &Member<'_>) -> bool {
+    draft
+        .record
+        .member(member.name())
+        .is_some_and(|entry| !entry.surplus)
+}
+
+/// Takes away pods and volumes that belong to nobody on the roster. A name with a serial that is
+/// still to come tells that our record is stale: hands off.
+pub(super) fn clear_leftovers(round: &Round<'_>, draft: &mut Draft) {
+    let record = &round.seen.record;
+    let kept_for_inspection = draft
+        .record
+        .start_failures
+        .as_ref()
+        .map(|failures| failures.pod.clone());
+    for pod in &round.seen.pods {
+        let is_ours = pod
+            .name
+            .serial()
+            .is_some_and(|serial| serial < record.next_serial);
+        let is_wanted =
+            record.member(&pod.name).is_some() || draft.record.member(&pod.name).is_some();
+        if is_ours && !is_wanted && Some(&pod.name) != kept_for_inspection.as_ref() {
+            let is_dead = matches!(pod.phase, PodPhase::Ended { .. });
+            if !pod.is_leaving || is_dead {
+                delete(draft, pod, is_dead, "it is on the roster no more");
+            }
+        }
+    }
+    clear_volumes(round, draft);
+}
+
+fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
+    let Some(storage) = &round.desired.storage else {
+        return;
+    };
+    if storage.retain != RetainPolicy::Delete {
+        return;
+    }
+    for volume in round
+        .seen
+        .volumes
+        .iter()
+        .filter(|volume| !volume.is_leaving)
+    {
+        let held = |record: &crate::model::Record| {
+            record
+                .members
+                .iter()
+                .any(|entry| entry.volume.as_ref() == Some(&volume.name))
+        };
+        let is_mounted = round
+            .seen
+            .pods
+            .iter()
+            .any(|pod| pod.volume.as_ref() == Some(&volume.name));
+        let serial = crate::model::MemberName::new(volume.name.as_str()).serial();
+        let is_past = serial.is_some_and(|serial| serial < round.seen.record.next_serial);
+        if is_past && !is_mounted && !held(&round.seen.record) && !held(&draft.record) {
+            let deed = Deed::DeleteVolume {
+                volume: volume.name.clone(),
+                uid: volume.uid.clone(),
+            };
+            draft.act(
+                deed,
+                "its member was replaced, and spec.storage.retain is Delete",
+            );
+        }
+    }
+}
+
+fn delete(draft: &mut Draft, pod: &PodView, is_dead: bool, why: &str) {
+    draft.act(
+        Deed::DeletePod {
+            pod: pod.name.clone(),
+            uid: pod.uid.clone(),
+            is_dead,
+        },
+        why,
+    );
+}
+
+/// Says why pods do not start.
+pub(super) fn report_waiting_pods(round: &Round<'_>, draft: &mut Draft) {
+    for member in round.census.members() {
+        if member.verdict != Verdict::Starting {
+            continue;
+        }
+        let name = member.name();
+        match member.pod.map(|pod| &pod.phase) {
+            Some(PodPhase::Waiting { unschedulable: Some(why), .. }) => draft.wait(
+                WaitingReason::NoRoom,
+                format!(
+                    "no host in zone {} takes pod {name}: {why}. Add a host to the zone, make room, \
+                     or lower spec.followersPerLeader",
+                    member.entry.zone
+                ),
+            ),
+            Some(PodPhase::Waiting { kubelet: Some(why), .. }) if is_image_problem(why) => draft.wait(
+                WaitingReason::ImageProblem,
+                format!(
+                    "pod {name} cannot start image {}: {why}. Correct spec.image in a new \
+                     RedisCluster, or make the image available",
+                    round.desired.image
+                ),
+            ),
+            Some(PodPhase::Waiting { kubelet: Some(why), .. }) => {
+                draft.wait(WaitingReason::PodStarting, format!("pod {name}: {why}"));
+            }
+            _ => draft.wait(WaitingReason::PodStarting, format!("pod {name} is starting")),
+        }
+    }
+}
+
+fn is_image_problem(why: &str) -> bool {
+    why.contains("Image")
+}

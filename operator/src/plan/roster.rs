@@ -1,0 +1,249 @@
+//! The roster of members by intent: writes this round's facts into the record, and strikes out
+//! who is lost. Who is struck out is remembered as departed until the bus has forgotten it.
+
+use jiff::Timestamp;
+
+use super::census::{Census, Round};
+use super::evidence::Verdict;
+use super::{Deed, Draft, WaitingReason};
+use crate::model::{
+    Asked, Departed, Desired, Enrolled, MemberName, Observation, Record, Serial, StartFailures,
+};
+
+/// Pauses after members that end before they ever join: doubled each time, up to this.
+const START_PAUSE_MILLIS_MAX: u64 = 60_000;
+
+/// The record with what was seen in it: pods and ids learnt, silence begun or ended. Decides
+/// nothing; this much is noted even while the cluster is paused.
+pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) -> Record {
+    let mut record = seen.record.clone();
+    for entry in &mut record.members {
+        note_member(entry, seen, now);
+    }
+    let highest = seen
+        .pods
+        .iter()
+        .filter_map(|pod| pod.name.serial())
+        .chain(
+            seen.volumes
+                .iter()
+                .filter_map(|v| MemberName::new(v.name.as_str()).serial()),
+        )
+        .max();
+    if record.members.is_empty() && record.next_serial == Serial::default() {
+        // a status that was lost must not lead to names used twice
+        record.next_serial = Serial(highest.map_or(1, |serial| serial.0 + 1));
+    }
+    note_joined(desired, seen, &mut record);
+    record
+}
+
+fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
+    let Some(pod) = seen.pod(&entry.name) else {
+        if entry.pod_uid.is_some() {
+            entry.silent_since.get_or_insert(now);
+        }
+        return;
+    };
+    entry.pod_uid.get_or_insert_with(|| pod.uid.clone());
+    if entry.pod_uid.as_ref() != Some(&pod.uid) {
+        return;
+    }
+    if pod.host.is_some() {
+        entry.host.clone_from(&pod.host);
+    }
+    match seen.members.get(&entry.name) {
+        Some(Asked::Answered(answer)) => {
+            entry.member_id = Some(answer.id.clone());
+            entry.silent_since = None;
+        }
+        Some(Asked::Silent(_)) if entry.member_id.is_some() => {
+            entry.silent_since.get_or_insert(now);
+        }
+        _ => {}
+    }
+}
+
+/// A member has joined once it leads slots or was in sync with its shard's living leader.
+fn note_joined(desired: &Desired, seen: &Observation, record: &mut Record) {
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    let joined: Vec<&MemberName> = census
+        .shards
+        .iter()
+        .flat_map(|shard| {
+            shard
+                .members
+                .iter()
+                .filter(|member| shard.is_current(member))
+        })
+        .map(super::census::Member::name)
+        .collect();
+    for entry in &mut record.members {
+        if joined.contains(&&entry.name) && !entry.joined {
+            entry.joined = true;
+            record.start_failures = None;
+        }
+    }
+}
+
+/// Strikes out members that are lost for good and clears their pods away.
+pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
+    for member in round.census.members() {
+        match member.verdict {
+            Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
+            // memory-only: nothing of it can come back, whether its process still runs or not
+            Verdict::Gone if member.entry.volume.is_none() => {
+                strike_out(draft, member.entry, false, round.now);
+            }
+            // with storage: its kubelet lives and has let the pod go, so the volume is free
+            Verdict::Gone if member.host.is_none_or(|host| host.is_ready) => {
+                reincarnate(round, draft, member.entry);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
+    let never_joined = !entry.joined && entry.pod_uid.is_some();
+    if never_joined {
+        note_start_failure(round, draft, entry, reason);
+    } else if let Some(pod) = round.seen.pod(&entry.name) {
+        let deed = Deed::DeletePod {
+            pod: entry.name.clone(),
+            uid: pod.uid.clone(),
+            is_dead: true,
+        };
+        draft.act(deed, format!("its process is dead: {reason}"));
+    }
+    if entry.volume.is_some() {
+        reincarnate(round, draft, entry);
+    } else {
+        strike_out(draft, entry, true, round.now);
+    }
+}
+
+/// The body lives on its volume: its next pod carries the next serial.
+fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
+    if start_pause_left_millis(round, &draft.record) > 0 {
+        return;
+    }
+    let name = next_name(round, draft, entry.shard);
+    if let Some(slot) = draft
+        .record
+        .members
+        .iter_mut()
+        .find(|other| other.name == entry.name)
+    {
+        *slot = Enrolled {
+            name,
+            pod_uid: None,
+            host: None,
+            silent_since: None,
+            ..entry.clone()
+        };
+    }
+}
+
+/// Takes a member off the roster; its id is to be forgotten by the others.
+pub(super) fn strike_out(
+    draft: &mut Draft,
+    entry: &Enrolled,
+    is_proven_dead: bool,
+    now: Timestamp,
+) {
+    draft
+        .record
+        .members
+        .retain(|other| other.name != entry.name);
+    if let Some(id) = &entry.member_id {
+        draft.record.departed.push(Departed {
+            member_id: id.clone(),
+            name: entry.name.clone(),
+            shard: entry.shard,
+            is_proven_dead,
+            since: now,
+        });
+    }
+}
+
+/// Puts a new member on the roster. Its pod is made in a later round, once this is on record.
+pub(super) fn enroll(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    shard: crate::model::ShardId,
+    zone: crate::model::ZoneName,
+) {
+    let name = next_name(round, draft, shard);
+    let volume = round
+        .desired
+        .storage
+        .as_ref()
+        .map(|_| crate::model::VolumeName::new(name.as_str()));
+    draft.record.members.push(Enrolled {
+        name,
+        shard,
+        zone,
+        volume,
+        pod_uid: None,
+        member_id: None,
+        host: None,
+        joined: false,
+        silent_since: None,
+        surplus: false,
+    });
+}
+
+fn next_name(round: &Round<'_>, draft: &mut Draft, shard: crate::model::ShardId) -> MemberName {
+    let serial = draft.record.next_serial;
+    draft.record.next_serial = Serial(serial.0 + 1);
+    MemberName::of(&round.desired.key.name, shard, serial)
+}
+
+fn note_start_failure(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
+    let before = draft.record.start_failures.take();
+    if before
+        .as_ref()
+        .is_some_and(|failures| failures.pod == entry.name)
+    {
+        draft.record.start_failures = before;
+        return;
+    }
+    draft.record.start_failures = Some(StartFailures {
+        count: before.as_ref().map_or(0, |failures| failures.count) + 1,
+        pod: entry.name.clone(),
+        reason: reason.to_owned(),
+        last: round.now,
+    });
+}
+
+/// How long no new member is started because the last ones ended right away.
+pub(super) fn start_pause_left_millis(round: &Round<'_>, record: &Record) -> u64 {
+    record.start_failures.as_ref().map_or(0, |failures| {
+        let pause = 1000_u64
+            .saturating_mul(1 << failures.count.min(16))
+            .min(START_PAUSE_MILLIS_MAX);
+        pause.saturating_sub(round.millis_since(failures.last))
+    })
+}
+
+/// Says so while members end right after their start.
+pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
+    let Some(failures) = draft.record.start_failures.clone() else {
+        return;
+    };
+    let left_seconds = start_pause_left_millis(round, &draft.record).div_ceil(1000);
+    draft.wait(
+        WaitingReason::MemberFailsToStart,
+        format!(
+            "{} members in a row ended before they joined; the last one, {}: {}. Read `kubectl logs {}`, \
+             then correct spec.image or spec.config{}",
+            failures.count,
+            failures.pod,
+            failures.reason,
+            failures.pod,
+            if left_seconds > 0 { "; the next try follows by itself" } else { "" },
+        ),
+    );
+}

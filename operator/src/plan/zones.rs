@@ -1,0 +1,144 @@
+//! Zones as the solver needs them: where members may live, and how many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use placement::{Zone, ZoneState};
+
+use super::census::{Census, Round};
+use super::evidence::Verdict;
+use crate::model::{Desired, HostView, Observation, PodPhase, ZoneName};
+
+/// How long a pod may be unschedulable before its zone counts as full.
+const NO_ROOM_AFTER_MILLIS: u64 = 5_000;
+
+/// The zone of a cluster whose hosts carry no zone label: one for all.
+pub(super) fn unlabelled() -> ZoneName {
+    ZoneName::from("")
+}
+
+/// The zones that hosts (or members) are in and the spec allows, in order of their names.
+pub(super) fn names(desired: &Desired, seen: &Observation) -> BTreeSet<ZoneName> {
+    let allowed = |zone: &ZoneName| {
+        desired.zones.allowed.is_empty()
+            || desired
+                .zones
+                .allowed
+                .iter()
+                .any(|name| name == zone.as_str())
+    };
+    let labelled: BTreeSet<ZoneName> = seen
+        .hosts
+        .iter()
+        .filter_map(|host| host.zone.clone())
+        .filter(allowed)
+        .collect();
+    let shares_hosts_without_zones = seen.hosts.iter().all(|host| host.zone.is_none())
+        && desired.zones.when_unsatisfiable == crate::api::WhenUnsatisfiable::ScheduleAnyway;
+    if shares_hosts_without_zones {
+        BTreeSet::from([unlabelled()])
+    } else {
+        labelled
+    }
+}
+
+/// Whether every sign says that this host is silent: NotReady, or it holds members of ours and
+/// none of them answers.
+pub(super) fn host_is_silent(host: &HostView, census: &Census<'_>) -> bool {
+    let mut ours = census
+        .members()
+        .filter(|member| {
+            member
+                .pod
+                .is_some_and(|pod| pod.host.as_ref() == Some(&host.name))
+        })
+        .filter(|member| matches!(member.verdict, Verdict::Alive(_) | Verdict::Silent))
+        .peekable();
+    let has_members = ours.peek().is_some();
+    !host.is_ready || (has_members && ours.all(|member| matches!(member.verdict, Verdict::Silent)))
+}
+
+/// Each zone's state: *gone* when all its hosts are silent, *cordoned* when none of the others
+/// takes new members.
+pub fn states(
+    desired: &Desired,
+    seen: &Observation,
+    census: &Census<'_>,
+) -> BTreeMap<ZoneName, ZoneState> {
+    names(desired, seen)
+        .into_iter()
+        .map(|zone| {
+            let mut state = ZoneState::Gone;
+            for host in seen.hosts.iter().filter(|host| {
+                host.zone
+                    .as_ref()
+                    .map_or(zone.as_str().is_empty(), |own| own == &zone)
+            }) {
+                match (host_is_silent(host, census), host.is_schedulable) {
+                    (false, true) => state = ZoneState::Open,
+                    (false, false) if state == ZoneState::Gone => state = ZoneState::Cordoned,
+                    _ => {}
+                }
+            }
+            (zone, state)
+        })
+        .collect()
+}
+
+/// Zones for the solver. Where the scheduler found no room for a pod, its zone is as full as it
+/// is now; that pod's zone is named in the second value.
+pub(super) fn for_solver(round: &Round<'_>) -> (Vec<Zone>, BTreeSet<ZoneName>) {
+    let full: BTreeSet<ZoneName> = round
+        .census
+        .members()
+        .filter(|member| {
+            member.pod.is_some_and(|pod| {
+                matches!(
+                    &pod.phase,
+                    PodPhase::Waiting {
+                        unschedulable: Some(_),
+                        ..
+                    }
+                ) && round.millis_since(pod.created) >= NO_ROOM_AFTER_MILLIS
+            })
+        })
+        .map(|member| member.entry.zone.clone())
+        .collect();
+    let states = states(round.desired, round.seen, round.census);
+    // members of zones that are gone from the hosts or not allowed (any more) move elsewhere
+    let left_behind = round
+        .census
+        .members()
+        .map(|member| member.zone().clone())
+        .filter(|zone| !states.contains_key(zone))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|name| Zone {
+            name,
+            capacity: None,
+            state: ZoneState::Gone,
+        });
+    let zones = states
+        .iter()
+        .map(|(name, state)| Zone {
+            name: name.clone(),
+            capacity: full.contains(name).then(|| housed(round, name)),
+            // A silent zone takes nobody new and keeps its members: how long they keep their
+            // places is decided member by member (`placing::counts`).
+            state: if *state == ZoneState::Open {
+                ZoneState::Open
+            } else {
+                ZoneState::Cordoned
+            },
+        })
+        .chain(left_behind)
+        .collect();
+    (zones, full)
+}
+
+/// Members in this zone that have a host.
+fn housed(round: &Round<'_>, zone: &ZoneName) -> u32 {
+    let housed = round.census.members().filter(|member| {
+        &member.entry.zone == zone && member.pod.is_some_and(|pod| pod.host.is_some())
+    });
+    u32::try_from(housed.count()).unwrap_or(u32::MAX)
+}

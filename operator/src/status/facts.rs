@@ -1,0 +1,177 @@
+//! What status is computed from: the census, and what follows from it.
+
+use std::collections::BTreeMap;
+
+use placement::ZoneState;
+
+use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
+use crate::model::{Desired, Role, SlotSet, ZoneName};
+use crate::plan::{Census, Member, Shard, Verdict};
+
+/// Bytes in a step of the lag that status tells.
+const MEBIBYTE_SHIFT: u32 = 20;
+
+/// What is, from one round.
+pub(super) struct Facts<'a> {
+    /// What is wanted.
+    pub(super) desired: &'a Desired,
+    /// Who is there.
+    pub(super) census: &'a Census<'a>,
+    /// The zones' states.
+    pub(super) states: BTreeMap<ZoneName, ZoneState>,
+    /// The zones, with the verdict on each.
+    pub(super) zones: Vec<ZoneStatus>,
+    /// Whether the cluster was ever whole.
+    pub(super) formed: bool,
+}
+
+impl Facts<'_> {
+    /// Slots without a leader that answers.
+    pub(super) fn unserved(&self) -> SlotSet {
+        SlotSet::all().difference(&self.census.served)
+    }
+
+    /// Shards that lack in-sync members, in words.
+    pub(super) fn missing_members(&self) -> Option<String> {
+        let wanted = usize::try_from(self.desired.members_per_shard()).unwrap_or(usize::MAX);
+        let short: Vec<String> = self
+            .census
+            .shards
+            .iter()
+            .filter(|shard| shard.id.0 < self.desired.leaders)
+            .filter_map(|shard| {
+                let there = shard
+                    .members
+                    .iter()
+                    .filter(|member| shard.is_current(member))
+                    .count();
+                (there < wanted)
+                    .then(|| format!("shard {} has {there} of {wanted} members in sync", shard.id))
+            })
+            .collect();
+        (!short.is_empty()).then(|| short.join("; "))
+    }
+
+    /// Nothing is left to be brought about.
+    pub(super) fn is_converged(&self) -> bool {
+        self.formed
+            && self.census.views_are_equal
+            && self
+                .census
+                .members()
+                .all(|member| !member.entry.surplus && !member.is_leaving())
+            && self.missing_members().is_none()
+            && self.census.members().all(|member| {
+                member.answer().is_some_and(|answer| {
+                    answer.node_timeout_millis == self.desired.node_timeout_millis
+                })
+            })
+            && self.uneven_leaders().is_none()
+    }
+
+    /// A zone that two staying members of one shard share, in words.
+    pub(super) fn shared_zone(&self) -> Option<String> {
+        for shard in &self.census.shards {
+            let staying = || {
+                shard
+                    .members
+                    .iter()
+                    .filter(|m| !m.entry.surplus && !m.is_leaving())
+            };
+            for member in staying() {
+                let double = staying()
+                    .find(|other| other.zone() == member.zone() && other.name() > member.name());
+                if let Some(other) = double {
+                    return Some(format!(
+                        "{} and {} of shard {} are both in zone {}",
+                        member.name(),
+                        other.name(),
+                        shard.id,
+                        member.zone()
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// A zone with more leaders than ceil(leaders / zones), in words. Zones that are gone do not
+    /// count.
+    pub(super) fn uneven_leaders(&self) -> Option<String> {
+        let usable = self
+            .states
+            .values()
+            .filter(|state| **state != ZoneState::Gone)
+            .count();
+        let usable = u32::try_from(usable).unwrap_or(u32::MAX);
+        if usable == 0 {
+            return None;
+        }
+        let quota = self.desired.leaders.div_ceil(usable);
+        self.zones
+            .iter()
+            .find(|zone| zone.leaders > quota)
+            .map(|zone| {
+                format!(
+                    "zone {} has {} leaders, {quota} would be its share",
+                    zone.zone, zone.leaders
+                )
+            })
+    }
+
+    /// The shards as status shows them.
+    pub(super) fn shards(&self) -> Vec<ShardStatus> {
+        self.census
+            .shards
+            .iter()
+            .map(|shard| ShardStatus {
+                shard: shard.id.0,
+                slots: shard.slots.to_string(),
+                members: shard
+                    .members
+                    .iter()
+                    .map(|member| self.member(shard, member))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn member(&self, shard: &Shard<'_>, member: &Member<'_>) -> ShardMemberStatus {
+        let in_sync = shard.is_current(member);
+        let leads = shard.is_led_by(member);
+        let role = match member.answer() {
+            _ if leads => Some(Role::Leader),
+            Some(answer) => (answer.role() == Role::Follower).then_some(Role::Follower),
+            None => member.entry.joined.then_some(Role::Follower),
+        };
+        let lag = shard
+            .living_leader()
+            .zip(member.answer())
+            .map(|((_, leader), answer)| {
+                leader
+                    .replication
+                    .offset
+                    .saturating_sub(answer.replication.offset)
+                    >> MEBIBYTE_SHIFT
+            });
+        ShardMemberStatus {
+            pod: member.name().to_string(),
+            zone: member.zone().to_string(),
+            role,
+            state: state(member, in_sync).to_owned(),
+            in_sync,
+            lag_mebibytes: lag.filter(|_| in_sync && !leads && self.formed),
+        }
+    }
+}
+
+fn state(member: &Member<'_>, in_sync: bool) -> &'static str {
+    match member.verdict {
+        _ if member.is_leaving() || member.entry.surplus => "Leaving",
+        Verdict::NotMade | Verdict::Starting => "Starting",
+        Verdict::Alive(_) if in_sync => "Alive",
+        Verdict::Alive(_) => "Joining",
+        Verdict::Silent | Verdict::Gone => "Silent",
+        Verdict::Dead(_) => "Ended",
+    }
+}

@@ -1,0 +1,29 @@
+//! The reasons that conditions carry: part of the API, each with an entry in
+//! `docs/operations.md`. Reasons that are also waited for come from `plan::WaitingReason`.
+
+/// All is as it should be.
+pub const AS_WANTED: &str = "AsWanted";
+/// The spec cannot work.
+pub const INVALID_SPEC: &str = "InvalidSpec";
+/// The cluster was never whole yet.
+pub const FORMING: &str = "Forming";
+/// Slots have no leader that answers.
+pub const SLOTS_UNSERVED: &str = "SlotsUnserved";
+/// A shard has fewer in-sync members than the spec wants.
+pub const MEMBERS_MISSING: &str = "MembersMissing";
+/// Something is being brought about.
+pub const CONVERGING: &str = "Converging";
+/// Two members of one shard share a zone.
+pub const ZONE_SHARED: &str = "ZoneShared";
+/// A zone has more leaders than its share.
+pub const LEADERS_UNEVEN: &str = "LeadersUneven";
+/// The loss of some zone would not be survived.
+pub const LOSS_NOT_SURVIVED: &str = "LossNotSurvived";
+/// All hosts of a zone are silent.
+pub const ZONE_SILENT: &str = "ZoneSilent";
+/// `spec.paused` is set.
+pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
+/// An action failed.
+pub const ACTION_FAILED: &str = "ActionFailed";
+/// The checker refused a plan.
+pub const PLAN_REFUSED: &str = "PlanRefused";

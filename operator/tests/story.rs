@@ -1,0 +1,376 @@
+//! Stories of the loop: plan, check and status against a small world, fault by fault. Each ends
+//! where the promises hold again and nothing is left to do.
+
+#[path = "story/world.rs"]
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use world::World;
+use zoneward_operator::api::RedisCluster;
+use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
+use zoneward_operator::plan::{self, Deed};
+
+fn desired(spec: &str) -> Desired {
+    let yaml = format!(
+        "apiVersion: zoneward.io/v1alpha1\nkind: RedisCluster\n\
+         metadata: {{name: demo, namespace: default, uid: u}}\nspec:\n  image: redis:8\n{spec}"
+    );
+    let resource: RedisCluster = serde_saphyr::from_str(&yaml).unwrap();
+    plan::validate(&resource).unwrap()
+}
+
+fn shape(leaders: u32, followers: u32) -> Desired {
+    desired(&format!(
+        "  leaders: {leaders}\n  followersPerLeader: {followers}\n"
+    ))
+}
+
+/// Rounds until nothing but waiting is left, or the story is told to be endless.
+fn settle(world: &mut World) {
+    let mut calm = 0;
+    for _ in 0..2000 {
+        let plan = world.round();
+        let acts = plan
+            .actions
+            .iter()
+            .any(|a| !matches!(a.deed, Deed::Apply(_)));
+        let is_ready = condition(world, "Ready") && !condition(world, "Progressing");
+        calm = if acts || !is_ready { 0 } else { calm + 1 };
+        if calm > 5 {
+            return;
+        }
+        world.pass(100);
+    }
+    panic!(
+        "no end in sight: {:#?}\nstory:\n{}",
+        world.status.waiting_on,
+        world
+            .story
+            .iter()
+            .rev()
+            .take(60)
+            .rev()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+fn run(world: &mut World, millis: u64) {
+    for _ in 0..millis / 100 {
+        world.round();
+        world.pass(100);
+    }
+}
+
+fn condition(world: &World, kind: &str) -> bool {
+    world
+        .status
+        .conditions
+        .iter()
+        .any(|c| c.type_ == kind && c.status == "True")
+}
+
+/// I1, I2 over these zones, all slots served once, the right number of members, nothing left
+/// over; told from the processes and not from status.
+fn assert_promises(world: &World, zones: usize) {
+    let story = || world.story.join("\n");
+    let per_shard = usize::try_from(world.desired.members_per_shard()).unwrap();
+    let leaders = usize::try_from(world.desired.leaders).unwrap();
+    let living: Vec<_> = world.living().collect();
+    assert_eq!(living.len(), leaders * per_shard, "members\n{}", story());
+    let zone_of = |name: &MemberName| world.pods[name].zone.clone();
+    let mut slots = 0;
+    let mut leaders_in: BTreeMap<ZoneName, usize> = BTreeMap::new();
+    for (name, process) in living.iter().filter(|(_, p)| p.leader.is_none()) {
+        slots += usize::from(process.slots.count());
+        *leaders_in.entry(zone_of(name)).or_default() += 1;
+        let shard: Vec<ZoneName> = living
+            .iter()
+            .filter(|(n, p)| n == name || p.leader.as_ref() == Some(&process.id))
+            .map(|(n, _)| zone_of(n))
+            .collect();
+        let distinct: BTreeSet<_> = shard.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            per_shard,
+            "shard of {name} in {shard:?}\n{}",
+            story()
+        );
+    }
+    assert_eq!(slots, 16384, "slots\n{}", story());
+    let quota = leaders.div_ceil(zones);
+    assert!(
+        leaders_in.values().all(|n| *n <= quota),
+        "{leaders_in:?}\n{}",
+        story()
+    );
+}
+
+fn formed(desired: Desired) -> World {
+    let mut world = World::new(desired, &["a", "b", "c"], 2);
+    settle(&mut world);
+    world
+}
+
+fn member(world: &World, leads: bool) -> MemberName {
+    world
+        .living()
+        .find(|(_, p)| p.leader.is_none() == leads)
+        .map(|(n, _)| n.clone())
+        .unwrap()
+}
+
+#[test]
+fn new_clusters_of_all_shapes_become_ready_and_zone_safe() {
+    for (leaders, followers) in [(1, 1), (3, 1), (5, 2), (3, 0), (2, 1), (6, 2)] {
+        let world = formed(shape(leaders, followers));
+        assert_promises(&world, 3);
+        let expect_safe = leaders >= 3 && followers > 0;
+        assert_eq!(
+            condition(&world, "ZoneSafe"),
+            expect_safe,
+            "{leaders}x{followers}"
+        );
+        assert!(
+            world
+                .pods
+                .values()
+                .all(|pod| pod.gate_is_open && pod.role_label.is_some())
+        );
+    }
+}
+
+#[test]
+fn a_dead_follower_is_replaced_and_forgotten() {
+    let mut world = formed(shape(3, 1));
+    let name = member(&world, false);
+    world.kill(&name);
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert!(!world.pods.contains_key(&name));
+    assert!(
+        world
+            .story
+            .iter()
+            .any(|line| line.contains(&format!("forget id-{name}")))
+    );
+}
+
+#[test]
+fn a_dead_leader_is_succeeded_replaced_and_leaders_are_even_again() {
+    let mut world = formed(shape(3, 1));
+    let name = member(&world, true);
+    world.kill(&name);
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn all_followers_at_once_are_rebuilt() {
+    let mut world = formed(shape(5, 2));
+    let all: Vec<MemberName> = world
+        .living()
+        .filter(|(_, p)| p.leader.is_some())
+        .map(|(n, _)| n.clone())
+        .collect();
+    for name in &all {
+        world.kill(name);
+    }
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_zone_that_stops_is_made_good_elsewhere_and_goes_home_when_it_returns() {
+    for (leaders, followers) in [(3, 1), (5, 2), (6, 1)] {
+        let mut world = formed(shape(leaders, followers));
+        world.stop_zone("a");
+        run(&mut world, 60_000);
+        assert!(condition(&world, "ZoneOutage") && condition(&world, "Available"));
+        if followers == 1 {
+            assert_promises(&world, 2);
+        }
+        world.start_zone("a");
+        settle(&mut world);
+        assert_promises(&world, 3);
+        assert!(condition(&world, "ZoneSafe") && !condition(&world, "ZoneOutage"));
+        // the next zone, right after
+        world.stop_zone("b");
+        run(&mut world, 60_000);
+        assert!(condition(&world, "Available"), "{leaders}x{followers}");
+        world.start_zone("b");
+        settle(&mut world);
+        assert_promises(&world, 3);
+    }
+}
+
+#[test]
+fn members_are_evened_out_in_quiet_times() {
+    let mut world = formed(shape(6, 1));
+    world.stop_zone("a");
+    run(&mut world, 60_000);
+    world.start_zone("a");
+    settle(&mut world);
+    run(&mut world, 600_000);
+    settle(&mut world);
+    let mut members_in: BTreeMap<ZoneName, usize> = BTreeMap::new();
+    for (name, _) in world.living() {
+        *members_in.entry(world.pods[name].zone.clone()).or_default() += 1;
+    }
+    assert_eq!(members_in.into_values().collect::<Vec<_>>(), [4, 4, 4]);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_single_leader_is_taken_over_only_when_its_death_is_proven() {
+    let mut world = formed(shape(1, 1));
+    let leader = member(&world, true);
+    let host = world.pods[&leader].host.clone().unwrap();
+    world.stop_zone(world.pods[&leader].zone.clone().as_str());
+    run(&mut world, 40_000);
+    assert!(!condition(&world, "Available"));
+    assert!(
+        world
+            .status
+            .waiting_on
+            .iter()
+            .any(|wait| wait.reason == "QuorumLost")
+    );
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 2_000);
+    assert!(
+        condition(&world, "Available"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+    settle(&mut world);
+}
+
+fn mark_out_of_service(world: &mut World, name: &HostName) {
+    for host in world.hosts.iter_mut().filter(|host| &host.name == name) {
+        host.is_out_of_service = true;
+    }
+}
+
+#[test]
+fn a_short_silence_moves_nobody() {
+    let mut world = formed(shape(3, 1));
+    let before: Vec<MemberName> = world.pods.keys().cloned().collect();
+    let hosts: BTreeSet<HostName> = world
+        .hosts
+        .iter()
+        .filter(|h| h.zone == Some("a".into()))
+        .map(|h| h.name.clone())
+        .collect();
+    world.down.extend(hosts);
+    run(&mut world, 20_000);
+    world.down.clear();
+    settle(&mut world);
+    assert_eq!(world.pods.keys().cloned().collect::<Vec<_>>(), before);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn no_room_is_said_and_stops_nobody_else() {
+    let mut world = formed(shape(3, 1));
+    let name = member(&world, false);
+    let zone = world.pods[&name].zone.clone();
+    world.full_zones.insert(zone.clone());
+    world.kill(&name);
+    run(&mut world, 30_000);
+    settle(&mut world);
+    assert_promises(&world, 3);
+
+    let mut cramped = World::new(shape(3, 2), &["a", "b", "c"], 2);
+    cramped.full_zones.insert(zone);
+    run(&mut cramped, 30_000);
+    assert!(
+        cramped
+            .status
+            .waiting_on
+            .iter()
+            .any(|wait| wait.reason == "NoRoom")
+    );
+    assert!(!condition(&cramped, "PlacementSatisfied"));
+    cramped.full_zones.clear();
+    settle(&mut cramped);
+    assert_promises(&cramped, 3);
+}
+
+#[test]
+fn followers_are_added_and_taken_away_by_the_spec() {
+    let mut world = formed(shape(3, 1));
+    world.desired.followers_per_leader = 2;
+    settle(&mut world);
+    assert_promises(&world, 3);
+    world.desired.followers_per_leader = 1;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_paused_cluster_is_watched_and_not_touched() {
+    let mut world = formed(shape(3, 1));
+    world.desired.paused = true;
+    let name = member(&world, false);
+    world.kill(&name);
+    for _ in 0..100 {
+        assert_eq!(world.round().actions, []);
+        world.pass(100);
+    }
+    assert!(condition(&world, "Paused") && condition(&world, "Degraded"));
+    world.desired.paused = false;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn missing_zone_labels_and_bad_images_are_named() {
+    let mut world = World::new(shape(3, 1), &["a", "b", "c"], 2);
+    for host in &mut world.hosts {
+        host.zone = None;
+    }
+    run(&mut world, 1_000);
+    assert_eq!(world.status.waiting_on[0].reason, "ZoneLabelMissing");
+    assert!(world.pods.is_empty());
+
+    let mut world = World::new(shape(3, 1), &["a", "b", "c"], 2);
+    world.image_is_bad = true;
+    run(&mut world, 3_000);
+    assert!(
+        world
+            .status
+            .waiting_on
+            .iter()
+            .any(|wait| wait.reason == "ImageProblem")
+    );
+}
+
+#[test]
+fn members_with_volumes_come_back_with_their_bodies() {
+    let spec = "  leaders: 3\n  followersPerLeader: 1\n  storage: {size: 1Gi}\n";
+    let mut world = formed(desired(spec));
+    assert_promises(&world, 3);
+    let name = member(&world, false);
+    let volume = world.pods[&name].volume.clone();
+    world.kill(&name);
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert_eq!(world.volumes.len(), 6);
+    assert!(
+        world
+            .pods
+            .values()
+            .any(|pod| pod.volume == volume && pod.name != name)
+    );
+}
+
+#[test]
+fn planning_is_deterministic_and_a_converged_world_yields_no_action() {
+    let mut world = formed(shape(5, 1));
+    let first = world.round();
+    assert_eq!(first.actions, []);
+    assert_eq!(world.round(), first);
+}

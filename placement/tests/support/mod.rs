@@ -1,0 +1,109 @@
+//! Random problems and small helpers for the tests of the solver. Seeded: a failing seed replays.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use placement::{
+    CurrentMember, CurrentShard, Mode, Problem, WhenUnsatisfiable, Zone, ZoneName, ZoneState,
+};
+
+/// A small seeded generator (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(end.max(1))).unwrap()
+    }
+
+    pub fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+}
+
+pub fn zone_name(index: u32) -> String {
+    format!("zone-{}", char::from(b'a' + u8::try_from(index).unwrap()))
+}
+
+/// A new cluster over open zones.
+pub fn fresh(zones: u32, shards: u32, members: u32) -> Problem {
+    Problem {
+        zones: (0..zones)
+            .map(|index| Zone::open(&zone_name(index)))
+            .collect(),
+        shards,
+        members_per_shard: members,
+        when_unsatisfiable: WhenUnsatisfiable::DoNotSchedule,
+        mode: Mode::Repair,
+        current: Vec::new(),
+    }
+}
+
+/// A random problem with present members, cordoned and gone zones, capacities and pins.
+pub fn random(dice: &mut Dice, zones_max: u32, shards_max: u32, members_max: u32) -> Problem {
+    let zones = 1 + dice.below(zones_max);
+    let shards = 1 + dice.below(shards_max);
+    let members = 1 + dice.below(members_max);
+    let mut problem = fresh(zones, shards, members);
+    if dice.one_in(3) {
+        problem.when_unsatisfiable = WhenUnsatisfiable::ScheduleAnyway;
+    }
+    if dice.one_in(2) {
+        problem.mode = Mode::Rebalance;
+    }
+    for zone in &mut problem.zones {
+        zone.state = match dice.below(8) {
+            0 => ZoneState::Cordoned,
+            1 => ZoneState::Gone,
+            _ => ZoneState::Open,
+        };
+        if dice.one_in(3) {
+            zone.capacity = Some(dice.below(shards * members + 2));
+        }
+    }
+    let extra = dice.below(2);
+    for shard in 0..shards + extra {
+        if dice.one_in(4) {
+            continue;
+        }
+        let current = random_shard(dice, shard, zones, members);
+        problem.current.push(current);
+    }
+    problem
+}
+
+fn random_shard(dice: &mut Dice, shard: u32, zones: u32, members: u32) -> CurrentShard {
+    let count = dice
+        .below(members + 2)
+        .min(members + u32::from(dice.one_in(6)));
+    let mut present = Vec::new();
+    for _ in 0..count {
+        let zone = ZoneName::from(zone_name(dice.below(zones)).as_str());
+        let is_taken = present
+            .iter()
+            .any(|member: &CurrentMember| member.zone == zone);
+        if is_taken && !dice.one_in(5) {
+            continue;
+        }
+        present.push(CurrentMember {
+            zone,
+            has_data: !dice.one_in(5),
+        });
+    }
+    let leader = present
+        .first()
+        .filter(|_| !dice.one_in(5))
+        .map(|member| member.zone.clone());
+    CurrentShard {
+        shard,
+        members: present,
+        leader,
+        pinned: dice.one_in(8),
+    }
+}
