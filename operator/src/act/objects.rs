@@ -21,11 +21,13 @@ use serde_json::json;
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::{answer, bounded, fault};
 use crate::model::{ClusterKey, MemberName, PodUid, Role, VolumeName};
-use crate::observe::{
-    self, CLUSTER_LABEL, MANAGED_BY_LABEL, MANAGER, READINESS_GATE, ROLE_LABEL, SecretCache, Stores,
-};
+use crate::observe::{self, SecretCache, Stores};
 use crate::plan::{Manifest, ManifestKind};
 use crate::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
+use crate::resources::labels::{
+    LABEL_CLUSTER, LABEL_INSTANCE, LABEL_MANAGED_BY, LABEL_NAME, LABEL_ROLE, MANAGED_BY_ZONEWARD,
+    NAME_REDIS, READINESS_GATE,
+};
 
 /// Characters of a generated password: 32 of 62 are 190 bits.
 const PASSWORD_LENGTH: usize = 32;
@@ -156,7 +158,7 @@ impl ObjectApi for KubeObjects {
     async fn apply(&self, cluster: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
         let api = self.dynamic(cluster, manifest.kind);
         let operation = format!("apply {} {}", manifest.kind.as_str(), manifest.name);
-        let params = PatchParams::apply(MANAGER).force();
+        let params = PatchParams::apply(MANAGED_BY_ZONEWARD).force();
         let patch = Patch::Apply(&manifest.body);
         bounded(operation, api.patch(&manifest.name, &params, &patch)).await?;
         Ok(())
@@ -194,10 +196,10 @@ impl ObjectApi for KubeObjects {
         secret.metadata.name = Some(name.to_owned());
         secret.metadata.owner_references = Some(vec![reference]);
         let labels = [
-            ("app.kubernetes.io/name", "redis"),
-            ("app.kubernetes.io/instance", cluster.name.as_str()),
-            (MANAGED_BY_LABEL, MANAGER),
-            (CLUSTER_LABEL, cluster.name.as_str()),
+            (LABEL_NAME, NAME_REDIS),
+            (LABEL_INSTANCE, cluster.name.as_str()),
+            (LABEL_MANAGED_BY, MANAGED_BY_ZONEWARD),
+            (LABEL_CLUSTER, cluster.name.as_str()),
         ];
         secret.metadata.labels = Some(
             labels
@@ -246,12 +248,12 @@ impl ObjectApi for KubeObjects {
     ) -> Result<(), ObjectError> {
         let api = self.api::<Pod>(cluster);
         let params = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
+            field_manager: Some(MANAGED_BY_ZONEWARD.to_owned()),
             ..PatchParams::default()
         };
         let label = Patch::Strategic(json!({ "metadata": {
             "uid": uid,
-            "labels": { ROLE_LABEL: role.map(Role::as_str) },
+            "labels": { LABEL_ROLE: role.map(Role::as_str) },
         } }));
         let patch = api.patch(pod.as_str(), &params, &label);
         let labelled = bounded(format!("label Pod {pod}"), patch)
@@ -306,7 +308,7 @@ impl ObjectApi for KubeObjects {
 fn post_params() -> PostParams {
     PostParams {
         dry_run: false,
-        field_manager: Some(MANAGER.to_owned()),
+        field_manager: Some(MANAGED_BY_ZONEWARD.to_owned()),
     }
 }
 

@@ -17,10 +17,8 @@ use tokio::task::JoinSet;
 
 use super::wake::Waker;
 use crate::model::ClusterKey;
-use crate::observe::{
-    CLUSTER_LABEL, Guarded, MANAGED_BY_LABEL, MANAGER, ScopeWriters, Stores, StoresWriters,
-    host_fingerprint,
-};
+use crate::observe::{Guarded, ScopeWriters, Stores, StoresWriters, host_fingerprint};
+use crate::resources::labels::{LABEL_CLUSTER, LABEL_MANAGED_BY, MANAGED_BY_ZONEWARD};
 
 /// After this long, in seconds, a watch is opened anew; 5 s later a silent connection is given
 /// up. The default of 290 s would leave us with stores from before a zone's loss when the API
@@ -119,7 +117,7 @@ fn all_of_them() -> watcher::Config {
 }
 
 fn ours() -> watcher::Config {
-    all_of_them().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"))
+    all_of_them().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY_ZONEWARD}"))
 }
 
 /// A watch that fills a store, tries again with growing pauses, and drops what nobody reads.
@@ -198,7 +196,7 @@ fn own_key(meta: &ObjectMeta) -> Option<ClusterKey> {
 fn owner_key(meta: &ObjectMeta) -> Option<ClusterKey> {
     Some(ClusterKey {
         namespace: meta.namespace.clone()?,
-        name: meta.labels.as_ref()?.get(CLUSTER_LABEL)?.clone(),
+        name: meta.labels.as_ref()?.get(LABEL_CLUSTER)?.clone(),
     })
 }
 

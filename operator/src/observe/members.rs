@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::CLIENT_PORT;
 use crate::model::{
-    Address, Asked, ClusterKey, MemberName, PodPhase, PodUid, PodView, SilenceReason,
+    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, SilenceReason,
 };
 use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
 

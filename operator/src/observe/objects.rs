@@ -7,7 +7,6 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 
-use super::CLUSTER_LABEL;
 use super::hosts::host_view;
 use super::pods::{pod_view, volume_view};
 use super::secrets::{SecretCache, secrets};
@@ -17,6 +16,7 @@ use crate::api_call::fault;
 use crate::model::{ClusterKey, ObjectView};
 use crate::plan::ManifestKind;
 use crate::ports::{Clock, ClusterObjects, ErrorClass, ObjectError};
+use crate::resources::labels::LABEL_CLUSTER;
 
 /// What is known of one RedisCluster. `newest` may know a later version of the resource than the
 /// store does.
@@ -153,7 +153,7 @@ where
 {
     store.state_filter(|object| {
         object.meta().namespace.as_deref() == Some(&key.namespace)
-            && object.labels().get(CLUSTER_LABEL) == Some(&key.name)
+            && object.labels().get(LABEL_CLUSTER) == Some(&key.name)
     })
 }
 

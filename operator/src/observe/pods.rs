@@ -6,10 +6,12 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{CONTAINER, READINESS_GATE, ROLE_LABEL, SHARD_LABEL, ZONE_LABEL};
 use crate::model::{
     HostName, MemberName, PodPhase, PodUid, PodView, Role, ShardId, VolumeName, VolumeView,
     ZoneName,
+};
+use crate::resources::labels::{
+    CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE, READINESS_GATE,
 };
 
 /// Reads a pod. None for one without name, uid or shard: it is none of a member's.
@@ -22,7 +24,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
         name: MemberName::new(name),
         uid: PodUid::new(meta.uid.as_deref()?),
         shard: shard(cluster, meta)?,
-        zone: ZoneName::from(label(meta, ZONE_LABEL).unwrap_or_default()),
+        zone: ZoneName::from(label(meta, LABEL_ZONE).unwrap_or_default()),
         host: spec
             .and_then(|spec| spec.node_name.as_deref())
             .map(HostName::new),
@@ -32,7 +34,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
         phase: status.map_or(WAITING, phase),
         is_leaving: meta.deletion_timestamp.is_some(),
         gate_is_open: status.is_some_and(gate_is_open),
-        role_label: label(meta, ROLE_LABEL).and_then(role),
+        role_label: label(meta, LABEL_ROLE).and_then(role),
         volume: spec
             .and_then(|spec| spec.volumes.as_ref())
             .into_iter()
@@ -50,7 +52,7 @@ pub(super) fn volume_view(cluster: &str, claim: &PersistentVolumeClaim) -> Optio
         name: VolumeName::new(meta.name.as_deref()?),
         uid: meta.uid.clone()?,
         shard: shard(cluster, meta)?,
-        zone: ZoneName::from(label(meta, ZONE_LABEL).unwrap_or_default()),
+        zone: ZoneName::from(label(meta, LABEL_ZONE).unwrap_or_default()),
         is_leaving: meta.deletion_timestamp.is_some(),
     })
 }
@@ -77,7 +79,7 @@ fn shard(cluster: &str, meta: &ObjectMeta) -> Option<ShardId> {
             .parse()
             .ok()
     };
-    label(meta, SHARD_LABEL)
+    label(meta, LABEL_SHARD)
         .and_then(|text| text.parse().ok())
         .or_else(by_name)
         .map(ShardId)
@@ -125,7 +127,7 @@ fn phase(status: &PodStatus) -> PodPhase {
 fn container(statuses: Option<&[ContainerStatus]>) -> Option<&ContainerState> {
     statuses?
         .iter()
-        .find(|status| status.name == CONTAINER)?
+        .find(|status| status.name == CONTAINER_REDIS)?
         .state
         .as_ref()
 }

@@ -15,13 +15,9 @@ use crate::api::RedisCluster;
 use crate::api_call::bounded;
 use crate::model::{ClusterKey, SecretsView};
 use crate::ports::{Clock, Credentials, ObjectError, Password};
-
-/// In `<cluster>-internal`: the password of the operator's user.
-pub const OPERATOR_PASSWORD_KEY: &str = "operator";
-/// In `<cluster>-internal`: the password that followers log in with.
-pub const REPLICATION_PASSWORD_KEY: &str = "replication";
-/// In `<cluster>-auth`, or the Secret that the spec names.
-pub const CLIENT_PASSWORD_KEY: &str = "password";
+use crate::resources::labels::{
+    KEY_OPERATOR, KEY_PASSWORD, KEY_REPLICATION, auth_secret_name, internal_secret_name,
+};
 
 /// How long a Secret that was found is taken to be as it was.
 const PRESENT_FOR: Duration = Duration::from_secs(30);
@@ -104,13 +100,13 @@ pub(super) async fn secrets(
     key: &ClusterKey,
     resource: &RedisCluster,
 ) -> Result<(SecretsView, Credentials), ObjectError> {
-    let internal_name = format!("{}-internal", key.name);
+    let internal_name = internal_secret_name(&key.name);
     let client_name = resource
         .spec
         .auth
         .secret_name
         .clone()
-        .unwrap_or_else(|| format!("{}-auth", key.name));
+        .unwrap_or_else(|| auth_secret_name(&key.name));
     let internal = cache.read(client, clock, &key.namespace, &internal_name);
     let client_secret = cache.read(client, clock, &key.namespace, &client_name);
     let (internal, client_secret) = tokio::try_join!(internal, client_secret)?;
@@ -152,17 +148,17 @@ fn read_secrets(
     let internal = internal.filter(|secret| !is_leftover(secret, uid));
     let client = client.filter(|secret| !is_leftover(secret, uid));
     let needs_password = resource.spec.auth.enabled;
-    let client_password = client.and_then(|secret| password(secret, CLIENT_PASSWORD_KEY));
+    let client_password = client.and_then(|secret| password(secret, KEY_PASSWORD));
     let credentials = Credentials {
-        operator: internal.and_then(|secret| password(secret, OPERATOR_PASSWORD_KEY)),
-        replication: internal.and_then(|secret| password(secret, REPLICATION_PASSWORD_KEY)),
+        operator: internal.and_then(|secret| password(secret, KEY_OPERATOR)),
+        replication: internal.and_then(|secret| password(secret, KEY_REPLICATION)),
         client: client_password.filter(|_| needs_password),
         client_needs_password: needs_password,
     };
     let view = SecretsView {
         internal_is_present: credentials.operator.is_some() && credentials.replication.is_some(),
         client_is_present: client.is_some(),
-        client_is_usable: client.is_some_and(|s| password(s, CLIENT_PASSWORD_KEY).is_some()),
+        client_is_usable: client.is_some_and(|s| password(s, KEY_PASSWORD).is_some()),
     };
     (view, credentials)
 }
