@@ -31,3 +31,4 @@ pub mod run;
 pub mod server;
 pub mod status;
 pub mod telemetry;
+pub mod wire;

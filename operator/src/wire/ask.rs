@@ -1,0 +1,109 @@
+//! Asks a member everything, in one round trip.
+
+use std::collections::BTreeMap;
+
+use redis::{Pipeline, Value};
+
+use super::error::{Unreadable, WireError};
+use super::info::Info;
+use super::link::{Connection, text};
+use super::users::{CLIENT_USER, REPLICATION_USER};
+use super::{acl, cluster_nodes};
+use crate::model::{
+    ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, UpstreamLink, ViewEntry,
+};
+
+const NODE_TIMEOUT: &str = "cluster-node-timeout";
+
+/// Asks, and puts the replies together.
+///
+/// While a server reads its data from disk, redis (7.0, 8.0) declines `CLUSTER` with `LOADING`,
+/// so there is no answer to give; valkey (8.1, 9.1) answers everything, and `loading` tells.
+pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, WireError> {
+    let mut replies = connection.exchange(&questions()).await?.into_iter();
+    let mut next = || match replies.next() {
+        Some(Value::ServerError(error)) => Err(WireError::Declined(error)),
+        Some(reply) => Ok(reply),
+        None => Err(Unreadable::new("a reply", "").into()),
+    };
+    // In the order of the questions.
+    let nodes = text(next()?)?;
+    let cluster_info = text(next()?)?;
+    let info = text(next()?)?;
+    let lets_clients_in = acl::is_on(&next()?)?;
+    let lets_followers_in = acl::is_on(&next()?)?;
+    let node_timeout_millis = node_timeout(next()?)?;
+
+    let info = Info::parse(&info);
+    let view = view(&nodes, &Info::parse(&cluster_info))?;
+    let (engine, version) = info.server()?;
+    Ok(MemberAnswer {
+        id: view.myself.clone(),
+        run_id: info.run_id()?,
+        engine,
+        version,
+        uptime_seconds: info.number("uptime_in_seconds")?,
+        loading: info.is_set("loading") || info.is_set("async_loading"),
+        keys: info.keys(),
+        used_memory_bytes: info.number("used_memory")?,
+        connected_clients: info.number("connected_clients")?,
+        is_open: lets_clients_in && lets_followers_in,
+        node_timeout_millis,
+        replication: with_upstream(info.replication()?, view.own_entry()),
+        view,
+    })
+}
+
+fn questions() -> Pipeline {
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("CLUSTER").arg("NODES");
+    pipeline.cmd("CLUSTER").arg("INFO");
+    pipeline.cmd("INFO").arg(&[
+        "server",
+        "clients",
+        "memory",
+        "persistence",
+        "replication",
+        "keyspace",
+    ]);
+    pipeline.cmd("ACL").arg("GETUSER").arg(CLIENT_USER);
+    pipeline.cmd("ACL").arg("GETUSER").arg(REPLICATION_USER);
+    pipeline.cmd("CONFIG").arg("GET").arg(NODE_TIMEOUT);
+    pipeline
+}
+
+fn view(nodes: &str, info: &Info<'_>) -> Result<ClusterView, Unreadable> {
+    let entries = cluster_nodes::parse(nodes)?;
+    let own = entries.iter().find(|entry| entry.flags.myself);
+    let myself = own.map(|entry| entry.id.clone());
+    Ok(ClusterView {
+        myself: myself.ok_or_else(|| Unreadable::new("the member's own line", nodes))?,
+        says_ok: info.text("cluster_state")? == "ok",
+        current_epoch: CurrentEpoch(info.number("cluster_current_epoch")?),
+        entries,
+    })
+}
+
+/// A follower whose leader has no known address (it was started over a table with blanked
+/// addresses) copies from nobody, and INFO then calls it a master. Its own line in the table
+/// tells what it is.
+fn with_upstream(mut replication: Replication, own: Option<&ViewEntry>) -> Replication {
+    if replication.upstream.is_none() && own.is_some_and(|own| own.role == Role::Follower) {
+        replication.upstream = Some(UpstreamLink {
+            host: String::new(),
+            port: 0,
+            is_up: false,
+            is_syncing: false,
+            last_io_seconds: None,
+        });
+    }
+    replication
+}
+
+fn node_timeout(reply: Value) -> Result<u64, Unreadable> {
+    let bad = || Unreadable::new(NODE_TIMEOUT, "CONFIG GET without it");
+    let values: BTreeMap<String, String> = redis::from_redis_value(reply).map_err(|_| bad())?;
+    let text = values.get(NODE_TIMEOUT).ok_or_else(bad)?;
+    text.parse()
+        .map_err(|_| Unreadable::new(NODE_TIMEOUT, text))
+}

@@ -1,0 +1,167 @@
+//! Carries out one [`MemberCommand`], after looking again at what it builds on.
+
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::error::{Unreadable, WireError};
+use super::info::Info;
+use super::link::{Connection, text};
+use super::{cluster_nodes, users};
+use crate::model::{Address, MemberId, Role, SlotSet};
+use crate::plan::{FailoverMode, MemberCommand};
+use crate::ports::Credentials;
+
+/// How long a command may take, its preconditions' check included. Past it nobody knows whether
+/// it was done: a later round looks.
+pub(super) fn time_limit(command: &MemberCommand) -> Duration {
+    match command {
+        // The server drops its old data before it answers.
+        MemberCommand::Replicate { .. } => Duration::from_secs(10),
+        // Hundreds of commands in one pipeline.
+        MemberCommand::Meet(_) => Duration::from_secs(5),
+        _ => Duration::from_secs(2),
+    }
+}
+
+/// Sends it over a connection to the process that was meant.
+pub(super) async fn carry_out(
+    connection: &mut Connection,
+    credentials: &Credentials,
+    command: &MemberCommand,
+) -> Result<(), WireError> {
+    if let MemberCommand::Failover { mode, of } = command {
+        check_failover(connection, *mode, of).await?;
+    }
+    let replies = connection
+        .exchange(&pipeline(credentials, command)?)
+        .await?;
+    match replies.iter().find_map(first_error) {
+        Some(error) if is_content(command, &error) => Ok(()),
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// FAILOVER answers OK with the replication link down, and the leader then blocks its writes for
+/// 5 s for nothing (REDIS-LAB section 4). And a member that follows another leader by now would
+/// take over from the wrong one.
+async fn check_failover(
+    connection: &mut Connection,
+    mode: FailoverMode,
+    of: &MemberId,
+) -> Result<(), WireError> {
+    let mut questions = redis::pipe();
+    questions.cmd("CLUSTER").arg("NODES");
+    questions.cmd("INFO").arg("replication");
+    let replies = connection.exchange(&questions).await?;
+    if let Some(error) = replies.iter().find_map(first_error) {
+        return Err(error);
+    }
+    let mut replies = replies.into_iter();
+    let mut next = || replies.next().unwrap_or(Value::Nil);
+    let nodes = cluster_nodes::parse(&text(next())?)?;
+    let own = nodes.iter().find(|entry| entry.flags.myself);
+    let own = own.ok_or_else(|| Unreadable::new("the member's own line", ""))?;
+    if own.role != Role::Follower || own.leader.as_ref() != Some(of) {
+        return Err(WireError::Precondition("it follows that leader"));
+    }
+    if mode == FailoverMode::Graceful {
+        let info = text(next())?;
+        let link = Info::parse(&info).replication()?.upstream;
+        if !link.is_some_and(|link| link.is_up && !link.is_syncing) {
+            return Err(WireError::Precondition(
+                "its replication link is up and in sync",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeline, WireError> {
+    let mut pipeline = redis::pipe();
+    match command {
+        MemberCommand::Meet(addresses) => {
+            for address in addresses {
+                pipeline.add_command(meet(*address));
+            }
+        }
+        MemberCommand::Open => {
+            // Together, so that nobody finds the one open and the other closed.
+            pipeline.cmd("MULTI");
+            pipeline.add_command(users::open_replication(credentials)?);
+            pipeline.add_command(users::open_to_clients(credentials)?);
+            pipeline.cmd("EXEC");
+        }
+        _ => {
+            pipeline.add_command(single(command)?);
+        }
+    }
+    Ok(pipeline)
+}
+
+/// The commands that are one command to the server, too.
+fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
+    let mut cmd = redis::cmd("CLUSTER");
+    match command {
+        MemberCommand::SetConfigEpoch(epoch) => cmd.arg("SET-CONFIG-EPOCH").arg(epoch.0),
+        MemberCommand::AddSlots(slots) => return Ok(add_slots(slots)),
+        MemberCommand::Replicate { leader } => cmd.arg("REPLICATE").arg(leader.as_str()),
+        MemberCommand::Forget(id) => cmd.arg("FORGET").arg(id.as_str()),
+        MemberCommand::Failover { mode, .. } => {
+            cmd.arg("FAILOVER");
+            match mode {
+                FailoverMode::Graceful => &mut cmd,
+                FailoverMode::Force => cmd.arg("FORCE"),
+                FailoverMode::Takeover => cmd.arg("TAKEOVER"),
+            }
+        }
+        MemberCommand::SetNodeTimeout { millis } => {
+            cmd = redis::cmd("CONFIG");
+            cmd.arg("SET").arg("cluster-node-timeout").arg(*millis)
+        }
+        MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
+        MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
+        MemberCommand::Meet(_) | MemberCommand::Open => {
+            return Err(WireError::Precondition("it is one command"));
+        }
+    };
+    Ok(cmd)
+}
+
+/// The bus port is the client port + 10000, as everywhere in Zoneward, so it need not be told.
+fn meet(address: Address) -> Cmd {
+    let mut cmd = redis::cmd("CLUSTER");
+    cmd.arg("MEET")
+        .arg(address.ip.to_string())
+        .arg(address.port);
+    cmd
+}
+
+fn add_slots(slots: &SlotSet) -> Cmd {
+    let mut cmd = redis::cmd("CLUSTER");
+    cmd.arg("ADDSLOTSRANGE");
+    for range in slots.ranges() {
+        cmd.arg(range.start()).arg(range.end());
+    }
+    cmd
+}
+
+/// Errors that say that the command's end is reached already.
+fn is_content(command: &MemberCommand, error: &WireError) -> bool {
+    match (command, error) {
+        (MemberCommand::Forget(_), WireError::Declined(error)) => error
+            .details()
+            .is_some_and(|details| details.starts_with("Unknown node")),
+        _ => false,
+    }
+}
+
+/// The first error in a reply; EXEC's is a list of replies.
+fn first_error(reply: &Value) -> Option<WireError> {
+    match reply {
+        Value::ServerError(error) => Some(WireError::Declined(error.clone())),
+        Value::Array(replies) => replies.iter().find_map(first_error),
+        _ => None,
+    }
+}

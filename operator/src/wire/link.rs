@@ -1,0 +1,177 @@
+//! The kept connection to one member.
+//!
+//! It is made when it is first needed and made anew when it has ended; there is one attempt at a
+//! time and no retry, so that a dead member costs one connect per question. RESP3 lets the client
+//! library tell us of its end without our asking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion,
+    PushInfo, PushKind, RedisConnectionInfo, Value,
+};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::error::{Unreadable, WireError};
+use super::info::Info;
+use super::users::OPERATOR_USER;
+use super::wake::Waker;
+use crate::model::{Address, ClusterKey, RunId};
+use crate::ports::Credentials;
+
+/// A member in the same Kubernetes cluster accepts within milliseconds or not at all.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Where one member is, and the connection to it while there is one.
+pub(super) struct Link {
+    cluster: ClusterKey,
+    address: Address,
+    waker: Waker,
+    /// Held while connecting: that is what keeps attempts one at a time.
+    kept: Mutex<Option<Connection>>,
+}
+
+/// A connection to one process: it cannot outlive it, so the run id holds as long as it does.
+#[derive(Clone)]
+pub(super) struct Connection {
+    inner: MultiplexedConnection,
+    run_id: RunId,
+    is_up: Arc<AtomicBool>,
+}
+
+impl Link {
+    pub(super) fn new(cluster: ClusterKey, address: Address, waker: Waker) -> Self {
+        Self {
+            cluster,
+            address,
+            waker,
+            kept: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        self.address
+    }
+
+    /// The kept connection, or a new one.
+    pub(super) async fn connection(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Connection, WireError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(connection) = kept.as_ref().filter(|connection| connection.is_up()) {
+            return Ok(connection.clone());
+        }
+        *kept = None;
+        let connection = timeout(CONNECT_LIMIT, self.connect(credentials))
+            .await
+            .map_err(|_| WireError::TimedOut(CONNECT_LIMIT))??;
+        debug!(cluster = %self.cluster, address = %self.address, run = %connection.run_id, "connected");
+        *kept = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// Forgets the kept connection; the next question makes another. Somebody who is connecting
+    /// right now holds a younger one, which is left alone.
+    pub(super) fn drop_connection(&self) {
+        if let Ok(mut kept) = self.kept.try_lock() {
+            *kept = None;
+        }
+    }
+
+    async fn connect(&self, credentials: &Credentials) -> Result<Connection, WireError> {
+        let client = self.client(credentials)?;
+        let is_up = Arc::new(AtomicBool::new(true));
+        // Both time limits are ours: the crate's defaults (500 ms for any reply) are too short
+        // for some commands, and one limit around a whole question is easier to reason about.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(self.listener(Arc::clone(&is_up)));
+        let inner = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(WireError::Connect)?;
+        let mut connection = Connection {
+            inner,
+            run_id: RunId::from(""),
+            is_up,
+        };
+        let mut question = redis::pipe();
+        question.cmd("INFO").arg("server");
+        connection.run_id = match connection.exchange(&question).await?.into_iter().next() {
+            Some(Value::ServerError(error)) => return Err(WireError::Declined(error)),
+            Some(reply) => Info::parse(&text(reply)?).run_id()?,
+            None => return Err(Unreadable::new("a reply", "").into()),
+        };
+        Ok(connection)
+    }
+
+    fn client(&self, credentials: &Credentials) -> Result<Client, WireError> {
+        let password = credentials
+            .operator
+            .as_ref()
+            .ok_or(WireError::MissingPassword {
+                user: OPERATOR_USER,
+            })?;
+        let login = RedisConnectionInfo::default()
+            .set_username(OPERATOR_USER)
+            .set_password(password.reveal())
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_lib_name("zoneward", env!("CARGO_PKG_VERSION"));
+        let info = ConnectionAddr::Tcp(self.address.ip.to_string(), self.address.port)
+            .into_connection_info()
+            .map_err(WireError::Connect)?
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+            .set_redis_settings(login);
+        Client::open(info).map_err(WireError::Connect)
+    }
+
+    /// Hears of the connection's end, from the task that reads it: must not wait.
+    fn listener(
+        &self,
+        is_up: Arc<AtomicBool>,
+    ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
+        let (waker, cluster, address) = (self.waker.clone(), self.cluster.clone(), self.address);
+        move |push| {
+            if push.kind == PushKind::Disconnection {
+                is_up.store(false, Ordering::Release);
+                debug!(%cluster, %address, "connection ended");
+                waker.wake(&cluster);
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Connection {
+    /// Which process it leads to.
+    pub(super) fn run_id(&self) -> &RunId {
+        &self.run_id
+    }
+
+    fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    /// Sends all and waits for all replies. An error of the server is a reply like any other
+    /// here ([`Value::ServerError`]).
+    pub(super) async fn exchange(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, WireError> {
+        self.inner
+            .send_packed_commands(pipeline, 0, pipeline.len())
+            .await
+            .map_err(WireError::Exchange)
+    }
+}
+
+/// A reply that is text.
+pub(super) fn text(reply: Value) -> Result<String, WireError> {
+    let shown = format!("{reply:?}");
+    redis::from_redis_value(reply).map_err(|_| Unreadable::new("text", &shown).into())
+}

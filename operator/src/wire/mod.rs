@@ -1,0 +1,147 @@
+//! The Redis edge: [`RedisAdmin`] over the `redis` crate.
+//!
+//! The only place that speaks Redis' language (master, slave, replica) and knows its commands. It
+//! knows nothing of Kubernetes and decides nothing: it asks, tells, and says plainly what came
+//! back. Tests against real servers: `tests/redis_live.rs`.
+
+mod acl;
+mod ask;
+mod cluster_nodes;
+mod command;
+mod error;
+mod info;
+mod link;
+mod users;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+use tracing::debug;
+
+use self::error::WireError;
+use self::link::Link;
+pub use self::users::{
+    CLIENT_USER, DEPARTURE_ACKNOWLEDGED, DEPARTURE_RELEASED, OPERATOR_USER, REPLICATION_USER,
+};
+pub use self::wake::{Waker, Wakes, wakes};
+use crate::model::{ClusterKey, MemberAnswer, PodUid, SilenceReason};
+use crate::plan::{MemberCommand, MemberRef};
+use crate::ports::{AskTarget, CommandError, RedisAdmin};
+
+type Links = BTreeMap<(ClusterKey, PodUid), Arc<Link>>;
+
+/// Talks to the members of all RedisClusters, over one kept connection to each.
+pub struct RedisWire {
+    waker: Waker,
+    /// Locked to look up only, never while something is awaited: members do not wait for each
+    /// other.
+    links: Mutex<Links>,
+}
+
+impl RedisWire {
+    /// The end of a kept connection wakes its RedisCluster's loop through `waker`.
+    pub fn new(waker: Waker) -> Self {
+        Self {
+            waker,
+            links: Mutex::new(Links::new()),
+        }
+    }
+
+    /// The link to this pod; a pod that has another address than before is another peer.
+    fn link(&self, target: &AskTarget) -> Arc<Link> {
+        let key = (target.cluster.clone(), target.pod_uid.clone());
+        let mut links = self.links();
+        if let Some(link) = links.get(&key)
+            && link.address() == target.address
+        {
+            return Arc::clone(link);
+        }
+        let link = Arc::new(Link::new(
+            target.cluster.clone(),
+            target.address,
+            self.waker.clone(),
+        ));
+        links.insert(key, Arc::clone(&link));
+        link
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl RedisAdmin for RedisWire {
+    async fn ask(
+        &self,
+        target: &AskTarget,
+        limit: Duration,
+    ) -> Result<MemberAnswer, SilenceReason> {
+        let link = self.link(target);
+        let asking = async {
+            let mut connection = link.connection(&target.credentials).await?;
+            ask::ask(&mut connection).await
+        };
+        let outcome = match timeout(limit, asking).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(WireError::TimedOut(limit)),
+        };
+        outcome.map_err(|error| {
+            if error.spoils_connection() {
+                link.drop_connection();
+            }
+            // Silence is a fact of the observation, which tells it to people; not ours to warn of.
+            debug!(cluster = %target.cluster, member = %target.name, error = %chain(&error), "silent");
+            error.silence()
+        })
+    }
+
+    async fn command(
+        &self,
+        target: &AskTarget,
+        member: &MemberRef,
+        command: &MemberCommand,
+    ) -> Result<(), CommandError> {
+        let link = self.link(target);
+        let telling = async {
+            let mut connection = link.connection(&target.credentials).await?;
+            if connection.run_id() != &member.run_id {
+                let found = connection.run_id().clone();
+                return Err(WireError::AnotherRun { found });
+            }
+            command::carry_out(&mut connection, &target.credentials, command).await
+        };
+        let limit = command::time_limit(command);
+        let outcome = match timeout(limit, telling).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(WireError::TimedOut(limit)),
+        };
+        outcome.map_err(|error| CommandError {
+            member: member.name.clone(),
+            command: command.to_string(),
+            class: error.class(),
+            source: Some(Box::new(error)),
+        })
+    }
+
+    fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]) {
+        self.links()
+            .retain(|(of, pod), _| of != cluster || pods.contains(pod));
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &WireError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
