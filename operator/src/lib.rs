@@ -13,10 +13,22 @@
 //! `model`, `plan`, `status` and `resources` are pure. Only `observe` reads and only `act`
 //! writes, both through the traits in [`ports`]. ARCHITECTURE.md has the map.
 
+pub mod act;
 pub mod api;
+mod api_call;
+pub mod cli;
+pub mod clock;
+pub mod controller;
+pub mod events;
+pub mod lease;
+pub mod metrics;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod ports;
 pub mod resources;
+pub mod run;
+pub mod server;
 pub mod status;
+pub mod telemetry;
 pub mod wire;

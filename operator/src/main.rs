@@ -1,3 +1,82 @@
-//! The operator's program.
+//! The operator's program: reads the command line and does what it says.
 
-fn main() {}
+mod unwired;
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use jiff::Timestamp;
+use kube::CustomResourceExt;
+use serde::Deserialize;
+use zoneward_operator::api::RedisCluster;
+use zoneward_operator::cli::{Cli, Command};
+use zoneward_operator::controller::Waker;
+use zoneward_operator::model::{Desired, Observation};
+use zoneward_operator::ports::RedisAdmin;
+use zoneward_operator::{plan, run, telemetry};
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run(args) => {
+            telemetry::init(args.log_format, &args.log).context("failed to start logging")?;
+            // With two providers compiled in rustls refuses to choose; so we choose.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("failed to start the runtime")?;
+            let result = runtime.block_on(run::run(*args, redis_admin));
+            // Rounds that hang must not keep the process from ending.
+            runtime.shutdown_background();
+            result
+        }
+        Command::Crd => print(&serde_saphyr::to_string(&RedisCluster::crd())?),
+        Command::Plan { file } => print(&plan_file(&file)?),
+    }
+}
+
+/// The one place that chooses how members are reached.
+fn redis_admin(waker: Waker) -> Arc<dyn RedisAdmin> {
+    drop(waker);
+    Arc::new(unwired::Unwired)
+}
+
+/// What `zoneward plan` reads.
+#[derive(Deserialize)]
+struct World {
+    desired: Desired,
+    observation: Observation,
+    now: Timestamp,
+}
+
+fn plan_file(file: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(file)
+            .with_context(|| format!("failed to read {}", file.display()))?;
+    }
+    let world: World = serde_json::from_str(&text)
+        .context("failed to read the world: wanted {desired, observation, now}")?;
+    let plan = plan::plan(&world.desired, &world.observation, world.now);
+    let refusals = plan::check(&world.desired, &world.observation, &plan);
+    let refusals: Vec<_> = refusals
+        .iter()
+        .map(|refusal| format!("{}: {}", refusal.promise, refusal.message))
+        .collect();
+    let text = serde_json::to_string_pretty(&serde_json::json!({
+        "plan": plan,
+        "refusals": refusals,
+    }))?;
+    Ok(text + "\n")
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("failed to print")
+}

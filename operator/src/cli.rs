@@ -1,0 +1,90 @@
+//! The command line. Every flag can be given as an environment variable too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+
+/// A Kubernetes operator for Redis Cluster that keeps every shard's members in different zones.
+#[derive(Debug, Parser)]
+#[command(name = "zoneward", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Box<RunArgs>),
+    /// Print the CustomResourceDefinition as YAML.
+    Crd,
+    /// Print what would be done, as JSON, for a dumped world: {desired, observation, now}.
+    Plan {
+        /// The file; `-` reads standard input.
+        file: PathBuf,
+    },
+}
+
+/// Settings of the operator.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// A namespace to watch; may be given more than once. None: all.
+    #[arg(long = "namespace", env = "ZONEWARD_NAMESPACE", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+
+    /// The namespace of the lease that tells which replica is active.
+    #[arg(
+        long,
+        env = "ZONEWARD_LEASE_NAMESPACE",
+        default_value = "zoneward-system"
+    )]
+    pub lease_namespace: String,
+
+    /// The name of that lease.
+    #[arg(long, env = "ZONEWARD_LEASE_NAME", default_value = "zoneward")]
+    pub lease_name: String,
+
+    /// This replica's name, as its pod is called.
+    #[arg(long, env = "POD_NAME", default_value = "zoneward")]
+    pub pod_name: String,
+
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "ZONEWARD_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub metrics_address: SocketAddr,
+
+    /// How log lines look.
+    #[arg(long, env = "ZONEWARD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged, such as info or zoneward_operator=debug.
+    #[arg(long, env = "ZONEWARD_LOG", default_value = "info")]
+    pub log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn namespaces_add_up() {
+        let cli =
+            Cli::try_parse_from(["zoneward", "run", "--namespace", "a,b", "--namespace", "c"])
+                .unwrap();
+        let Command::Run(args) = cli.command else {
+            panic!("not run")
+        };
+        assert_eq!(args.namespaces, ["a", "b", "c"]);
+        assert_eq!(args.metrics_address.port(), 8080);
+    }
+}

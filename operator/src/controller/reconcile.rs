@@ -1,0 +1,261 @@
+//! One round.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::retry::{Pace, STEADY, delay, is_short_lived};
+use crate::act::{Outcome, act};
+use crate::api::{RedisCluster, RedisClusterStatus};
+use crate::api_call::CALL_LIMIT;
+use crate::model::ClusterKey;
+use crate::observe::{ask_members, snapshot};
+use crate::plan::{Plan, check, plan, validate};
+use crate::ports::{ErrorClass, ObjectError};
+use crate::status::{Input, status, transitions};
+use crate::telemetry::chain;
+
+/// What a round came to.
+#[derive(Debug)]
+pub struct Round {
+    /// How it ended.
+    pub end: RoundEnd,
+    /// When to look again, before jitter.
+    pub again_in: Duration,
+    /// What came of its actions.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundEnd {
+    /// The RedisCluster does not exist, or is being deleted.
+    Gone,
+    /// The spec cannot work.
+    Rejected,
+    /// The checker refused the plan.
+    Refused,
+    /// `spec.paused` is set.
+    Paused,
+    /// There was nothing to do.
+    Steady,
+    /// There was nothing to do but to wait.
+    Waiting,
+    /// All actions were done.
+    Acted,
+    /// An action failed.
+    ActionFailed,
+}
+
+impl RoundEnd {
+    /// One stable word for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+            Self::Paused => "paused",
+            Self::Steady => "steady",
+            Self::Waiting => "waiting",
+            Self::Acted => "acted",
+            Self::ActionFailed => "action-failed",
+        }
+    }
+}
+
+/// Why a round ended before it could act.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    /// The RedisCluster and its objects could not be seen.
+    #[error("failed to view RedisCluster {key}")]
+    View {
+        /// Which.
+        key: ClusterKey,
+        /// The cause.
+        #[source]
+        source: ObjectError,
+    },
+    /// The status, and with it the record, could not be written: nothing was done.
+    #[error("failed to record RedisCluster {key}")]
+    Record {
+        /// Which.
+        key: ClusterKey,
+        /// The cause.
+        #[source]
+        source: ObjectError,
+    },
+}
+
+impl RoundError {
+    /// What it means for the next try.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::View { source, .. } | Self::Record { source, .. } => source.class,
+        }
+    }
+}
+
+/// Runs one round: view, validate, ask, plan, check, record, act.
+pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, RoundError> {
+    let parts = context.parts();
+    let view = parts.objects.view(key).await;
+    let Some(objects) = view.map_err(|source| RoundError::View {
+        key: key.clone(),
+        source,
+    })?
+    else {
+        context.forget(key);
+        return Ok(ended(RoundEnd::Gone, STEADY));
+    };
+    if objects.resource.metadata.deletion_timestamp.is_some() {
+        context.forget(key);
+        return Ok(ended(RoundEnd::Gone, STEADY));
+    }
+
+    let desired = validate(&objects.resource);
+    let members = ask_members(parts.admin.as_ref(), key, &objects).await;
+    let seen = snapshot(&objects, members);
+    let now = parts.clock.now();
+    let (plan, refusals) = match &desired {
+        Ok(desired) => {
+            let plan = plan(desired, &seen, now);
+            let refusals = check(desired, &seen, &plan);
+            (plan, refusals)
+        }
+        Err(_) => (unchanged(&seen.record), Vec::new()),
+    };
+    parts.metrics.refused(&refusals);
+
+    let memory = context.recall(key);
+    let input = Input {
+        generation: objects.resource.metadata.generation.unwrap_or_default(),
+        desired: desired.as_ref(),
+        seen: &seen,
+        plan: &plan,
+        refusals: &refusals,
+        failures: &memory.failures,
+        now,
+    };
+    let told = record(context, key, &objects.resource, &input).await?;
+    parts.metrics.observed(key, &told, &seen);
+
+    let end = match &desired {
+        Err(_) => RoundEnd::Rejected,
+        Ok(_) if !refusals.is_empty() => RoundEnd::Refused,
+        Ok(desired) if desired.paused => RoundEnd::Paused,
+        Ok(_) => {
+            let outcomes = act(&context.hands(), key, &objects, &plan.actions).await;
+            return Ok(close(context, key, &plan, outcomes));
+        }
+    };
+    context.remember(key, |memory| *memory = super::context::Memory::default());
+    Ok(ended(end, STEADY))
+}
+
+/// Writes the status, with the record that the actions rely on, where it has changed.
+async fn record(
+    context: &Context,
+    key: &ClusterKey,
+    resource: &Arc<RedisCluster>,
+    input: &Input<'_>,
+) -> Result<RedisClusterStatus, RoundError> {
+    let parts = context.parts();
+    let previous = resource.status.clone().unwrap_or_default();
+    let next = status(&previous, input);
+    if next == previous && resource.status.is_some() {
+        return Ok(next);
+    }
+    let failed = |source| RoundError::Record {
+        key: key.clone(),
+        source,
+    };
+    if !parts.fence.permits(CALL_LIMIT) {
+        return Err(failed(ObjectError {
+            operation: format!("write status of RedisCluster {key}"),
+            class: ErrorClass::NotActive,
+            source: None,
+        }));
+    }
+    let written = parts.objects.write_status(resource, &next).await;
+    let written = written.map_err(failed)?;
+    let flipped = transitions(&previous, &next);
+    parts.events.publish(&written, flipped);
+    Ok(next)
+}
+
+/// Counts, logs and remembers what came of the actions.
+fn close(context: &Context, key: &ClusterKey, plan: &Plan, outcomes: Vec<Outcome>) -> Round {
+    context.parts().metrics.acted(&outcomes);
+    let failures: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.result.as_ref().err())
+        .collect();
+    for error in &failures {
+        // A Conflict is the ordinary way to learn that the world has moved on.
+        if error.class == ErrorClass::Conflict {
+            tracing::debug!(cluster = %key, error = %chain(error), "action");
+        } else {
+            tracing::warn!(cluster = %key, error = %chain(error), "action");
+        }
+    }
+    // The mildest first: as long as anything may work at once, it is tried at once.
+    let class = failures.iter().map(|error| error.class).min();
+    let words = failures
+        .iter()
+        .filter(|error| error.class != ErrorClass::Conflict)
+        .map(|error| chain(error))
+        .collect();
+    let is_waiting = is_short_lived(&plan.waiting_on);
+    let has_acted = !outcomes.is_empty();
+    let mut pace = Pace::Steady;
+    context.remember(key, |memory| {
+        memory.failures = words;
+        memory.failed_rounds = class.map_or(0, |_| memory.failed_rounds.saturating_add(1));
+        memory.idle_rounds = if has_acted || !is_waiting {
+            0
+        } else {
+            memory.idle_rounds.saturating_add(1)
+        };
+        pace = match class {
+            Some(class) => Pace::Failing {
+                class,
+                failed_rounds: memory.failed_rounds,
+            },
+            None if has_acted => Pace::Acted,
+            None if is_waiting => Pace::Waiting {
+                idle_rounds: memory.idle_rounds,
+            },
+            None => Pace::Steady,
+        };
+    });
+    let end = match pace {
+        Pace::Failing { .. } => RoundEnd::ActionFailed,
+        Pace::Acted => RoundEnd::Acted,
+        Pace::Steady if plan.waiting_on.is_empty() => RoundEnd::Steady,
+        Pace::Waiting { .. } | Pace::Steady => RoundEnd::Waiting,
+    };
+    Round {
+        end,
+        // One action that fails for good must not slow down the watch over the rest.
+        again_in: delay(pace).min(STEADY),
+        outcomes,
+    }
+}
+
+fn ended(end: RoundEnd, again_in: Duration) -> Round {
+    Round {
+        end,
+        again_in,
+        outcomes: Vec::new(),
+    }
+}
+
+fn unchanged(record: &crate::model::Record) -> Plan {
+    Plan {
+        record: record.clone(),
+        ..Plan::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Asks every member, all at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::model::{
+    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, SilenceReason,
+};
+use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
+
+/// The longest that one member may take to answer. A member that hangs costs one round this much,
+/// whatever their number.
+pub const ASK_LIMIT: Duration = Duration::from_millis(600);
+
+/// Asks every member that can be asked, and lets go of connections to pods that are gone.
+pub async fn ask_members(
+    admin: &dyn RedisAdmin,
+    key: &ClusterKey,
+    objects: &ClusterObjects,
+) -> BTreeMap<MemberName, Asked> {
+    let uids: Vec<PodUid> = objects.pods.iter().map(|pod| pod.uid.clone()).collect();
+    admin.retain(key, &uids);
+    let asking = objects.pods.iter().map(|pod| async move {
+        let asked = match target(key, pod, &objects.credentials) {
+            Some(target) => ask(admin, &target).await,
+            None => Asked::NotAsked,
+        };
+        (pod.name.clone(), asked)
+    });
+    join_all(asking).await.into_iter().collect()
+}
+
+/// How to reach a pod's member. None while there is nobody to ask: not started, ended, without
+/// an address, or without a password of ours.
+pub fn target(
+    key: &ClusterKey,
+    pod: &PodView,
+    credentials: &Arc<Credentials>,
+) -> Option<AskTarget> {
+    credentials.operator.as_ref()?;
+    if pod.phase != PodPhase::Running {
+        return None;
+    }
+    Some(AskTarget {
+        cluster: key.clone(),
+        name: pod.name.clone(),
+        pod_uid: pod.uid.clone(),
+        address: Address {
+            ip: pod.address?,
+            port: CLIENT_PORT,
+        },
+        credentials: Arc::clone(credentials),
+    })
+}
+
+/// The second limit is for an implementation that forgets its own: one member must not hold up
+/// the others.
+async fn ask(admin: &dyn RedisAdmin, target: &AskTarget) -> Asked {
+    match tokio::time::timeout(ASK_LIMIT * 2, admin.ask(target, ASK_LIMIT)).await {
+        Ok(Ok(answer)) => Asked::Answered(Box::new(answer)),
+        Ok(Err(reason)) => Asked::Silent(reason),
+        Err(_) => Asked::Silent(SilenceReason::Timeout),
+    }
+}

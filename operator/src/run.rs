@@ -1,0 +1,154 @@
+//! Puts the operator together: client, stores, lease, loop, server; and takes it apart again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::act::{Fence, KubeObjects};
+use crate::api_call::client_config;
+use crate::cli::RunArgs;
+use crate::clock::SystemClock;
+use crate::controller::{
+    Context, ContextParts, Waker, Wakes, run_controllers, start_watches, wakes,
+};
+use crate::events::Events;
+use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
+use crate::metrics::Metrics;
+use crate::observe::Stores;
+use crate::ports::{Clock, RedisAdmin};
+use crate::server::{self, Sources};
+
+/// How long rounds that run may take to end after SIGTERM. Above it the lease is released anyway:
+/// the fence stops them.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
+
+/// How the members are reached; it wakes a RedisCluster's loop when a connection ends.
+pub type MakeAdmin = fn(Waker) -> Arc<dyn RedisAdmin>;
+
+/// Runs the operator until SIGTERM, or until something fails that it cannot go on without.
+pub async fn run(args: RunArgs, make_admin: MakeAdmin) -> anyhow::Result<()> {
+    let config = kube::Config::infer()
+        .await
+        .context("failed to find the API server")?;
+    let client = Client::try_from(client_config(config)).context("failed to make a client")?;
+    let shutdown = CancellationToken::new();
+    stop_on_signal(shutdown.clone())?;
+    run_with(client, args, make_admin, shutdown).await
+}
+
+/// The same with a given client, until `shutdown`.
+pub async fn run_with(
+    client: Client,
+    args: RunArgs,
+    make_admin: MakeAdmin,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let metrics = Metrics::new().context("failed to set up metrics")?;
+    let (waker, woken) = wakes();
+    let (stores, writers) = Stores::new(&args.namespaces);
+    let stores = Arc::new(stores);
+    // The stores are filled before the lease is ours: a standby takes over warm.
+    let _watches = start_watches(&client, Arc::clone(&stores), writers, &waker);
+    let sources = Sources {
+        metrics: metrics.clone(),
+        stores: Arc::clone(&stores),
+    };
+    let server = server::serve(args.metrics_address, sources, shutdown.child_token());
+
+    let identity = identity(&args.pod_name);
+    let lease = LeaseConfig {
+        namespace: args.lease_namespace,
+        name: args.lease_name,
+        identity: identity.clone(),
+    };
+    let (keeper, guard) = LeaseKeeper::new(client.clone(), lease, Arc::clone(&clock));
+    let lease_ends = CancellationToken::new();
+    let keeping = keeper.run(lease_ends.clone());
+
+    let context = Arc::new(Context::new(ContextParts {
+        objects: Arc::new(KubeObjects::new(
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&stores),
+        )),
+        admin: make_admin(waker),
+        fence: Fence::by_lease(guard.clone(), Arc::clone(&clock)),
+        clock,
+        metrics: metrics.clone(),
+        events: Events::start(client, identity),
+    }));
+    let active = be_active(context, &stores, woken, guard, shutdown.clone());
+    let active = async {
+        tokio::select! {
+            () = active => {}
+            () = after(&shutdown, SHUTDOWN_LIMIT) => tracing::warn!("rounds still run; leaving them"),
+        }
+        // Only now: until here we may have written.
+        lease_ends.cancel();
+    };
+    let serving = async {
+        server.await?;
+        anyhow::ensure!(shutdown.is_cancelled(), "the server ended by itself");
+        Ok(())
+    };
+    let kept = async { anyhow::Ok(keeping.await?) };
+    // An error of one ends all at once: after the lease is lost nothing may go on.
+    tokio::try_join!(kept, serving, async {
+        active.await;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Waits for the lease and for the stores, then runs the loop until `shutdown`.
+async fn be_active(
+    context: Arc<Context>,
+    stores: &Stores,
+    wakes: Wakes,
+    mut guard: LeaseGuard,
+    shutdown: CancellationToken,
+) {
+    let ready = async {
+        guard.acquired().await;
+        context.parts().metrics.set_active(true);
+        tracing::info!("the lease is ours: this replica is active");
+        while let Some(unread) = stores.unread() {
+            tracing::debug!(unread, "waiting for a first list");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = ready => run_controllers(context, stores, wakes, shutdown).await,
+        () = shutdown.cancelled() => {}
+    }
+}
+
+async fn after(shutdown: &CancellationToken, pause: Duration) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(pause).await;
+}
+
+/// Unique for this process: a container that is started again under the same pod name must not
+/// take its forerunner's lease for its own.
+fn identity(pod_name: &str) -> String {
+    format!("{pod_name}_{:08x}", rand::random::<u32>())
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to wait for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+        shutdown.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The operator's own HTTP server: health, readiness, figures.
+//!
+//! Liveness does not depend on the API server: an operator that is killed for an outage that is
+//! not its own cannot help when it ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::observe::Stores;
+
+/// What the server answers from.
+#[derive(Clone)]
+pub struct Sources {
+    /// For `/metrics`.
+    pub metrics: Metrics,
+    /// For `/readyz`.
+    pub stores: Arc<Stores>,
+}
+
+/// Serves until `shutdown`.
+pub async fn serve(
+    address: SocketAddr,
+    sources: Sources,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+    let app = Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(readiness))
+        .route("/metrics", get(figures))
+        .with_state(sources);
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+/// Ready when the stores are filled. The lease does not matter: a standby replica is ready too,
+/// or a rolling update of the operator would never end.
+async fn readiness(State(sources): State<Sources>) -> Response {
+    match sources.stores.unread() {
+        None => "ok".into_response(),
+        Some(unread) => {
+            let text = format!("waiting for the first list of {unread}");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+async fn figures(State(sources): State<Sources>) -> Response {
+    match sources.metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
