@@ -177,3 +177,25 @@ fn what_was_just_applied_has_not_drifted() {
         assert!(!drift(&object.body, &object.body), "{}", object.name);
     }
 }
+
+/// Goal: what the API server adds by itself is never taken for drift, or each round would apply
+/// everything anew. Method: the objects of the rich spec as kube-apiserver v1.34.4 stored them.
+#[test]
+fn what_the_api_server_stores_has_not_drifted() {
+    let stored: Vec<Value> =
+        serde_json::from_str(include_str!("stored_objects.json")).expect("JSON");
+    let wanted = shared_objects(&rich());
+    for seen in &stored {
+        let same = |body: &Value| {
+            body["kind"] == seen["kind"] && body["metadata"]["name"] == seen["metadata"]["name"]
+        };
+        let object = wanted.iter().find(|object| same(&object.body));
+        let object = object.expect("an object of ours");
+        assert!(!drift(&object.body, seen), "{}", object.name);
+        let mut changed = seen.clone();
+        changed["metadata"]["labels"]["zoneward.io/cluster"] = json!("other");
+        assert!(drift(&object.body, &changed), "{}", object.name);
+    }
+    // The ConfigMap is compared as it is: the server adds nothing to its data.
+    assert_eq!(stored.len() + 1, wanted.len());
+}
