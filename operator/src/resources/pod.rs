@@ -21,8 +21,9 @@ use super::security::pod_security;
 use crate::model::{Desired, MemberName, ShardId, VolumeName, ZoneName};
 use crate::plan::{Manifest, ManifestKind};
 
-/// What the hook may use is this much less than the grace period: the server must end, too.
-pub(super) const GRACE_AFTER_HOLD_SECONDS: i64 = 10;
+/// What the hook may use is this much less than the grace period: the server, too, takes up to 10 s
+/// (its `shutdown-timeout`) to let its followers catch up.
+pub(super) const GRACE_AFTER_HOLD_SECONDS: i64 = 15;
 
 /// Taints that mean "nothing is heard of this host".
 const SILENT_HOST_TAINTS: [&str; 2] = [
