@@ -164,10 +164,7 @@ fn apart_from_shard(cluster: &str, shard: ShardId) -> PodAntiAffinity {
 fn tolerations(owners: &[Toleration]) -> Vec<Toleration> {
     let mut all = owners.to_vec();
     for taint in SILENT_HOST_TAINTS {
-        if !owners
-            .iter()
-            .any(|toleration| toleration.key.as_deref() == Some(taint))
-        {
+        if !owners.iter().any(|owners| is_about(owners, taint)) {
             all.push(Toleration {
                 key: Some(taint.to_owned()),
                 operator: Some("Exists".to_owned()),
@@ -177,6 +174,12 @@ fn tolerations(owners: &[Toleration]) -> Vec<Toleration> {
         }
     }
     all
+}
+
+/// Whether a toleration says how long this taint is borne. One of effect `NoSchedule` does not.
+fn is_about(toleration: &Toleration, taint: &str) -> bool {
+    toleration.key.as_deref() == Some(taint)
+        && matches!(toleration.effect.as_deref(), None | Some("" | "NoExecute"))
 }
 
 fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {

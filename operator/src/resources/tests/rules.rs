@@ -66,26 +66,27 @@ fn an_owners_labels_do_not_override_ours() {
 
 #[test]
 fn an_owner_has_the_last_word_on_silent_hosts() {
-    let mut desired = minimal();
-    desired.pod.tolerations = serde_json::from_value(json!([{
-        "key": "node.kubernetes.io/unreachable", "operator": "Exists",
-        "effect": "NoExecute", "tolerationSeconds": 60
-    }]))
-    .expect("a toleration");
-    let tolerations = a_pod(&desired)["spec"]["tolerations"].clone();
-    let keys: Vec<_> = tolerations
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|toleration| &toleration["key"])
-        .collect();
-    assert_eq!(
-        keys,
-        [
-            "node.kubernetes.io/unreachable",
-            "node.kubernetes.io/not-ready"
-        ]
-    );
+    let ours = |owners: &Value| {
+        let mut desired = minimal();
+        desired.pod.tolerations = vec![serde_json::from_value(owners.clone()).expect("one")];
+        let all = a_pod(&desired)["spec"]["tolerations"].clone();
+        all.as_array().expect("a list").len() - 1
+    };
+    let unreachable = "node.kubernetes.io/unreachable";
+    for (owners, added) in [
+        (json!({"key": "dedicated", "operator": "Exists"}), 2),
+        (
+            json!({"key": unreachable, "operator": "Exists", "effect": "NoSchedule"}),
+            2,
+        ),
+        (json!({"key": unreachable, "operator": "Exists"}), 1),
+        (
+            json!({"key": unreachable, "effect": "NoExecute", "tolerationSeconds": 60}),
+            1,
+        ),
+    ] {
+        assert_eq!(ours(&owners), added, "{owners}");
+    }
 }
 
 #[test]
