@@ -69,6 +69,10 @@ pub const OWNED_DIRECTIVES: &[OwnedDirective] = &[
         "the operator needs the commands by their names; use ACL users",
     ),
     owned(
+        "repl-diskless-load",
+        "a follower must keep its old copy until it has the new one",
+    ),
+    owned(
         "repl-diskless-sync",
         "a new follower must not need room on its leader's disk",
     ),

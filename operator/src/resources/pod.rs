@@ -21,8 +21,9 @@ use super::security::pod_security;
 use crate::model::{Desired, MemberName, ShardId, VolumeName, ZoneName};
 use crate::plan::{Manifest, ManifestKind};
 
-/// What the hook may use is this much less than the grace period: the server must end, too.
-pub(super) const GRACE_AFTER_HOLD_SECONDS: i64 = 10;
+/// What the hook may use is this much less than the grace period: the server, too, takes up to 10 s
+/// (its `shutdown-timeout`) to let its followers catch up.
+pub(super) const GRACE_AFTER_HOLD_SECONDS: i64 = 15;
 
 /// Taints that mean "nothing is heard of this host".
 const SILENT_HOST_TAINTS: [&str; 2] = [
@@ -163,10 +164,7 @@ fn apart_from_shard(cluster: &str, shard: ShardId) -> PodAntiAffinity {
 fn tolerations(owners: &[Toleration]) -> Vec<Toleration> {
     let mut all = owners.to_vec();
     for taint in SILENT_HOST_TAINTS {
-        if !owners
-            .iter()
-            .any(|toleration| toleration.key.as_deref() == Some(taint))
-        {
+        if !owners.iter().any(|owners| is_about(owners, taint)) {
             all.push(Toleration {
                 key: Some(taint.to_owned()),
                 operator: Some("Exists".to_owned()),
@@ -176,6 +174,12 @@ fn tolerations(owners: &[Toleration]) -> Vec<Toleration> {
         }
     }
     all
+}
+
+/// Whether a toleration says how long this taint is borne. One of effect `NoSchedule` does not.
+fn is_about(toleration: &Toleration, taint: &str) -> bool {
+    toleration.key.as_deref() == Some(taint)
+        && matches!(toleration.effect.as_deref(), None | Some("" | "NoExecute"))
 }
 
 fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {

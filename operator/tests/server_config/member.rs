@@ -1,5 +1,6 @@
 //! One member: the files of its pod in a directory, and its process.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -145,7 +146,8 @@ impl Member {
         .replace(" /data", &format!(" {}", below("data")))
     }
 
-    /// A PATH that holds nothing else, so that a script that uses more fails here.
+    /// A PATH that holds nothing else, so that a script that uses more fails here. `ZONEWARD_TOOLS`
+    /// names a directory to take the tools from, such as one of busybox's links.
     fn link_programs(&self, server: &Server) {
         let link = |program: &Path, name: &str| {
             symlink(program, self.file("programs").join(name)).expect("a link");
@@ -153,10 +155,15 @@ impl Member {
         for name in [server.name, self.cli] {
             link(&server.programs.join(name), name);
         }
+        let others = env::var_os("ZONEWARD_TOOLS").map(PathBuf::from);
+        let places: Vec<PathBuf> = others
+            .into_iter()
+            .chain(["/usr/bin".into(), "/bin".into()])
+            .collect();
         for tool in TOOLS {
-            let places = ["/usr/bin", "/bin"].map(|place| Path::new(place).join(tool));
+            let mut programs = places.iter().map(|place| place.join(tool));
             link(
-                places.iter().find(|program| program.exists()).expect(tool),
+                &programs.find(|program| program.exists()).expect(tool),
                 tool,
             );
         }

@@ -8,7 +8,7 @@ set -u
 
 # Without an answer from the operator for so long, nobody will switch over.
 patience_seconds=5
-# Set by the pod, 10 s short of its grace period: the server needs time to end, too.
+# Set by the pod, some seconds short of its grace period: the server needs time to end, too.
 hold_seconds=${ZONEWARD_HOLD_SECONDS:-30}
 
 for name in valkey-cli redis-cli; do

@@ -66,26 +66,27 @@ fn an_owners_labels_do_not_override_ours() {
 
 #[test]
 fn an_owner_has_the_last_word_on_silent_hosts() {
-    let mut desired = minimal();
-    desired.pod.tolerations = serde_json::from_value(json!([{
-        "key": "node.kubernetes.io/unreachable", "operator": "Exists",
-        "effect": "NoExecute", "tolerationSeconds": 60
-    }]))
-    .expect("a toleration");
-    let tolerations = a_pod(&desired)["spec"]["tolerations"].clone();
-    let keys: Vec<_> = tolerations
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|toleration| &toleration["key"])
-        .collect();
-    assert_eq!(
-        keys,
-        [
-            "node.kubernetes.io/unreachable",
-            "node.kubernetes.io/not-ready"
-        ]
-    );
+    let ours = |owners: &Value| {
+        let mut desired = minimal();
+        desired.pod.tolerations = vec![serde_json::from_value(owners.clone()).expect("one")];
+        let all = a_pod(&desired)["spec"]["tolerations"].clone();
+        all.as_array().expect("a list").len() - 1
+    };
+    let unreachable = "node.kubernetes.io/unreachable";
+    for (owners, added) in [
+        (json!({"key": "dedicated", "operator": "Exists"}), 2),
+        (
+            json!({"key": unreachable, "operator": "Exists", "effect": "NoSchedule"}),
+            2,
+        ),
+        (json!({"key": unreachable, "operator": "Exists"}), 1),
+        (
+            json!({"key": unreachable, "effect": "NoExecute", "tolerationSeconds": 60}),
+            1,
+        ),
+    ] {
+        assert_eq!(ours(&owners), added, "{owners}");
+    }
 }
 
 #[test]
@@ -176,4 +177,26 @@ fn what_was_just_applied_has_not_drifted() {
     for object in shared_objects(&rich()) {
         assert!(!drift(&object.body, &object.body), "{}", object.name);
     }
+}
+
+/// Goal: what the API server adds by itself is never taken for drift, or each round would apply
+/// everything anew. Method: the objects of the rich spec as kube-apiserver v1.34.4 stored them.
+#[test]
+fn what_the_api_server_stores_has_not_drifted() {
+    let stored: Vec<Value> =
+        serde_json::from_str(include_str!("stored_objects.json")).expect("JSON");
+    let wanted = shared_objects(&rich());
+    for seen in &stored {
+        let same = |body: &Value| {
+            body["kind"] == seen["kind"] && body["metadata"]["name"] == seen["metadata"]["name"]
+        };
+        let object = wanted.iter().find(|object| same(&object.body));
+        let object = object.expect("an object of ours");
+        assert!(!drift(&object.body, seen), "{}", object.name);
+        let mut changed = seen.clone();
+        changed["metadata"]["labels"]["zoneward.io/cluster"] = json!("other");
+        assert!(drift(&object.body, &changed), "{}", object.name);
+    }
+    // The ConfigMap is compared as it is: the server adds nothing to its data.
+    assert_eq!(stored.len() + 1, wanted.len());
 }
