@@ -79,7 +79,7 @@ const DENIED: &[&str] = &[
     "CLIENT KILL TYPE normal",
     "CLIENT PAUSE 1",
     "MIGRATE h 1 k 0 1",
-    "EVAL redis.call('config','get','save') 0",
+    "EVAL redis.call('migrate','h','1','k','0','1') 0",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,10 +115,7 @@ async fn a_closed_member_lets_nobody_in_and_an_open_one_the_right_ones() {
         for denied in DENIED {
             let outcome = say(at, CLIENT, denied).await;
             let said = format!("{outcome:?}").to_lowercase();
-            assert!(
-                outcome.is_err() && said.contains("perm"),
-                "{denied}: {said}"
-            );
+            assert!(outcome.is_err() && is_refusal(&said), "{denied}: {said}");
         }
         assert_eq!(
             code(&say(at, FOLLOWER, "REPLCONF listening-port 1").await),
@@ -211,4 +208,9 @@ async fn the_hook_sees_the_marks_of_its_departure() {
         assert_eq!(code(&say(at, HOOK, "ACL SETUSER x").await), "NOPERM");
     })
     .await;
+}
+
+/// For want of the right, and not for another reason; redis 7.0 words it differently in scripts.
+fn is_refusal(said: &str) -> bool {
+    said.contains("perm") || said.contains("the user executing the script can't run")
 }
