@@ -84,9 +84,8 @@ fn view(nodes: &str, info: &Info<'_>) -> Result<ClusterView, Unreadable> {
     })
 }
 
-/// A follower whose leader has no known address (it was started over a table with blanked
-/// addresses) copies from nobody, and INFO then calls it a master. Its own line in the table
-/// tells what it is.
+/// A follower started over a table that flags its leader `noaddr` copies from nobody, and INFO
+/// then says `role:master` (all four engines). Its own line in the table tells what it is.
 fn with_upstream(mut replication: Replication, own: Option<&ViewEntry>) -> Replication {
     if replication.upstream.is_none() && own.is_some_and(|own| own.role == Role::Follower) {
         replication.upstream = Some(UpstreamLink {

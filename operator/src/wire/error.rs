@@ -83,8 +83,9 @@ impl WireError {
     pub(super) fn class(&self) -> ErrorClass {
         match self {
             Self::MissingPassword { .. } | Self::TimedOut(_) => ErrorClass::Transient,
-            Self::Connect(error) | Self::Exchange(error) => match error.kind() {
-                ErrorKind::AuthenticationFailed => ErrorClass::Forbidden,
+            // The login is part of connecting.
+            Self::Connect(error) | Self::Exchange(error) => match error.code() {
+                Some("WRONGPASS" | "NOAUTH" | "NOPERM") => ErrorClass::Forbidden,
                 _ => ErrorClass::Transient,
             },
             Self::AnotherRun { .. } | Self::Precondition(_) => ErrorClass::Conflict,

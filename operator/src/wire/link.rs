@@ -21,7 +21,7 @@ use tracing::debug;
 use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::users::OPERATOR_USER;
-use super::wake::Waker;
+use super::wake::Alarm;
 use crate::model::{Address, ClusterKey, RunId};
 use crate::ports::Credentials;
 
@@ -32,7 +32,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Link {
     cluster: ClusterKey,
     address: Address,
-    waker: Waker,
+    alarm: Alarm,
     /// Held while connecting: that is what keeps attempts one at a time.
     kept: Mutex<Option<Connection>>,
 }
@@ -46,11 +46,11 @@ pub(super) struct Connection {
 }
 
 impl Link {
-    pub(super) fn new(cluster: ClusterKey, address: Address, waker: Waker) -> Self {
+    pub(super) fn new(cluster: ClusterKey, address: Address, alarm: Alarm) -> Self {
         Self {
             cluster,
             address,
-            waker,
+            alarm,
             kept: Mutex::new(None),
         }
     }
@@ -138,12 +138,12 @@ impl Link {
         &self,
         is_up: Arc<AtomicBool>,
     ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
-        let (waker, cluster, address) = (self.waker.clone(), self.cluster.clone(), self.address);
+        let (alarm, cluster, address) = (self.alarm.clone(), self.cluster.clone(), self.address);
         move |push| {
             if push.kind == PushKind::Disconnection {
                 is_up.store(false, Ordering::Release);
                 debug!(%cluster, %address, "connection ended");
-                waker.wake(&cluster);
+                alarm.wake(&cluster);
             }
             Ok(())
         }

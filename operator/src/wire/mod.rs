@@ -27,7 +27,7 @@ use self::link::Link;
 pub use self::users::{
     CLIENT_USER, DEPARTURE_ACKNOWLEDGED, DEPARTURE_RELEASED, OPERATOR_USER, REPLICATION_USER,
 };
-pub use self::wake::{Waker, Wakes, wakes};
+pub use self::wake::{Alarm, Wakes, wakes};
 use crate::model::{ClusterKey, MemberAnswer, PodUid, SilenceReason};
 use crate::plan::{MemberCommand, MemberRef};
 use crate::ports::{AskTarget, CommandError, RedisAdmin};
@@ -36,17 +36,17 @@ type Links = BTreeMap<(ClusterKey, PodUid), Arc<Link>>;
 
 /// Talks to the members of all RedisClusters, over one kept connection to each.
 pub struct RedisWire {
-    waker: Waker,
+    alarm: Alarm,
     /// Locked to look up only, never while something is awaited: members do not wait for each
     /// other.
     links: Mutex<Links>,
 }
 
 impl RedisWire {
-    /// The end of a kept connection wakes its RedisCluster's loop through `waker`.
-    pub fn new(waker: Waker) -> Self {
+    /// The end of a kept connection wakes its RedisCluster's loop through `alarm`.
+    pub fn new(alarm: Alarm) -> Self {
         Self {
-            waker,
+            alarm,
             links: Mutex::new(Links::new()),
         }
     }
@@ -63,7 +63,7 @@ impl RedisWire {
         let link = Arc::new(Link::new(
             target.cluster.clone(),
             target.address,
-            self.waker.clone(),
+            self.alarm.clone(),
         ));
         links.insert(key, Arc::clone(&link));
         link

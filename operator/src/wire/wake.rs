@@ -20,18 +20,18 @@ struct Queue {
 
 /// The end that wakes.
 #[derive(Clone)]
-pub struct Waker(Arc<Queue>);
+pub struct Alarm(Arc<Queue>);
 
 /// The end that is woken. There is one.
 pub struct Wakes(Arc<Queue>);
 
 /// A queue of RedisClusters to be looked at.
-pub fn wakes() -> (Waker, Wakes) {
+pub fn wakes() -> (Alarm, Wakes) {
     let queue = Arc::new(Queue::default());
-    (Waker(Arc::clone(&queue)), Wakes(queue))
+    (Alarm(Arc::clone(&queue)), Wakes(queue))
 }
 
-impl Waker {
+impl Alarm {
     /// Puts this RedisCluster in the queue, unless it waits there already.
     pub fn wake(&self, cluster: &ClusterKey) {
         let mut waiting = self
@@ -90,12 +90,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_cluster_waits_once_and_in_its_turn() {
-        let (waker, mut wakes) = wakes();
+        let (alarm, mut wakes) = wakes();
         for name in ["b", "a", "b", "b"] {
-            waker.wake(&key(name));
+            alarm.wake(&key(name));
         }
         assert_eq!(wakes.next().await, key("b"));
-        waker.wake(&key("b"));
+        alarm.wake(&key("b"));
         assert_eq!(wakes.next().await, key("a"));
         assert_eq!(wakes.next().await, key("b"));
         assert_eq!(wakes.take(), None);
@@ -103,10 +103,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_woken() {
-        let (waker, mut wakes) = wakes();
+        let (alarm, mut wakes) = wakes();
         let waiting = tokio::spawn(async move { wakes.next().await });
         tokio::task::yield_now().await;
-        waker.wake(&key("a"));
+        alarm.wake(&key("a"));
         assert_eq!(waiting.await.unwrap(), key("a"));
     }
 }

@@ -4,6 +4,7 @@
 //! start as in production. All of it ends with the value: process by its pid, directory by name.
 
 use std::fs;
+use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,14 @@ pub(crate) fn servers() -> Vec<ServerBinary> {
         "no server to test against: run e2e/servers/fetch, or name some in ZONEWARD_SERVERS"
     );
     found
+}
+
+/// Runs the test on every server.
+pub(crate) async fn for_each_server<F: Future<Output = ()>>(test: impl Fn(ServerBinary) -> F) {
+    for server in servers() {
+        println!("--- {}", server.version);
+        test(server).await;
+    }
 }
 
 fn candidates() -> Vec<PathBuf> {
