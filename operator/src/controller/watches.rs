@@ -131,7 +131,7 @@ where
 {
     let stream = watcher(api, config)
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear());
+        .modify(|object| object.meta_mut().managed_fields = None);
     reflector::reflector(writer, stream)
 }
 

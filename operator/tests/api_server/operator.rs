@@ -1,7 +1,8 @@
 //! The whole operator, with members that nobody can reach: it makes its objects, tells what it
 //! waits for, answers its probes, and leaves when it is asked to.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,11 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret, Service};
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use zoneward_operator::api::RedisCluster;
 use zoneward_operator::cli::{Cli, Command, RunArgs};
 use zoneward_operator::run::run_with;
+use zoneward_operator::telemetry::{self, LogFormat};
 use zoneward_operator::wire::RedisWire;
 
 use crate::control_plane::control_plane;
@@ -41,17 +41,20 @@ fn arguments(namespace: &str, port: u16) -> RunArgs {
 }
 
 async fn get(port: u16, path: &str) -> Option<String> {
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut stream = TcpStream::connect(address).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.ok()?;
-    Some(text)
+    let asking = tokio::task::spawn_blocking(move || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)))?;
+        stream.write_all(request.as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    });
+    asking.await.unwrap().ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_runs_from_start_to_stop() {
+    let _ = telemetry::init(LogFormat::Text, "info");
     let plane = control_plane();
     let client = plane.client();
     let namespace = plane.namespace(&client, "operator").await;

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PostParams};
-use kube::config::AuthInfo;
 use kube::{Client, Config, CustomResourceExt};
 use serde_json::json;
 use zoneward_operator::api::RedisCluster;
@@ -86,9 +85,7 @@ impl ControlPlane {
         let mut config = Config::new(url.parse().unwrap());
         config.accept_invalid_certs = true;
         config.default_retry = false;
-        let mut auth: AuthInfo = serde_json::from_value(json!({})).unwrap();
-        auth.token = Some(serde_json::from_value(json!(TOKEN)).unwrap());
-        config.auth_info = auth;
+        config.auth_info = serde_json::from_value(json!({ "token": TOKEN })).unwrap();
         Client::try_from(config).unwrap()
     }
 
