@@ -18,7 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_call::{answer, bounded};
+use crate::api_call::{answer, bounded, fault};
 use crate::ports::{Clock, ErrorClass, ObjectError};
 
 /// How long a record must stand unchanged before another may take it.
@@ -149,7 +149,7 @@ impl LeaseKeeper {
     /// soon as it is lost: the process must end then.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), LeaseLost> {
         loop {
-            let result = self.step().await;
+            let result = self.timely_step().await;
             let pause = self.judge(result)?;
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -165,8 +165,9 @@ impl LeaseKeeper {
     }
 
     /// How long to wait for the next step, or that the lease is lost.
-    fn judge(&mut self, result: Result<Decision, ObjectError>) -> Result<Duration, LeaseLost> {
+    fn judge(&self, result: Result<Decision, ObjectError>) -> Result<Duration, LeaseLost> {
         let lost = |source| {
+            self.valid_until.send_replace(Duration::ZERO);
             Err(LeaseLost {
                 name: self.config.name.clone(),
                 source,
@@ -193,8 +194,21 @@ impl LeaseKeeper {
         *self.valid_until.borrow()
     }
 
-    /// Reads the record, decides, and writes if it shall. Bounded by what is left of our time: a
-    /// call that hangs must not keep us from noticing that it is over.
+    /// A step, bounded by what is left of our time: a call that hangs must not keep us from
+    /// noticing that it is over.
+    async fn timely_step(&mut self) -> Result<Decision, ObjectError> {
+        if !self.is_held() {
+            return self.step().await;
+        }
+        let left = self.valid_until().saturating_sub(self.clock.monotonic());
+        let operation = format!("renew Lease {} in time", self.config.name);
+        match tokio::time::timeout(left, self.step()).await {
+            Ok(result) => result,
+            Err(_) => Err(fault(operation, ErrorClass::Transient)),
+        }
+    }
+
+    /// Reads the record, decides, and writes if it shall.
     async fn step(&mut self) -> Result<Decision, ObjectError> {
         let current = self.read().await?;
         let now = self.clock.monotonic();

@@ -1,7 +1,5 @@
 //! The operator's program: reads the command line and does what it says.
 
-mod unwired;
-
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +11,9 @@ use kube::CustomResourceExt;
 use serde::Deserialize;
 use zoneward_operator::api::RedisCluster;
 use zoneward_operator::cli::{Cli, Command};
-use zoneward_operator::controller::Waker;
 use zoneward_operator::model::{Desired, Observation};
 use zoneward_operator::ports::RedisAdmin;
+use zoneward_operator::wire::{RedisWire, Waker};
 use zoneward_operator::{plan, run, telemetry};
 
 fn main() -> anyhow::Result<()> {
@@ -40,8 +38,7 @@ fn main() -> anyhow::Result<()> {
 
 /// The one place that chooses how members are reached.
 fn redis_admin(waker: Waker) -> Arc<dyn RedisAdmin> {
-    drop(waker);
-    Arc::new(unwired::Unwired)
+    Arc::new(RedisWire::new(waker))
 }
 
 /// What `zoneward plan` reads.

@@ -12,15 +12,14 @@ use crate::act::{Fence, KubeObjects};
 use crate::api_call::client_config;
 use crate::cli::RunArgs;
 use crate::clock::SystemClock;
-use crate::controller::{
-    Context, ContextParts, Waker, Wakes, run_controllers, start_watches, wakes,
-};
+use crate::controller::{Context, ContextParts, run_controllers, start_watches};
 use crate::events::Events;
 use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
 use crate::ports::{Clock, RedisAdmin};
 use crate::server::{self, Sources};
+use crate::wire::{Waker, Wakes, wakes};
 
 /// How long rounds that run may take to end after SIGTERM. Above it the lease is released anyway:
 /// the fence stops them.

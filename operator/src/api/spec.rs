@@ -90,6 +90,7 @@ pub struct RedisClusterSpec {
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[a-z][a-z0-9-]*$'))").message("spec.config: write directives' names in lower case, as redis.conf has them"),
         validation = Rule::new("self.all(name, !(name in ['port', 'bind', 'dir', 'daemonize', 'include', 'loadmodule', 'user', 'aclfile', 'requirepass', 'masterauth', 'masteruser', 'primaryauth', 'primaryuser', 'replicaof', 'slaveof', 'dbfilename', 'save', 'appendonly', 'appenddirname', 'appendfilename', 'protected-mode', 'logfile', 'pidfile', 'supervised', 'databases', 'rename-command', 'enable-debug-command', 'enable-protected-configs', 'enable-module-command']) && !name.startsWith('cluster-') && !name.startsWith('tls-'))").message("spec.config names a directive that Zoneward owns: cluster-* and tls-*, port, bind, dir, user and password settings, replicaof, save and appendonly (use spec.persistence), and whatever else would cut a member off. Remove it; nodeTimeoutMillis, persistence and auth have fields of their own"),
         validation = Rule::new("self.all(name, !self[name].contains('\\n'))").message("spec.config: a directive's value must be one line"))]
+    #[schemars(transform = bound_config)]
     pub config: BTreeMap<String, String>,
 
     /// How clients log in.
@@ -242,6 +243,20 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
 }
+
+/// The API server refuses a CRD whose rules might cost too much, and reckons with the largest map
+/// and the longest text that the schema lets through.
+fn bound_config(schema: &mut schemars::Schema) {
+    schema.insert("maxProperties".to_owned(), CONFIG_DIRECTIVES_MAX.into());
+    if let Some(values) = schema.get_mut("additionalProperties") {
+        values["maxLength"] = CONFIG_VALUE_LENGTH_MAX.into();
+    }
+}
+
+/// Redis 8 knows about 200 directives, a third of them ours.
+const CONFIG_DIRECTIVES_MAX: u32 = 100;
+/// In characters.
+const CONFIG_VALUE_LENGTH_MAX: u32 = 1024;
 
 fn default_leaders() -> u32 {
     3

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::reconcile::{RoundError, reconcile};
 use super::retry::{Pace, delay, jittered};
-use super::wake::{Wakes, by_scope};
+use super::wake::by_scope;
 use crate::model::ClusterKey;
 use crate::observe::{Guarded, Stores};
 use crate::ports::ErrorClass;
 use crate::telemetry::chain;
+use crate::wire::Wakes;
 
 /// How many RedisClusters are worked on at once. A round is mostly waiting for replies.
 const ROUNDS_AT_ONCE: u16 = 64;

@@ -14,5 +14,4 @@ pub use context::{Context, ContextParts};
 pub use driver::run_controllers;
 pub use reconcile::{Round, RoundEnd, RoundError, reconcile};
 pub use retry::{Pace, STEADY, delay, jittered};
-pub use wake::{Waker, Wakes, wakes};
 pub use watches::start_watches;

@@ -15,10 +15,10 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use super::wake::Waker;
 use crate::model::ClusterKey;
 use crate::observe::{Guarded, ScopeWriters, Stores, StoresWriters, host_fingerprint};
 use crate::resources::labels::{LABEL_CLUSTER, LABEL_MANAGED_BY, MANAGED_BY_ZONEWARD};
+use crate::wire::Waker;
 
 /// After this long, in seconds, a watch is opened anew; 5 s later a silent connection is given
 /// up. The default of 290 s would leave us with stores from before a zone's loss when the API
@@ -44,7 +44,7 @@ pub fn start_watches(
     );
     tasks.spawn(wake_on_changes(nodes, host_fingerprint, move |_: &Node| {
         for key in all_clusters(&stores) {
-            let _ = all.send(key);
+            all.wake(&key);
         }
     }));
     tasks
@@ -63,7 +63,7 @@ fn watch_scope(tasks: &mut JoinSet<()>, client: &Client, scope: ScopeWriters, wa
         |cluster: &Guarded| spec_fingerprint(cluster.meta()),
         move |cluster| {
             if let Some(key) = own_key(cluster.meta()) {
-                let _ = wake.send(key);
+                wake.wake(&key);
             }
         },
     ));
@@ -96,7 +96,7 @@ fn watch_owned<K>(
         |object: &K| object.meta().resource_version.clone(),
         move |object| {
             if let Some(key) = owner_key(object.meta()) {
-                let _ = waker.send(key);
+                waker.wake(&key);
             }
         },
     ));
@@ -131,7 +131,7 @@ where
 {
     let stream = watcher(api, config)
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear());
+        .modify(|object| object.meta_mut().managed_fields = None);
     reflector::reflector(writer, stream)
 }
 

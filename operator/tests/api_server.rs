@@ -1,0 +1,31 @@
+//! Against a real API server: the CRD and its rules, the writes of `act` with their conflicts,
+//! the lease, and the whole operator. `make control-plane` makes what it needs.
+
+#[path = "support/control_plane.rs"]
+mod control_plane;
+
+#[path = "api_server/crd.rs"]
+mod crd;
+#[path = "api_server/lease.rs"]
+mod lease;
+#[path = "api_server/objects.rs"]
+mod objects;
+#[path = "api_server/operator.rs"]
+mod operator;
+
+use std::time::Duration;
+
+/// Waits until `check` gives something; fails after ten seconds.
+async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, check: impl Fn() -> F) -> T {
+    let waiting = async {
+        loop {
+            if let Some(found) = check().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

@@ -1,0 +1,88 @@
+//! Two holders, one lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use zoneward_operator::clock::SystemClock;
+use zoneward_operator::lease::{LeaseConfig, LeaseGuard, LeaseKeeper, RENEW_DEADLINE};
+use zoneward_operator::ports::Clock;
+
+use crate::control_plane::control_plane;
+use crate::eventually;
+
+fn keeper(client: &Client, namespace: &str, identity: &str) -> (LeaseKeeper, LeaseGuard) {
+    let config = LeaseConfig {
+        namespace: namespace.to_owned(),
+        name: "zoneward".to_owned(),
+        identity: identity.to_owned(),
+    };
+    LeaseKeeper::new(client.clone(), config, Arc::new(SystemClock::start()))
+}
+
+async fn holder(leases: &Api<Lease>) -> Option<String> {
+    let lease = leases.get_opt("zoneward").await.unwrap()?;
+    lease.spec?.holder_identity
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_candidates_one_holds_and_hands_over_when_it_leaves() {
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "lease-handover").await;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let mut candidates = Vec::new();
+    for n in 0..5 {
+        let (keeper, guard) = keeper(&client, &namespace, &format!("candidate-{n}"));
+        let leave = CancellationToken::new();
+        let running = tokio::spawn(keeper.run(leave.clone()));
+        candidates.push((guard, leave, running));
+    }
+    while !candidates.is_empty() {
+        let held = eventually("a holder", || async { holder(&leases).await }).await;
+        let mine = eventually("its guard to know", || async {
+            candidates
+                .iter()
+                .position(|(guard, ..)| guard.valid_until() > Duration::ZERO)
+        })
+        .await;
+        let holding = candidates
+            .iter()
+            .filter(|(guard, ..)| guard.valid_until() > Duration::ZERO);
+        assert_eq!(holding.count(), 1, "{held} is not alone");
+        let (guard, leave, running) = candidates.remove(mine);
+        leave.cancel();
+        running.await.unwrap().unwrap();
+        assert_eq!(guard.valid_until(), Duration::ZERO);
+    }
+    assert_eq!(holder(&leases).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_whose_lease_was_taken_ends() {
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "lease-lost").await;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let (keeper, mut guard) = keeper(&client, &namespace, "first");
+    let clock = SystemClock::start();
+    let running = tokio::spawn(keeper.run(CancellationToken::new()));
+    assert!(guard.acquired().await);
+    assert!(guard.valid_until() <= clock.monotonic() + RENEW_DEADLINE);
+    let before = leases.get("zoneward").await.unwrap();
+
+    let thief = Patch::Merge(json!({ "spec": { "holderIdentity": "thief" } }));
+    leases
+        .patch("zoneward", &PatchParams::default(), &thief)
+        .await
+        .unwrap();
+    let lost = running.await.unwrap().unwrap_err();
+    assert_eq!(lost.to_string(), "failed to keep lease zoneward");
+    let after = leases.get("zoneward").await.unwrap();
+    assert_ne!(before.resource_version(), after.resource_version());
+    assert_eq!(holder(&leases).await.as_deref(), Some("thief"));
+}
