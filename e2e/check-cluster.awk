@@ -64,7 +64,10 @@ END {
   }
   for (z in open_zone) zones++
 
-  check_members(); check_views(); check_slots(); check_followers(); check_zones(); check_balance()
+  check_members()
+  # Nothing can be said of nobody; every other check would hold of it.
+  if (alive_count == 0) exit 1
+  check_views(); check_slots(); check_followers(); check_zones(); check_balance()
   if (mode == "full") check_leftovers()
   exit failed
 }
@@ -80,7 +83,7 @@ function check_members(   p, pod) {
     } else if (!(pod in id_of)) unreached++
   }
   if (mode == "full") {
-    if (pod_count != expected) object(pod_count " pods")
+    if (pod_count != expected) object("there are " pod_count + 0 " pods")
     judge(expected " members, every one answers and is Ready")
   } else {
     if (alive_count == 0) object("none answers")
@@ -136,7 +139,6 @@ function check_slots(   a, pod, ids, n, i, id, served, all) {
     if (served != 16384) object(pod " sees " served " slots served")
     if (all != 16384) object(pod " sees " all " slots owned")
   }
-  if (alive_count == 0) object("nobody answers")
   judge("all 16384 slots are served by leaders that answer, none is open")
 }
 

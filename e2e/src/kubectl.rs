@@ -93,7 +93,7 @@ impl Kubectl {
         Ok(list.map(|list| list.items).unwrap_or_default())
     }
 
-    /// A RedisCluster.
+    /// A `RedisCluster`.
     pub async fn redis_cluster(&self, key: &Key) -> Result<Option<RedisCluster>> {
         self.read(&format!(
             "/apis/zoneward.io/v1alpha1/namespaces/{}/redisclusters/{}",
@@ -102,7 +102,7 @@ impl Kubectl {
         .await
     }
 
-    /// Whether the API server knows what a RedisCluster is.
+    /// Whether the API server knows what a `RedisCluster` is.
     pub async fn knows_redis_clusters(&self) -> Result<bool> {
         let path = "/apis/zoneward.io/v1alpha1";
         Ok(self.read::<Value>(path).await?.is_some())
@@ -116,7 +116,7 @@ impl Kubectl {
         .await
     }
 
-    /// The members' pods of a RedisCluster.
+    /// The members' pods of a `RedisCluster`.
     pub async fn members(&self, key: &Key) -> Result<Vec<Pod>> {
         self.pods(&key.namespace, CLUSTER_LABEL, &key.name).await
     }

@@ -1,3 +1,134 @@
-//! Placeholder.
+//! `e2e`: demo, checks and measurements on a real Kubernetes. See README.md beside this crate.
 
-fn main() {}
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use e2e::bed::{Bed, Moment};
+use e2e::bench::bench;
+use e2e::cli::{Cli, ClusterArgs, Command, TargetArgs};
+use e2e::crash_loop::{self, crash_loop};
+use e2e::demo::{Options, Story, demo};
+use e2e::diagnosis;
+use e2e::manifest::Change;
+use e2e::objects::Key;
+use e2e::paint::Paint;
+use e2e::show::Screen;
+use serde::Serialize;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    let bed = cli.bed.bed();
+    let screen = Screen::new(Paint::detect());
+    match cli.command {
+        Command::Demo(args) => tell(&bed, &args.options(&bed.root), screen).await,
+        Command::Map(cluster) => map(&bed, &cluster.key(), screen).await,
+        Command::Check {
+            cluster,
+            during_outage,
+        } => check(&bed, &cluster, during_outage, screen).await,
+        Command::BringUpBench {
+            target,
+            shapes,
+            repetitions,
+        } => {
+            let key = target.key();
+            let image = Some(target.image.as_str());
+            let runs = bench(&bed, &key, image, &shapes, repetitions, screen).await;
+            write(&bed.root, "bring-up.json", &kept(&bed, &key, runs).await?)
+        }
+        Command::CrashLoop {
+            target,
+            kills,
+            shape,
+            limit_seconds,
+        } => {
+            let TargetArgs { image, .. } = target.clone();
+            let options = crash_loop::Options {
+                key: target.key(),
+                change: Change {
+                    image: Some(image),
+                    leaders: Some(shape.leaders),
+                    followers: Some(shape.followers),
+                    storage: None,
+                },
+                kills,
+                limit: limit_seconds,
+            };
+            let outcome = crash_loop(&bed, &options, screen).await;
+            let outcome = kept(&bed, &options.key, outcome).await?;
+            write(&bed.root, "crash-loop.json", &outcome)
+        }
+    }
+}
+
+async fn tell(bed: &Bed, options: &Options, screen: Screen) -> Result<()> {
+    let mut story = Story::default();
+    let told = demo(bed, options, screen, &mut story).await;
+    if let Err(error) = &told {
+        story.error = Some(format!("{error:#}"));
+    }
+    write(&bed.root, "demo.json", &story)?;
+    let told = kept(bed, &options.key, told).await;
+    if told.is_err()
+        && let Some(outage) = story.outage.filter(|_| story.back.is_none())
+    {
+        // Only now: what was kept shows the outage. A zone that runs is no harm.
+        bed.zone("start", &outage.zone).await?;
+    }
+    told
+}
+
+/// Where it failed, keeps what is needed to find out why.
+async fn kept<T>(bed: &Bed, key: &Key, outcome: Result<T>) -> Result<T> {
+    let error = match outcome {
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
+    };
+    let folder = diagnosis::keep(bed, key, &error).await;
+    match folder {
+        Ok(folder) => Err(error.context(format!("status and logs are in {}", folder.display()))),
+        Err(other) => Err(error.context(format!("status and logs could not be kept: {other:#}"))),
+    }
+}
+
+async fn map(bed: &Bed, key: &Key, screen: Screen) -> Result<()> {
+    let cluster = bed.kubectl.redis_cluster(key).await?;
+    let cluster = cluster.with_context(|| format!("there is no RedisCluster {key}"))?;
+    screen.map(&cluster);
+    Ok(())
+}
+
+async fn check(bed: &Bed, cluster: &ClusterArgs, outage: bool, screen: Screen) -> Result<()> {
+    let moment = if outage {
+        Moment::Outage
+    } else {
+        Moment::Whole
+    };
+    let checked = bed.check(&cluster.key(), moment).await?;
+    screen.checks(&checked.lines);
+    if !checked.passed {
+        bail!("{} is not as it should be", cluster.key());
+    }
+    Ok(())
+}
+
+fn write<T: Serialize>(root: &Path, name: &str, value: &T) -> Result<()> {
+    let folder = root.join("target/e2e");
+    std::fs::create_dir_all(&folder)?;
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    let file = folder.join(name);
+    std::fs::write(&file, text).with_context(|| format!("failed to write {}", file.display()))
+}

@@ -1,4 +1,4 @@
-//! The RedisCluster to be applied.
+//! The `RedisCluster` to be applied.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub fn from_example(file: &Path, key: &Key, change: &Change) -> Result<Value> {
     changed(example, key, change)
 }
 
-/// A RedisCluster with nothing in it but the change.
+/// A `RedisCluster` with nothing in it but the change.
 pub fn plain(key: &Key, change: &Change) -> Result<Value> {
     let bare = json!({
         "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster", "metadata": {}, "spec": {},

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::objects::{Member, RedisCluster, Shard};
 use crate::paint::{Color, Paint};
 
-/// Draws the map of a RedisCluster.
+/// Draws the map of a `RedisCluster`.
 pub fn render(cluster: &RedisCluster, paint: Paint) -> String {
     let zones = zones(cluster);
     let rows: Vec<Row> = cluster

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// All slots.
 pub const SLOT_COUNT: u32 = 16384;
 
-/// Name and namespace of a RedisCluster.
+/// Name and namespace of a `RedisCluster`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Namespace.
@@ -57,7 +57,7 @@ pub struct List<T> {
     pub items: Vec<T>,
 }
 
-/// A RedisCluster.
+/// A `RedisCluster`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RedisCluster {
     /// Metadata.
@@ -342,13 +342,14 @@ impl Shard {
 
 #[cfg(test)]
 pub mod samples {
-    //! RedisClusters to test with.
+    //! `RedisClusters` to test with.
 
     use super::*;
 
     /// 3×1 over three zones, whole: shard i leads in zone i and follows in the next.
     pub fn whole() -> RedisCluster {
         let zones = ["zone-a", "zone-b", "zone-c"];
+        let slots = ["0-5460", "5461-10922", "10923-16383"];
         let member = |shard: usize, place: usize, role: &str| Member {
             pod: format!("demo-{shard}-{}", 2 * shard + place + 1),
             zone: zones[(shard + place) % 3].to_owned(),
@@ -356,11 +357,14 @@ pub mod samples {
             state: "Alive".to_owned(),
             in_sync: true,
         };
-        let shards = (0..3).map(|shard| Shard {
-            shard: u32::try_from(shard).unwrap(),
-            slots: ["0-5460", "5461-10922", "10923-16383"][shard].to_owned(),
-            members: vec![member(shard, 0, "leader"), member(shard, 1, "follower")],
-        });
+        let shards = (0..)
+            .zip(slots)
+            .enumerate()
+            .map(|(shard, (number, slots))| Shard {
+                shard: number,
+                slots: slots.to_owned(),
+                members: vec![member(shard, 0, "leader"), member(shard, 1, "follower")],
+            });
         let condition = |kind: &str| Condition {
             kind: kind.to_owned(),
             status: "True".to_owned(),

@@ -33,7 +33,7 @@ impl Phase {
     }
 }
 
-/// Follows the status of a RedisCluster that lost a zone.
+/// Follows the status of a `RedisCluster` that lost a zone.
 #[derive(Clone, Debug)]
 pub struct Tracker {
     lost: String,

@@ -1,4 +1,4 @@
-//! Our reading of a RedisCluster against the operator's own types.
+//! Our reading of a `RedisCluster` against the operator's own types.
 
 use e2e::objects::RedisCluster;
 use serde_json::json;

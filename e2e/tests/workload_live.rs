@@ -2,6 +2,8 @@
 //! nobody else's, is what the writer says. Needs redis-server (Debian: redis-server); without it
 //! the test says so and passes, unless `ZONEWARD_NEED_REDIS` is set.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
