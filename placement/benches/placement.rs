@@ -1,2 +1,93 @@
-//! Benchmarks of the solver.
-fn main() {}
+//! How long the solver takes, and how often it proves its answer best.
+//!
+//! `cargo bench -p placement` prints one line per case (members, zones, story: optimal or the
+//! bound), then measures each with criterion.
+
+#[path = "../tests/support/mod.rs"]
+#[allow(clippy::pedantic, missing_docs)]
+mod support;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use placement::{Mode, Problem, ZoneState, solve};
+use support::{carried_out, fresh, lose};
+
+/// Members in all, as shards and members per shard.
+const SIZES: [(u32, u32, u32); 5] =
+    [(6, 3, 2), (60, 20, 3), (300, 100, 3), (1000, 500, 2), (3000, 500, 6)];
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1));
+    let mut proven = (0, 0);
+    for zones in [3, 6] {
+        for (members, shards, per_shard) in SIZES {
+            let per_shard = per_shard.min(zones);
+            for (story, problem) in stories(zones, shards, per_shard) {
+                let name = format!("{members} members, {zones} zones/{story}");
+                let is_optimal = show(&name, &problem);
+                proven = (proven.0 + u32::from(is_optimal), proven.1 + 1);
+                if std::env::var_os("ONCE").is_none() {
+                    criterion.bench_function(&name, |bench| {
+                        bench.iter(|| solve(black_box(&problem)));
+                    });
+                }
+            }
+        }
+    }
+    report(&format!("proven optimal: {} of {}", proven.0, proven.1));
+    criterion.final_summary();
+}
+
+#[allow(clippy::disallowed_methods)]
+fn show(name: &str, problem: &Problem) -> bool {
+    let start = Instant::now();
+    let Ok(placement) = solve(problem) else {
+        report(&format!("{name}: infeasible"));
+        return false;
+    };
+    let took = start.elapsed();
+    let score = placement.score.in_order(problem.mode);
+    let bound = placement.bound.map(|bound| bound.in_order(problem.mode));
+    let proof = bound.map_or("proven".to_owned(), |bound| format!("bound {bound:?}"));
+    report(&format!("{name}: {took:.1?}, {score:?}, {proof}"));
+    placement.optimal
+}
+
+#[allow(clippy::print_stdout)]
+fn report(line: &str) {
+    println!("{line}");
+}
+
+/// The stories of one size: each begins where the one before has led to.
+fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static str, Problem)> {
+    let new = fresh(zones, shards, members);
+    let Ok(first) = solve(&new) else { return Vec::new() };
+    let mut stories = Vec::new();
+    let mut lost = lose(&new, &first, 0);
+    lost.members_per_shard = members.min(zones - 1);
+    if let Ok(repaired) = solve(&lost) {
+        let mut back = carried_out(&lost, &repaired);
+        back.members_per_shard = members;
+        back.zones.iter_mut().for_each(|zone| zone.state = ZoneState::Open);
+        let quiet = Problem { mode: Mode::Rebalance, ..back.clone() };
+        stories.extend([("zone returned", back), ("rebalance after return", quiet)]);
+    }
+    let mut grown = carried_out(&new, &first);
+    grown.shards = (shards + shards / 2).min(500);
+    if grown.shards == shards {
+        // At the limit: from two thirds up to it.
+        let small = fresh(zones, shards * 2 / 3, members);
+        if let Ok(placed) = solve(&small) {
+            grown = carried_out(&small, &placed);
+            grown.shards = shards;
+        }
+    }
+    stories.extend([("new", new), ("zone lost", lost), ("half as many more", grown)]);
+    stories
+}

@@ -110,3 +110,32 @@ fn random_shard(dice: &mut Dice, shard: u32, zones: u32, members: u32) -> Curren
         pinned: dice.one_in(8),
     }
 }
+
+/// The problem after `placement` was carried out: everybody present, everybody in sync.
+pub fn carried_out(problem: &Problem, placement: &placement::Placement) -> Problem {
+    let shard = |shard: &placement::ShardPlacement| CurrentShard {
+        shard: shard.shard,
+        members: std::iter::once(&shard.leader)
+            .chain(&shard.followers)
+            .map(|zone| CurrentMember { zone: zone.clone(), has_data: true })
+            .collect(),
+        leader: Some(shard.leader.clone()),
+        pinned: false,
+    };
+    Problem { current: placement.shards.iter().map(shard).collect(), ..problem.clone() }
+}
+
+/// Takes a zone away: its members are gone, its leaders' first heirs lead.
+pub fn lose(problem: &Problem, placement: &placement::Placement, zone: usize) -> Problem {
+    let mut after = carried_out(problem, placement);
+    let name = after.zones[zone].name.clone();
+    after.zones[zone].state = ZoneState::Gone;
+    for (shard, placed) in after.current.iter_mut().zip(&placement.shards) {
+        shard.members.retain(|member| member.zone != name);
+        let heir = placed.followers.iter().find(|follower| **follower != name);
+        if placed.leader == name {
+            shard.leader = heir.cloned();
+        }
+    }
+    after
+}
