@@ -29,7 +29,7 @@ never changed: the ones that a spec names are the owner's.
   verbs: [create, get, list, patch, watch]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [create, get, list, watch]
+  verbs: [create, get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

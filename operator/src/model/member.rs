@@ -148,7 +148,7 @@ pub struct UpstreamLink {
     pub host: String,
     /// The port that it copies from.
     pub port: u16,
-    /// `master_link_status:up`.
+    /// The link to the leader is up, as the member itself says.
     pub is_up: bool,
     /// A full copy is being made.
     pub is_syncing: bool,

@@ -3,8 +3,6 @@
 
 /// All is as it should be.
 pub const AS_WANTED: &str = "AsWanted";
-/// The spec cannot work.
-pub const INVALID_SPEC: &str = "InvalidSpec";
 /// The cluster was never whole yet.
 pub const FORMING: &str = "Forming";
 /// Slots have no leader that answers.

@@ -69,7 +69,6 @@ const MEMBERS_AFFAIRS: &[&str] = &[
     "SlotSet",
     "SlotRange",
     "ConfigEpoch",
-    "Placement",
     "placement::",
 ];
 
