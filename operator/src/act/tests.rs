@@ -113,7 +113,7 @@ async fn nothing_is_done_when_the_lease_may_end_before_the_call() {
     let fence = |until| Fence::by_lease(LeaseGuard::until(until), Arc::clone(&clock));
     let actions = [create("c")];
 
-    let short = fence(CALL_LIMIT - Duration::from_millis(1));
+    let short = fence(CALL_LIMIT.saturating_sub(Duration::from_millis(1)));
     let outcomes = run(&world, &short, &actions).await;
     let refused = [("Pod/c", "create", Some(ErrorClass::NotActive))];
     assert_eq!(results(&outcomes), refused);
