@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
@@ -212,6 +212,7 @@ fn all_clusters(stores: &Stores) -> Vec<ClusterKey> {
 mod tests {
     use super::*;
     use futures::executor::block_on;
+    use kube::ResourceExt;
     use std::cell::RefCell;
 
     fn node(name: &str, cordoned: bool, heartbeat: &str) -> Node {
