@@ -101,6 +101,13 @@ impl LeaseGuard {
         *self.valid_until.borrow()
     }
 
+    /// A guard that never changes, for tests of the fence.
+    #[cfg(test)]
+    pub(crate) fn until(valid_until: Duration) -> Self {
+        let (_, valid_until) = watch::channel(valid_until);
+        Self { valid_until }
+    }
+
     /// Waits until the lease is ours for the first time. False if the keeper ended before.
     pub async fn acquired(&mut self) -> bool {
         self.valid_until

@@ -20,6 +20,8 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod events;
+#[cfg(test)]
+mod fakes;
 pub mod lease;
 pub mod metrics;
 pub mod model;

@@ -13,7 +13,7 @@ use zoneward_operator::api::RedisCluster;
 use zoneward_operator::cli::{Cli, Command};
 use zoneward_operator::model::{Desired, Observation};
 use zoneward_operator::ports::RedisAdmin;
-use zoneward_operator::wire::{RedisWire, Waker};
+use zoneward_operator::wire::{Alarm, RedisWire};
 use zoneward_operator::{plan, run, telemetry};
 
 fn main() -> anyhow::Result<()> {
@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// The one place that chooses how members are reached.
-fn redis_admin(waker: Waker) -> Arc<dyn RedisAdmin> {
+fn redis_admin(waker: Alarm) -> Arc<dyn RedisAdmin> {
     Arc::new(RedisWire::new(waker))
 }
 

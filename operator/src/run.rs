@@ -19,14 +19,14 @@ use crate::metrics::Metrics;
 use crate::observe::Stores;
 use crate::ports::{Clock, RedisAdmin};
 use crate::server::{self, Sources};
-use crate::wire::{Waker, Wakes, wakes};
+use crate::wire::{Alarm, Wakes, wakes};
 
 /// How long rounds that run may take to end after SIGTERM. Above it the lease is released anyway:
 /// the fence stops them.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
 /// How the members are reached; it wakes a RedisCluster's loop when a connection ends.
-pub type MakeAdmin = fn(Waker) -> Arc<dyn RedisAdmin>;
+pub type MakeAdmin = fn(Alarm) -> Arc<dyn RedisAdmin>;
 
 /// Runs the operator until SIGTERM, or until something fails that it cannot go on without.
 pub async fn run(args: RunArgs, make_admin: MakeAdmin) -> anyhow::Result<()> {

@@ -1,6 +1,16 @@
 //! Against a real API server: the CRD and its rules, the writes of `act` with their conflicts,
 //! the lease, and the whole operator. `make control-plane` makes what it needs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "tests: helpers fail loudly too, and real processes take real time"
+)]
+
 #[path = "support/control_plane.rs"]
 mod control_plane;
 

@@ -144,8 +144,10 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
         Ok(_) if !refusals.is_empty() => RoundEnd::Refused,
         Ok(desired) if desired.paused => RoundEnd::Paused,
         Ok(_) => {
+            announce(key, &plan);
             let outcomes = act(&context.hands(), key, &objects, &plan.actions).await;
-            return Ok(close(context, key, &plan, outcomes));
+            let has_recorded = plan.record != seen.record;
+            return Ok(close(context, key, &plan, has_recorded, outcomes));
         }
     };
     context.remember(key, |memory| *memory = super::context::Memory::default());
@@ -183,8 +185,24 @@ async fn record(
     Ok(next)
 }
 
+/// One line for each thing that is about to be done; a loop that has nothing to do is silent.
+fn announce(key: &ClusterKey, plan: &Plan) {
+    for waiting in &plan.waiting_on {
+        tracing::debug!(cluster = %key, reason = %waiting.reason, "waiting: {}", waiting.message);
+    }
+    for action in &plan.actions {
+        tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
+    }
+}
+
 /// Counts, logs and remembers what came of the actions.
-fn close(context: &Context, key: &ClusterKey, plan: &Plan, outcomes: Vec<Outcome>) -> Round {
+fn close(
+    context: &Context,
+    key: &ClusterKey,
+    plan: &Plan,
+    has_recorded: bool,
+    outcomes: Vec<Outcome>,
+) -> Round {
     context.parts().metrics.acted(&outcomes);
     let failures: Vec<_> = outcomes
         .iter()
@@ -206,7 +224,8 @@ fn close(context: &Context, key: &ClusterKey, plan: &Plan, outcomes: Vec<Outcome
         .map(|error| chain(error))
         .collect();
     let is_waiting = is_short_lived(&plan.waiting_on);
-    let has_acted = !outcomes.is_empty();
+    // What is decided in one round is often done in the next, when the record is safe.
+    let has_acted = has_recorded || !outcomes.is_empty();
     let mut pace = Pace::Steady;
     context.remember(key, |memory| {
         memory.failures = words;

@@ -11,14 +11,14 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use crate::model::ClusterKey;
 use crate::observe::{Guarded, ScopeWriters, Stores, StoresWriters, host_fingerprint};
 use crate::resources::labels::{LABEL_CLUSTER, LABEL_MANAGED_BY, MANAGED_BY_ZONEWARD};
-use crate::wire::Waker;
+use crate::wire::Alarm;
 
 /// After this long, in seconds, a watch is opened anew; 5 s later a silent connection is given
 /// up. The default of 290 s would leave us with stores from before a zone's loss when the API
@@ -30,7 +30,7 @@ pub fn start_watches(
     client: &Client,
     stores: std::sync::Arc<Stores>,
     writers: StoresWriters,
-    waker: &Waker,
+    waker: &Alarm,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for scope in writers.scopes {
@@ -50,7 +50,7 @@ pub fn start_watches(
     tasks
 }
 
-fn watch_scope(tasks: &mut JoinSet<()>, client: &Client, scope: ScopeWriters, waker: &Waker) {
+fn watch_scope(tasks: &mut JoinSet<()>, client: &Client, scope: ScopeWriters, waker: &Alarm) {
     let namespace = scope.namespace.as_deref();
     let clusters = watch(
         api::<Guarded>(client, namespace),
@@ -79,7 +79,7 @@ fn watch_owned<K>(
     client: &Client,
     namespace: Option<&str>,
     writer: Writer<K>,
-    waker: &Waker,
+    waker: &Alarm,
 ) where
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
         + Clone
@@ -212,6 +212,7 @@ fn all_clusters(stores: &Stores) -> Vec<ClusterKey> {
 mod tests {
     use super::*;
     use futures::executor::block_on;
+    use kube::ResourceExt;
     use std::cell::RefCell;
 
     fn node(name: &str, cordoned: bool, heartbeat: &str) -> Node {

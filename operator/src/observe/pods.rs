@@ -263,6 +263,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn phase_follows_the_container_and_the_kubelet() {
         let running = json!([{ "name": "redis", "ready": true, "image": "", "imageID": "",
             "restartCount": 0, "state": { "running": {} } }]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret, Service};
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use zoneward_operator::api::RedisCluster;
@@ -54,7 +54,7 @@ async fn get(port: u16, path: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_runs_from_start_to_stop() {
-    let _ = telemetry::init(LogFormat::Text, "info");
+    let _ = telemetry::init(LogFormat::Text, "info,kube_client=error");
     let plane = control_plane();
     let client = plane.client();
     let namespace = plane.namespace(&client, "operator").await;
@@ -67,6 +67,13 @@ async fn the_operator_runs_from_start_to_stop() {
         }))
         .unwrap();
         nodes.create(&PostParams::default(), &node).await.unwrap();
+        // New nodes are tainted as not ready until a controller, which is not here, clears them.
+        let clear = Patch::Merge(json!({ "spec": { "taints": null } }));
+        let name = format!("host-{zone}");
+        nodes
+            .patch(&name, &PatchParams::default(), &clear)
+            .await
+            .unwrap();
     }
     let clusters: Api<RedisCluster> = Api::namespaced(client.clone(), &namespace);
     let spec = serde_json::from_value(json!({ "image": "redis:7" })).unwrap();
