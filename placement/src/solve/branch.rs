@@ -3,7 +3,8 @@
 use crate::model::{Model, Pattern};
 use crate::solve::bound::{ONE, fixed, floor, nearest, proven};
 use crate::solve::catalog::{Catalog, Choice};
-use crate::solve::improve::{add, best_choice, improve};
+use crate::solve::improve::{add, improve};
+use crate::solve::outlook::Outlook;
 use crate::solve::program::{Program, Term};
 use crate::solve::simplex::{End, Simplex};
 use crate::solve::start::Chosen;
@@ -208,7 +209,7 @@ impl<'a> Search<'a> {
         let mut tally = Tally::of(self.model, &chosen);
         for (index, left, near) in open {
             for _ in 0..left {
-                let Some((_, choice)) = best_choice(self.model, &near, &tally) else {
+                let Some((_, choice)) = Outlook::new(self.model, &tally).best(&near) else {
                     return false;
                 };
                 tally.give(&choice.pattern, choice.own);

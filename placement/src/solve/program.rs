@@ -220,7 +220,7 @@ impl<'a> Builder<'a> {
                 own.push((*row, *amount));
             }
         }
-        self.program.matrix.push(shared, own);
+        self.program.matrix.push(shared, &own);
         self.program.cost.push(cost);
         self.program.lower.push(0);
         self.program.upper.push(upper);
@@ -456,7 +456,7 @@ impl<'a> Builder<'a> {
             }
         }
         for (row, upper) in slack.into_iter().enumerate() {
-            self.program.matrix.push(0, vec![(row, 1)]);
+            self.program.matrix.push(0, &[(row, 1)]);
             self.program.cost.push(0);
             self.program.lower.push(0);
             self.program.upper.push(upper);

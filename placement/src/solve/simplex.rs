@@ -4,6 +4,9 @@
 //! non-basic variable on its right bound: a changed bound (branching) needs no new start. Floating
 //! point decides only the path; what is *proven* is recomputed in whole numbers (`bound.rs`).
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use crate::solve::matrix::Matrix;
 
 /// Below this a number counts as zero.
@@ -50,6 +53,39 @@ struct Leaving {
     bound: f64,
     gap: f64,
 }
+
+/// Where a reduced cost reaches zero; the nearest is the greatest, as a heap wants it.
+#[derive(Debug, Clone, Copy)]
+struct Break {
+    ratio: f64,
+    /// By how much the gap shrinks when the column jumps to its other bound.
+    drop: f64,
+    slope: f64,
+    column: usize,
+}
+
+impl Ord for Break {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .ratio
+            .total_cmp(&self.ratio)
+            .then(other.column.cmp(&self.column))
+    }
+}
+
+impl PartialOrd for Break {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Break {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Break {}
 
 impl Simplex {
     /// A program whose slack columns are the last `rhs.len()` columns of the matrix.
@@ -170,7 +206,7 @@ impl Simplex {
 
     /// The column that enters, and those that jump to their other bound on the way.
     fn entering(&self, leaving: &Leaving, alpha: &[f64]) -> Option<(usize, Vec<usize>)> {
-        let mut breaks: Vec<(f64, f64, usize)> = Vec::new();
+        let mut breaks: Vec<Break> = Vec::new();
         let bounds = self.lower.iter().zip(&self.upper).zip(&self.values);
         let columns = alpha
             .iter()
@@ -184,31 +220,36 @@ impl Simplex {
             }
             let is_low = value - low <= up - value;
             if is_low == (slope < 0.0) {
-                breaks.push((d.abs() / slope.abs(), slope.abs() * (up - low), column));
+                let slope = slope.abs();
+                let (ratio, drop) = (d.abs() / slope, slope * (up - low));
+                breaks.push(Break {
+                    ratio,
+                    drop,
+                    slope,
+                    column,
+                });
             }
         }
-        breaks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
         let mut left = leaving.gap;
         let mut flips = Vec::new();
-        let mut passed = breaks.iter();
-        let chosen = loop {
-            let &(ratio, drop, column) = passed.next()?;
-            if left - drop <= TINY {
-                break (ratio, column);
+        let mut nearest = BinaryHeap::from(breaks);
+        let mut best = loop {
+            let next = nearest.pop()?;
+            if left - next.drop <= TINY {
+                break next;
             }
-            left -= drop;
-            flips.push(column);
+            left -= next.drop;
+            flips.push(next.column);
         };
         // Among ties the largest pivot is the safest.
-        let size = |column: usize| alpha.get(column).map_or(0.0, |value| value.abs());
-        let ties = breaks
-            .iter()
-            .skip(flips.len())
-            .take_while(|it| it.0 <= chosen.0 + 1e-9);
-        let best = ties
-            .map(|it| it.2)
-            .max_by(|a, b| size(*a).total_cmp(&size(*b)).then(b.cmp(a)));
-        Some((best.unwrap_or(chosen.1), flips))
+        let ratio = best.ratio + 1e-9;
+        while nearest.peek().is_some_and(|next| next.ratio <= ratio) {
+            best = nearest
+                .pop()
+                .filter(|next| next.slope > best.slope)
+                .unwrap_or(best);
+        }
+        Some((best.column, flips))
     }
 
     /// False when floating point has garbled the pivot, and the inverse must be computed anew.

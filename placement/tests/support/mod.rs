@@ -117,12 +117,18 @@ pub fn carried_out(problem: &Problem, placement: &placement::Placement) -> Probl
         shard: shard.shard,
         members: std::iter::once(&shard.leader)
             .chain(&shard.followers)
-            .map(|zone| CurrentMember { zone: zone.clone(), has_data: true })
+            .map(|zone| CurrentMember {
+                zone: zone.clone(),
+                has_data: true,
+            })
             .collect(),
         leader: Some(shard.leader.clone()),
         pinned: false,
     };
-    Problem { current: placement.shards.iter().map(shard).collect(), ..problem.clone() }
+    Problem {
+        current: placement.shards.iter().map(shard).collect(),
+        ..problem.clone()
+    }
 }
 
 /// Takes a zone away: its members are gone, its leaders' first heirs lead.
