@@ -88,6 +88,10 @@ proptest! {
         }
         if let Some(placement) = solved(&problem) {
             let mut next = carried_out(&problem, &placement);
+            for shard in &mut next.current {
+                let old = problem.current.iter().find(|it| it.shard == shard.shard);
+                shard.pinned = old.is_some_and(|old| old.pinned);
+            }
             if lagging {
                 // Members that were built just now are not in sync yet.
                 for shard in &mut next.current {

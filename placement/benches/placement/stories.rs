@@ -5,7 +5,7 @@ use placement::{Mode, Problem, ZoneState, solve};
 use crate::support::{carried_out, fresh, lose};
 
 /// Members in all, as shards and members per shard.
-pub const SIZES: [(u32, u32, u32); 5] = [
+pub(crate) const SIZES: [(u32, u32, u32); 5] = [
     (6, 3, 2),
     (60, 20, 3),
     (300, 100, 3),
@@ -14,7 +14,7 @@ pub const SIZES: [(u32, u32, u32); 5] = [
 ];
 
 /// The stories of one size: each begins where the one before has led to.
-pub fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static str, Problem)> {
+pub(crate) fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static str, Problem)> {
     let new = fresh(zones, shards, members);
     let Ok(first) = solve(&new) else {
         return Vec::new();

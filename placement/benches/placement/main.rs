@@ -4,8 +4,8 @@
 //! bound), then measures each with criterion.
 
 mod stories;
-#[path = "../tests/support/mod.rs"]
-#[allow(clippy::pedantic, missing_docs)]
+#[path = "../../tests/support/mod.rs"]
+#[allow(missing_docs)]
 mod support;
 
 use std::hint::black_box;
