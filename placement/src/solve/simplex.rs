@@ -181,27 +181,30 @@ impl Simplex {
         }
     }
 
-    /// The basic variable that is farthest outside its bounds.
+    /// The basic variable that is farthest outside its bounds, measured along the edge that the
+    /// duals would walk (steepest edge: far fewer pivots than by distance alone).
     fn leaving(&self) -> Option<Leaving> {
-        let mut worst: Option<Leaving> = None;
-        for (row, column) in self.basis.iter().enumerate() {
-            let (low, up) = (*self.lower.get(*column)?, *self.upper.get(*column)?);
-            let value = *self.values.get(*column)?;
-            let (gap, sign, bound) = if value < low {
-                (low - value, 1.0, low)
-            } else {
-                (value - up, -1.0, up)
-            };
-            if gap > 1e-6 && worst.as_ref().is_none_or(|worst| gap > worst.gap) {
-                worst = Some(Leaving {
-                    row,
-                    sign,
-                    bound,
-                    gap,
-                });
+        let mut norms = vec![0.0; self.rhs.len()];
+        for part in self.inverse.chunks_exact(self.rhs.len().max(1)) {
+            for (norm, value) in norms.iter_mut().zip(part) {
+                *norm += value * value;
             }
         }
-        worst
+        let mut worst: Option<(f64, Leaving)> = None;
+        for ((row, column), norm) in self.basis.iter().enumerate().zip(norms) {
+            let (low, up) = (*self.lower.get(*column)?, *self.upper.get(*column)?);
+            let value = *self.values.get(*column)?;
+            let (gap, sign, bound) =
+                if value < low { (low - value, 1.0, low) } else { (value - up, -1.0, up) };
+            if gap <= 1e-6 {
+                continue;
+            }
+            let merit = gap * gap / f64::max(norm, 1e-9);
+            if worst.as_ref().is_none_or(|(most, _)| merit > *most) {
+                worst = Some((merit, Leaving { row, sign, bound, gap }));
+            }
+        }
+        worst.map(|(_, leaving)| leaving)
     }
 
     /// The column that enters, and those that jump to their other bound on the way.
