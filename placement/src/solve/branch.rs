@@ -5,10 +5,11 @@ use crate::solve::bound::{ONE, fixed, floor, nearest, proven};
 use crate::solve::catalog::{Catalog, Choice};
 use crate::solve::improve::{add, improve};
 use crate::solve::outlook::Outlook;
-use crate::solve::program::{Program, Term};
+use crate::solve::program::Program;
 use crate::solve::simplex::{End, Simplex};
 use crate::solve::start::Chosen;
 use crate::solve::tally::Tally;
+use crate::solve::term::Term;
 
 /// The best placement that is known.
 #[derive(Debug, Clone)]

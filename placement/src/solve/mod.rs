@@ -4,6 +4,7 @@ mod bound;
 mod branch;
 mod catalog;
 mod improve;
+mod inverse;
 mod matrix;
 mod outlook;
 mod program;
@@ -11,6 +12,7 @@ mod settle;
 mod simplex;
 mod start;
 mod tally;
+mod term;
 
 use crate::explain;
 use crate::model::{Model, PerZone};
@@ -18,9 +20,10 @@ use crate::outcome::{Placement, Score, SolveError};
 use crate::problem::{Mode, Problem};
 use crate::solve::branch::{Best, Outcome, Search};
 use crate::solve::catalog::Catalog;
-use crate::solve::program::{Lonely, Term, build};
+use crate::solve::program::{Lonely, build};
 use crate::solve::start::Start;
 use crate::solve::tally::Tally;
+use crate::solve::term::Term;
 
 /// How many comparisons descents may spend.
 const DESCENT_STEPS: u64 = 400_000;

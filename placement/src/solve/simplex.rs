@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::solve::inverse::Inverse;
 use crate::solve::matrix::Matrix;
 
 /// Below this a number counts as zero.
@@ -28,8 +29,7 @@ pub(super) struct Simplex {
     reduced: Vec<f64>,
     basis: Vec<usize>,
     is_basic: Vec<bool>,
-    /// Columns of the inverse, one after the other.
-    inverse: Vec<f64>,
+    inverse: Inverse,
     pivots: u32,
     scratch: Vec<f64>,
 }
@@ -97,30 +97,20 @@ impl Simplex {
     ) -> Self {
         let (rows, columns) = (rhs.len(), matrix.columns());
         let first = columns - rows;
-        let mut simplex = Self {
+        Self {
             matrix,
             duals: vec![0.0; rows],
             reduced: cost.clone(),
             values: vec![0.0; columns],
             basis: (first..columns).collect(),
             is_basic: (0..columns).map(|column| column >= first).collect(),
-            inverse: Vec::new(),
+            inverse: Inverse::identity(rows),
             pivots: 0,
             scratch: Vec::new(),
             rhs,
             cost,
             lower,
             upper,
-        };
-        simplex.set_identity();
-        simplex
-    }
-
-    fn set_identity(&mut self) {
-        let rows = self.rhs.len();
-        self.inverse = vec![0.0; rows * rows];
-        for slot in self.inverse.iter_mut().step_by(rows + 1) {
-            *slot = 1.0;
         }
     }
 
@@ -160,7 +150,7 @@ impl Simplex {
                     return End::Stopped;
                 }
             }
-            let rho = self.inverse_row(leaving.row);
+            let rho = self.inverse.row(leaving.row);
             let mut alpha = std::mem::take(&mut self.scratch);
             self.matrix.price(&rho, &mut alpha);
             let entering = self.entering(&leaving, &alpha);
@@ -184,24 +174,29 @@ impl Simplex {
     /// The basic variable that is farthest outside its bounds, measured along the edge that the
     /// duals would walk (steepest edge: far fewer pivots than by distance alone).
     fn leaving(&self) -> Option<Leaving> {
-        let mut norms = vec![0.0; self.rhs.len()];
-        for part in self.inverse.chunks_exact(self.rhs.len().max(1)) {
-            for (norm, value) in norms.iter_mut().zip(part) {
-                *norm += value * value;
-            }
-        }
         let mut worst: Option<(f64, Leaving)> = None;
-        for ((row, column), norm) in self.basis.iter().enumerate().zip(norms) {
+        for ((row, column), norm) in self.basis.iter().enumerate().zip(self.inverse.norms()) {
             let (low, up) = (*self.lower.get(*column)?, *self.upper.get(*column)?);
             let value = *self.values.get(*column)?;
-            let (gap, sign, bound) =
-                if value < low { (low - value, 1.0, low) } else { (value - up, -1.0, up) };
+            let (gap, sign, bound) = if value < low {
+                (low - value, 1.0, low)
+            } else {
+                (value - up, -1.0, up)
+            };
             if gap <= 1e-6 {
                 continue;
             }
             let merit = gap * gap / f64::max(norm, 1e-9);
             if worst.as_ref().is_none_or(|(most, _)| merit > *most) {
-                worst = Some((merit, Leaving { row, sign, bound, gap }));
+                worst = Some((
+                    merit,
+                    Leaving {
+                        row,
+                        sign,
+                        bound,
+                        gap,
+                    },
+                ));
             }
         }
         worst.map(|(_, leaving)| leaving)
@@ -267,7 +262,7 @@ impl Simplex {
         let Some(&slope) = alpha.get(entering) else {
             return false;
         };
-        let column = self.inverse_times(&[(entering, 1.0)]);
+        let column = self.inverse.times_columns(&self.matrix, &[(entering, 1.0)]);
         let Some(&pivot) = column.get(leaving.row) else {
             return false;
         };
@@ -305,7 +300,7 @@ impl Simplex {
             *value = next;
         }
         if !changes.is_empty() {
-            let shift = self.inverse_times(&changes);
+            let shift = self.inverse.times_columns(&self.matrix, &changes);
             self.move_basics(&shift, 1.0);
         }
     }
@@ -343,70 +338,19 @@ impl Simplex {
         set(&mut self.is_basic, entering, true);
         set(&mut self.reduced, out, step);
         set(&mut self.reduced, entering, 0.0);
-        let rows = self.rhs.len();
-        for part in self.inverse.chunks_exact_mut(rows.max(1)) {
-            let factor = part.get(leaving.row).copied().unwrap_or(0.0) / pivot;
-            if factor == 0.0 {
-                continue;
-            }
-            for (slot, change) in part.iter_mut().zip(column) {
-                *slot -= change * factor;
-            }
-            set(part, leaving.row, factor);
-        }
+        self.inverse.replace(leaving.row, column);
         self.pivots += 1;
-    }
-
-    fn inverse_row(&self, row: usize) -> Vec<f64> {
-        self.inverse
-            .iter()
-            .skip(row)
-            .step_by(self.rhs.len().max(1))
-            .copied()
-            .collect()
-    }
-
-    /// The inverse times a sum of columns.
-    fn inverse_times(&self, columns: &[(usize, f64)]) -> Vec<f64> {
-        let rows = self.rhs.len();
-        let mut dense = vec![0.0; rows];
-        for (column, factor) in columns {
-            for (row, value) in self.matrix.entries(*column) {
-                if let Some(slot) = dense.get_mut(row) {
-                    *slot += factor * f64::from(value);
-                }
-            }
-        }
-        self.inverse_of(&dense)
-    }
-
-    fn inverse_of(&self, dense: &[f64]) -> Vec<f64> {
-        let rows = self.rhs.len();
-        let mut out = vec![0.0; rows];
-        for (part, factor) in self.inverse.chunks_exact(rows.max(1)).zip(dense) {
-            if *factor == 0.0 {
-                continue;
-            }
-            for (slot, value) in out.iter_mut().zip(part) {
-                *slot += factor * value;
-            }
-        }
-        out
     }
 
     /// Duals, reduced costs and values anew from the inverse; non-basic variables on the bound
     /// that their reduced cost asks for.
     fn refresh(&mut self) {
-        let rows = self.rhs.len().max(1);
         let costs: Vec<f64> = self
             .basis
             .iter()
             .map(|basic| self.cost.get(*basic).copied().unwrap_or(0.0))
             .collect();
-        let parts = self.inverse.chunks_exact(rows);
-        self.duals = parts
-            .map(|part| part.iter().zip(&costs).map(|(a, b)| a * b).sum())
-            .collect();
+        self.duals = self.inverse.left_times(&costs);
         let mut priced = Vec::new();
         self.matrix.price(&self.duals, &mut priced);
         self.reduced = self
@@ -441,7 +385,7 @@ impl Simplex {
                 }
             }
         }
-        let basics = self.inverse_of(&rest);
+        let basics = self.inverse.times(&rest);
         for (basic, value) in self.basis.iter().zip(basics) {
             if let Some(slot) = self.values.get_mut(*basic) {
                 *slot = value;
@@ -449,43 +393,12 @@ impl Simplex {
         }
     }
 
-    /// The inverse anew, by elimination; a column that has become dependent is replaced by the
-    /// slack of a row that is left.
+    /// The inverse anew.
     fn invert(&mut self) {
         self.pivots = 0;
-        let wanted = std::mem::take(&mut self.basis);
-        let rows = self.rhs.len();
-        let first = self.matrix.columns() - rows;
-        self.set_identity();
-        self.basis = (first..first + rows).collect();
+        let first = self.matrix.columns() - self.rhs.len();
+        (self.inverse, self.basis) = Inverse::of(&self.matrix, &self.basis, first);
         self.is_basic.iter_mut().for_each(|flag| *flag = false);
-        let mut is_free = vec![true; rows];
-        for &column in &wanted {
-            let image = self.inverse_times(&[(column, 1.0)]);
-            let open = image
-                .iter()
-                .zip(&is_free)
-                .enumerate()
-                .filter(|(_, (_, free))| **free);
-            let best = open.max_by(|a, b| a.1.0.abs().total_cmp(&b.1.0.abs()));
-            let Some((row, (&pivot, _))) = best else {
-                continue;
-            };
-            if pivot.abs() < 1e-8 {
-                continue;
-            }
-            set(&mut is_free, row, false);
-            set(&mut self.basis, row, column);
-            for part in self.inverse.chunks_exact_mut(rows.max(1)) {
-                let factor = part.get(row).copied().unwrap_or(0.0) / pivot;
-                if factor != 0.0 {
-                    for (slot, change) in part.iter_mut().zip(&image) {
-                        *slot -= change * factor;
-                    }
-                    set(part, row, factor);
-                }
-            }
-        }
         for column in &self.basis {
             if let Some(flag) = self.is_basic.get_mut(*column) {
                 *flag = true;
