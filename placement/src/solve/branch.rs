@@ -3,11 +3,13 @@
 use crate::model::{Model, Pattern};
 use crate::solve::bound::{ONE, fixed, floor, nearest, proven};
 use crate::solve::catalog::{Catalog, Choice};
-use crate::solve::improve::{add, best_choice, improve};
-use crate::solve::program::{Program, Term};
+use crate::solve::improve::{add, improve};
+use crate::solve::outlook::Outlook;
+use crate::solve::program::Program;
 use crate::solve::simplex::{End, Simplex};
 use crate::solve::start::Chosen;
 use crate::solve::tally::Tally;
+use crate::solve::term::Term;
 
 /// The best placement that is known.
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ impl<'a> Search<'a> {
         let mut tally = Tally::of(self.model, &chosen);
         for (index, left, near) in open {
             for _ in 0..left {
-                let Some((_, choice)) = best_choice(self.model, &near, &tally) else {
+                let Some((_, choice)) = Outlook::new(self.model, &tally).best(&near) else {
                     return false;
                 };
                 tally.give(&choice.pattern, choice.own);

@@ -26,9 +26,10 @@ impl Catalog {
         let sets: Vec<Vec<PerZone<u8>>> = model
             .classes
             .iter()
-            .map(|class| member_sets(model, class, u32::MAX))
+            .map(|class| member_sets(model, class))
             .collect();
-        let least = |sets: &Vec<PerZone<u8>>| sets.iter().map(violations_of).min().unwrap_or(0);
+        let least =
+            |sets: &Vec<PerZone<u8>>| sets.iter().copied().map(violations_of).min().unwrap_or(0);
         let unavoidable: u64 = model
             .classes
             .iter()
@@ -42,7 +43,7 @@ impl Catalog {
         for (class, sets) in model.classes.iter().zip(&sets) {
             let most = least(sets).saturating_add(slack);
             let mut mine = Vec::new();
-            for members in sets.iter().filter(|set| violations_of(set) <= most) {
+            for members in sets.iter().filter(|set| violations_of(**set) <= most) {
                 for pattern in led(model, class, *members) {
                     let number = *numbers.entry(pattern).or_insert_with(|| {
                         patterns.push(pattern);
@@ -62,7 +63,7 @@ impl Catalog {
     }
 }
 
-fn violations_of(members: &PerZone<u8>) -> u32 {
+fn violations_of(members: PerZone<u8>) -> u32 {
     members
         .iter()
         .map(|count| u32::from(count.saturating_sub(1)))
@@ -70,7 +71,7 @@ fn violations_of(members: &PerZone<u8>) -> u32 {
 }
 
 /// All ways to spread the members of a shard over zones.
-fn member_sets(model: &Model, class: &Class, _most: u32) -> Vec<PerZone<u8>> {
+fn member_sets(model: &Model, class: &Class) -> Vec<PerZone<u8>> {
     let mut sets = vec![(PerZone::<u8>::default(), model.members)];
     for zone in 0..model.zones() {
         let (least, most) = (class.state.least.at(zone), class.state.most.at(zone));

@@ -2,6 +2,7 @@
 
 use crate::model::{Model, Pattern};
 use crate::solve::catalog::{Catalog, Choice};
+use crate::solve::outlook::Outlook;
 use crate::solve::start::Chosen;
 use crate::solve::tally::{Own, Tally};
 
@@ -47,34 +48,16 @@ fn replace(
         return false;
     }
     *steps = steps.saturating_sub(u64::try_from(choices.len()).unwrap_or(u64::MAX));
-    let before = tally.rank(model);
     tally.take(from, own);
-    let best = best_choice(model, choices, tally);
-    let Some((_, to)) = best.filter(|(rank, _)| *rank < before) else {
+    let outlook = Outlook::new(model, tally);
+    let before = outlook.rank(from, own);
+    let Some((_, to)) = outlook.best(choices).filter(|(rank, _)| *rank < before) else {
         tally.give(from, own);
         return false;
     };
     tally.give(&to.pattern, to.own);
     shift(mine, from, &to.pattern);
     true
-}
-
-/// The choice after which the whole is best.
-pub(super) fn best_choice(
-    model: &Model,
-    choices: &[Choice],
-    tally: &Tally,
-) -> Option<([u64; 8], Choice)> {
-    let mut best: Option<([u64; 8], Choice)> = None;
-    for choice in choices {
-        let mut after = tally.clone();
-        after.give(&choice.pattern, choice.own);
-        let rank = after.rank(model);
-        if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-            best = Some((rank, *choice));
-        }
-    }
-    best
 }
 
 fn shift(mine: &mut Vec<(Pattern, u32)>, from: &Pattern, to: &Pattern) {

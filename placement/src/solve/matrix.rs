@@ -6,10 +6,12 @@
 /// A row and the value of a column in it.
 pub(super) type Entry = (usize, i32);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Column {
     shared: usize,
-    own: Vec<Entry>,
+    /// Where its own entries begin, and how many they are.
+    start: usize,
+    count: usize,
 }
 
 /// The columns.
@@ -17,6 +19,7 @@ struct Column {
 pub(super) struct Matrix {
     shared: Vec<Vec<Entry>>,
     columns: Vec<Column>,
+    own: Vec<Entry>,
 }
 
 impl Matrix {
@@ -24,6 +27,7 @@ impl Matrix {
         Self {
             shared: vec![Vec::new()],
             columns: Vec::new(),
+            own: Vec::new(),
         }
     }
 
@@ -33,8 +37,13 @@ impl Matrix {
         self.shared.len() - 1
     }
 
-    pub(super) fn push(&mut self, shared: usize, own: Vec<Entry>) {
-        self.columns.push(Column { shared, own });
+    pub(super) fn push(&mut self, shared: usize, own: &[Entry]) {
+        self.columns.push(Column {
+            shared,
+            start: self.own.len(),
+            count: own.len(),
+        });
+        self.own.extend_from_slice(own);
     }
 
     pub(super) fn columns(&self) -> usize {
@@ -43,13 +52,22 @@ impl Matrix {
 
     pub(super) fn entries(&self, column: usize) -> impl Iterator<Item = Entry> {
         let column = self.columns.get(column);
-        let own = column
-            .map(|column| column.own.as_slice())
-            .unwrap_or_default();
+        let own = column.and_then(|it| self.own.get(it.start..it.start + it.count));
         let shared = column.and_then(|column| self.shared.get(column.shared));
-        own.iter()
-            .chain(shared.map(Vec::as_slice).unwrap_or_default())
+        own.unwrap_or_default()
+            .iter()
+            .chain(shared.into_iter().flatten())
             .copied()
+    }
+
+    /// Every column's shared part and own entries.
+    fn parts(&self) -> impl Iterator<Item = (usize, &[Entry])> {
+        let mut rest = self.own.as_slice();
+        self.columns.iter().map(move |column| {
+            let (mine, others) = rest.split_at_checked(column.count).unwrap_or((rest, &[]));
+            rest = others;
+            (column.shared, mine)
+        })
     }
 
     /// The product of `row` with every column.
@@ -62,11 +80,8 @@ impl Matrix {
         };
         let shared: Vec<f64> = self.shared.iter().map(|part| sum(part)).collect();
         out.clear();
-        out.extend(
-            self.columns
-                .iter()
-                .map(|column| sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0.0)),
-        );
+        let last = |part: usize| shared.get(part).copied().unwrap_or(0.0);
+        out.extend(self.parts().map(|(part, own)| sum(own) + last(part)));
     }
 
     /// The same in whole numbers.
@@ -78,10 +93,9 @@ impl Matrix {
             terms.sum()
         };
         let shared: Vec<i128> = self.shared.iter().map(|part| sum(part)).collect();
-        let whole = self
-            .columns
-            .iter()
-            .map(|column| sum(&column.own) + shared.get(column.shared).copied().unwrap_or(0));
-        whole.collect()
+        let last = |part: usize| shared.get(part).copied().unwrap_or(0);
+        self.parts()
+            .map(|(part, own)| sum(own) + last(part))
+            .collect()
     }
 }

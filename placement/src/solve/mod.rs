@@ -4,12 +4,15 @@ mod bound;
 mod branch;
 mod catalog;
 mod improve;
+mod inverse;
 mod matrix;
+mod outlook;
 mod program;
 mod settle;
 mod simplex;
 mod start;
 mod tally;
+mod term;
 
 use crate::explain;
 use crate::model::{Model, PerZone};
@@ -17,9 +20,10 @@ use crate::outcome::{Placement, Score, SolveError};
 use crate::problem::{Mode, Problem};
 use crate::solve::branch::{Best, Outcome, Search};
 use crate::solve::catalog::Catalog;
-use crate::solve::program::{Lonely, Term, build};
+use crate::solve::program::{Lonely, build};
 use crate::solve::start::Start;
 use crate::solve::tally::Tally;
+use crate::solve::term::Term;
 
 /// How many comparisons descents may spend.
 const DESCENT_STEPS: u64 = 400_000;
@@ -46,6 +50,14 @@ pub fn solve(problem: &Problem) -> Result<Placement, SolveError> {
     placement.optimal = bound == score;
     placement.bound = (bound != score).then_some(bound);
     Ok(placement)
+}
+
+/// Whether any placement exists.
+pub(crate) fn is_feasible(problem: &Problem) -> bool {
+    let Some(model) = Model::new(problem) else {
+        return false;
+    };
+    start::start(&model).is_some_and(|first| first.relaxed.overflow(&model) == 0)
 }
 
 struct Solver<'a> {
@@ -155,9 +167,10 @@ impl<'a> Solver<'a> {
         );
         let is_equal = |term: Term| term.of(&score) == term.of(&relaxed);
         let holds = match (term, self.model.mode) {
-            (Term::Violations, _) | (Term::Members, Mode::Rebalance) => true,
+            (Term::Violations, _)
+            | (Term::Members, Mode::Rebalance)
+            | (Term::Moves, Mode::Repair) => true,
             (Term::Moves, Mode::Rebalance) => is_equal(Term::Members),
-            (Term::Moves, Mode::Repair) => true,
             (Term::Members, Mode::Repair) => is_equal(Term::Moves),
             (Term::Quota | Term::Second | Term::Switches, _) => false,
         };
@@ -174,12 +187,10 @@ impl<'a> Solver<'a> {
                 });
                 let can = is_here.clone().any(|it| it);
                 let must = is_here.all(|it| it);
-                let (least, most) = lonely.at(zone);
+                let (at_least, at_most) = lonely.at(zone);
+                let (low, high) = (u32::from(must), u32::from(can));
                 let size = class.size();
-                lonely.set(
-                    zone,
-                    (least + size * u32::from(must), most + size * u32::from(can)),
-                );
+                lonely.set(zone, (at_least + size * low, at_most + size * high));
             }
         }
         lonely

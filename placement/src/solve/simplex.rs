@@ -4,6 +4,10 @@
 //! non-basic variable on its right bound: a changed bound (branching) needs no new start. Floating
 //! point decides only the path; what is *proven* is recomputed in whole numbers (`bound.rs`).
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use crate::solve::inverse::Inverse;
 use crate::solve::matrix::Matrix;
 
 /// Below this a number counts as zero.
@@ -25,8 +29,7 @@ pub(super) struct Simplex {
     reduced: Vec<f64>,
     basis: Vec<usize>,
     is_basic: Vec<bool>,
-    /// Columns of the inverse, one after the other.
-    inverse: Vec<f64>,
+    inverse: Inverse,
     pivots: u32,
     scratch: Vec<f64>,
 }
@@ -51,6 +54,39 @@ struct Leaving {
     gap: f64,
 }
 
+/// Where a reduced cost reaches zero; the nearest is the greatest, as a heap wants it.
+#[derive(Debug, Clone, Copy)]
+struct Break {
+    ratio: f64,
+    /// By how much the gap shrinks when the column jumps to its other bound.
+    drop: f64,
+    slope: f64,
+    column: usize,
+}
+
+impl Ord for Break {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .ratio
+            .total_cmp(&self.ratio)
+            .then(other.column.cmp(&self.column))
+    }
+}
+
+impl PartialOrd for Break {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Break {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Break {}
+
 impl Simplex {
     /// A program whose slack columns are the last `rhs.len()` columns of the matrix.
     pub(super) fn new(
@@ -61,30 +97,20 @@ impl Simplex {
     ) -> Self {
         let (rows, columns) = (rhs.len(), matrix.columns());
         let first = columns - rows;
-        let mut simplex = Self {
+        Self {
             matrix,
             duals: vec![0.0; rows],
             reduced: cost.clone(),
             values: vec![0.0; columns],
             basis: (first..columns).collect(),
             is_basic: (0..columns).map(|column| column >= first).collect(),
-            inverse: Vec::new(),
+            inverse: Inverse::identity(rows),
             pivots: 0,
             scratch: Vec::new(),
             rhs,
             cost,
             lower,
             upper,
-        };
-        simplex.set_identity();
-        simplex
-    }
-
-    fn set_identity(&mut self) {
-        let rows = self.rhs.len();
-        self.inverse = vec![0.0; rows * rows];
-        for slot in self.inverse.iter_mut().step_by(rows + 1) {
-            *slot = 1.0;
         }
     }
 
@@ -124,7 +150,7 @@ impl Simplex {
                     return End::Stopped;
                 }
             }
-            let rho = self.inverse_row(leaving.row);
+            let rho = self.inverse.row(leaving.row);
             let mut alpha = std::mem::take(&mut self.scratch);
             self.matrix.price(&rho, &mut alpha);
             let entering = self.entering(&leaving, &alpha);
@@ -145,10 +171,11 @@ impl Simplex {
         }
     }
 
-    /// The basic variable that is farthest outside its bounds.
+    /// The basic variable that is farthest outside its bounds, measured along the edge that the
+    /// duals would walk (steepest edge: far fewer pivots than by distance alone).
     fn leaving(&self) -> Option<Leaving> {
-        let mut worst: Option<Leaving> = None;
-        for (row, column) in self.basis.iter().enumerate() {
+        let mut worst: Option<(f64, Leaving)> = None;
+        for ((row, column), norm) in self.basis.iter().enumerate().zip(self.inverse.norms()) {
             let (low, up) = (*self.lower.get(*column)?, *self.upper.get(*column)?);
             let value = *self.values.get(*column)?;
             let (gap, sign, bound) = if value < low {
@@ -156,21 +183,28 @@ impl Simplex {
             } else {
                 (value - up, -1.0, up)
             };
-            if gap > 1e-6 && worst.as_ref().is_none_or(|worst| gap > worst.gap) {
-                worst = Some(Leaving {
-                    row,
-                    sign,
-                    bound,
-                    gap,
-                });
+            if gap <= 1e-6 {
+                continue;
+            }
+            let merit = gap * gap / f64::max(norm, 1e-9);
+            if worst.as_ref().is_none_or(|(most, _)| merit > *most) {
+                worst = Some((
+                    merit,
+                    Leaving {
+                        row,
+                        sign,
+                        bound,
+                        gap,
+                    },
+                ));
             }
         }
-        worst
+        worst.map(|(_, leaving)| leaving)
     }
 
     /// The column that enters, and those that jump to their other bound on the way.
     fn entering(&self, leaving: &Leaving, alpha: &[f64]) -> Option<(usize, Vec<usize>)> {
-        let mut breaks: Vec<(f64, f64, usize)> = Vec::new();
+        let mut breaks: Vec<Break> = Vec::new();
         let bounds = self.lower.iter().zip(&self.upper).zip(&self.values);
         let columns = alpha
             .iter()
@@ -184,31 +218,36 @@ impl Simplex {
             }
             let is_low = value - low <= up - value;
             if is_low == (slope < 0.0) {
-                breaks.push((d.abs() / slope.abs(), slope.abs() * (up - low), column));
+                let slope = slope.abs();
+                let (ratio, drop) = (d.abs() / slope, slope * (up - low));
+                breaks.push(Break {
+                    ratio,
+                    drop,
+                    slope,
+                    column,
+                });
             }
         }
-        breaks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
         let mut left = leaving.gap;
         let mut flips = Vec::new();
-        let mut passed = breaks.iter();
-        let chosen = loop {
-            let &(ratio, drop, column) = passed.next()?;
-            if left - drop <= TINY {
-                break (ratio, column);
+        let mut nearest = BinaryHeap::from(breaks);
+        let mut best = loop {
+            let next = nearest.pop()?;
+            if left - next.drop <= TINY {
+                break next;
             }
-            left -= drop;
-            flips.push(column);
+            left -= next.drop;
+            flips.push(next.column);
         };
         // Among ties the largest pivot is the safest.
-        let size = |column: usize| alpha.get(column).map_or(0.0, |value| value.abs());
-        let ties = breaks
-            .iter()
-            .skip(flips.len())
-            .take_while(|it| it.0 <= chosen.0 + 1e-9);
-        let best = ties
-            .map(|it| it.2)
-            .max_by(|a, b| size(*a).total_cmp(&size(*b)).then(b.cmp(a)));
-        Some((best.unwrap_or(chosen.1), flips))
+        let ratio = best.ratio + 1e-9;
+        while nearest.peek().is_some_and(|next| next.ratio <= ratio) {
+            best = nearest
+                .pop()
+                .filter(|next| next.slope > best.slope)
+                .unwrap_or(best);
+        }
+        Some((best.column, flips))
     }
 
     /// False when floating point has garbled the pivot, and the inverse must be computed anew.
@@ -223,7 +262,7 @@ impl Simplex {
         let Some(&slope) = alpha.get(entering) else {
             return false;
         };
-        let column = self.inverse_times(&[(entering, 1.0)]);
+        let column = self.inverse.times_columns(&self.matrix, &[(entering, 1.0)]);
         let Some(&pivot) = column.get(leaving.row) else {
             return false;
         };
@@ -261,7 +300,7 @@ impl Simplex {
             *value = next;
         }
         if !changes.is_empty() {
-            let shift = self.inverse_times(&changes);
+            let shift = self.inverse.times_columns(&self.matrix, &changes);
             self.move_basics(&shift, 1.0);
         }
     }
@@ -299,70 +338,19 @@ impl Simplex {
         set(&mut self.is_basic, entering, true);
         set(&mut self.reduced, out, step);
         set(&mut self.reduced, entering, 0.0);
-        let rows = self.rhs.len();
-        for part in self.inverse.chunks_exact_mut(rows.max(1)) {
-            let factor = part.get(leaving.row).copied().unwrap_or(0.0) / pivot;
-            if factor == 0.0 {
-                continue;
-            }
-            for (slot, change) in part.iter_mut().zip(column) {
-                *slot -= change * factor;
-            }
-            set(part, leaving.row, factor);
-        }
+        self.inverse.replace(leaving.row, column);
         self.pivots += 1;
-    }
-
-    fn inverse_row(&self, row: usize) -> Vec<f64> {
-        self.inverse
-            .iter()
-            .skip(row)
-            .step_by(self.rhs.len().max(1))
-            .copied()
-            .collect()
-    }
-
-    /// The inverse times a sum of columns.
-    fn inverse_times(&self, columns: &[(usize, f64)]) -> Vec<f64> {
-        let rows = self.rhs.len();
-        let mut dense = vec![0.0; rows];
-        for (column, factor) in columns {
-            for (row, value) in self.matrix.entries(*column) {
-                if let Some(slot) = dense.get_mut(row) {
-                    *slot += factor * f64::from(value);
-                }
-            }
-        }
-        self.inverse_of(&dense)
-    }
-
-    fn inverse_of(&self, dense: &[f64]) -> Vec<f64> {
-        let rows = self.rhs.len();
-        let mut out = vec![0.0; rows];
-        for (part, factor) in self.inverse.chunks_exact(rows.max(1)).zip(dense) {
-            if *factor == 0.0 {
-                continue;
-            }
-            for (slot, value) in out.iter_mut().zip(part) {
-                *slot += factor * value;
-            }
-        }
-        out
     }
 
     /// Duals, reduced costs and values anew from the inverse; non-basic variables on the bound
     /// that their reduced cost asks for.
     fn refresh(&mut self) {
-        let rows = self.rhs.len().max(1);
         let costs: Vec<f64> = self
             .basis
             .iter()
             .map(|basic| self.cost.get(*basic).copied().unwrap_or(0.0))
             .collect();
-        let parts = self.inverse.chunks_exact(rows);
-        self.duals = parts
-            .map(|part| part.iter().zip(&costs).map(|(a, b)| a * b).sum())
-            .collect();
+        self.duals = self.inverse.left_times(&costs);
         let mut priced = Vec::new();
         self.matrix.price(&self.duals, &mut priced);
         self.reduced = self
@@ -397,7 +385,7 @@ impl Simplex {
                 }
             }
         }
-        let basics = self.inverse_of(&rest);
+        let basics = self.inverse.times(&rest);
         for (basic, value) in self.basis.iter().zip(basics) {
             if let Some(slot) = self.values.get_mut(*basic) {
                 *slot = value;
@@ -405,43 +393,12 @@ impl Simplex {
         }
     }
 
-    /// The inverse anew, by elimination; a column that has become dependent is replaced by the
-    /// slack of a row that is left.
+    /// The inverse anew.
     fn invert(&mut self) {
         self.pivots = 0;
-        let wanted = std::mem::take(&mut self.basis);
-        let rows = self.rhs.len();
-        let first = self.matrix.columns() - rows;
-        self.set_identity();
-        self.basis = (first..first + rows).collect();
+        let first = self.matrix.columns() - self.rhs.len();
+        (self.inverse, self.basis) = Inverse::of(&self.matrix, &self.basis, first);
         self.is_basic.iter_mut().for_each(|flag| *flag = false);
-        let mut is_free = vec![true; rows];
-        for &column in &wanted {
-            let image = self.inverse_times(&[(column, 1.0)]);
-            let open = image
-                .iter()
-                .zip(&is_free)
-                .enumerate()
-                .filter(|(_, (_, free))| **free);
-            let best = open.max_by(|a, b| a.1.0.abs().total_cmp(&b.1.0.abs()));
-            let Some((row, (&pivot, _))) = best else {
-                continue;
-            };
-            if pivot.abs() < 1e-8 {
-                continue;
-            }
-            set(&mut is_free, row, false);
-            set(&mut self.basis, row, column);
-            for part in self.inverse.chunks_exact_mut(rows.max(1)) {
-                let factor = part.get(row).copied().unwrap_or(0.0) / pivot;
-                if factor != 0.0 {
-                    for (slot, change) in part.iter_mut().zip(&image) {
-                        *slot -= change * factor;
-                    }
-                    set(part, row, factor);
-                }
-            }
-        }
         for column in &self.basis {
             if let Some(flag) = self.is_basic.get_mut(*column) {
                 *flag = true;

@@ -3,25 +3,17 @@
 //! `cargo bench -p placement` prints one line per case (members, zones, story: optimal or the
 //! bound), then measures each with criterion.
 
-#[path = "../tests/support/mod.rs"]
-#[allow(clippy::pedantic, missing_docs)]
+mod stories;
+#[path = "../../tests/support/mod.rs"]
+#[allow(missing_docs)]
 mod support;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use placement::{Mode, Problem, ZoneState, solve};
-use support::{carried_out, fresh, lose};
-
-/// Members in all, as shards and members per shard.
-const SIZES: [(u32, u32, u32); 5] = [
-    (6, 3, 2),
-    (60, 20, 3),
-    (300, 100, 3),
-    (1000, 500, 2),
-    (3000, 500, 6),
-];
+use placement::{Problem, solve};
+use stories::{SIZES, stories};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -67,43 +59,4 @@ fn show(name: &str, problem: &Problem) -> bool {
 #[allow(clippy::print_stdout)]
 fn report(line: &str) {
     println!("{line}");
-}
-
-/// The stories of one size: each begins where the one before has led to.
-fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static str, Problem)> {
-    let new = fresh(zones, shards, members);
-    let Ok(first) = solve(&new) else {
-        return Vec::new();
-    };
-    let mut stories = Vec::new();
-    let mut lost = lose(&new, &first, 0);
-    lost.members_per_shard = members.min(zones - 1);
-    if let Ok(repaired) = solve(&lost) {
-        let mut back = carried_out(&lost, &repaired);
-        back.members_per_shard = members;
-        back.zones
-            .iter_mut()
-            .for_each(|zone| zone.state = ZoneState::Open);
-        let quiet = Problem {
-            mode: Mode::Rebalance,
-            ..back.clone()
-        };
-        stories.extend([("zone returned", back), ("rebalance after return", quiet)]);
-    }
-    let mut grown = carried_out(&new, &first);
-    grown.shards = (shards + shards / 2).min(500);
-    if grown.shards == shards {
-        // At the limit: from two thirds up to it.
-        let small = fresh(zones, shards * 2 / 3, members);
-        if let Ok(placed) = solve(&small) {
-            grown = carried_out(&small, &placed);
-            grown.shards = shards;
-        }
-    }
-    stories.extend([
-        ("new", new),
-        ("zone lost", lost),
-        ("half as many more", grown),
-    ]);
-    stories
 }

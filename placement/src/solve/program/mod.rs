@@ -4,69 +4,13 @@
 //! Convex terms are sums over *ladders*: a total (leaders, members, leaders after a loss) is
 //! climbed in unit steps, each dearer than the one before, which is exact at whole numbers.
 
+mod ladders;
+
 use crate::model::{Model, Pattern, PerZone};
 use crate::outcome::Score;
-use crate::problem::Mode;
 use crate::solve::catalog::{Catalog, Choice};
 use crate::solve::matrix::{Entry, Matrix};
-use crate::solve::tally::{Own, even};
-
-/// A term of the score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Term {
-    Violations,
-    Quota,
-    Moves,
-    Members,
-    Second,
-    Switches,
-}
-
-impl Term {
-    /// The terms in the order of `mode`.
-    pub(super) fn in_order(mode: Mode) -> [Self; 6] {
-        use Term::{Members, Moves, Quota, Second, Switches, Violations};
-        match mode {
-            Mode::Repair => [Violations, Quota, Moves, Members, Second, Switches],
-            Mode::Rebalance => [Violations, Quota, Members, Second, Moves, Switches],
-        }
-    }
-
-    /// The terms that are sums of what each shard costs by itself.
-    const LINEAR: [Self; 3] = [Self::Violations, Self::Moves, Self::Switches];
-
-    /// What one shard adds to a linear term.
-    fn amount(self, own: &Own) -> Option<u32> {
-        match self {
-            Self::Violations => Some(own.violations),
-            Self::Moves => Some(own.moves),
-            Self::Switches => Some(own.switches),
-            Self::Quota | Self::Members | Self::Second => None,
-        }
-    }
-
-    pub(super) fn set(self, score: &mut Score, value: u64) {
-        match self {
-            Self::Violations => score.zone_violations = value,
-            Self::Quota => score.leaders_over_quota = value,
-            Self::Moves => score.data_moves = value,
-            Self::Members => score.member_imbalance = value,
-            Self::Second => score.second_order_imbalance = value,
-            Self::Switches => score.switchovers = value,
-        }
-    }
-
-    pub(super) fn of(self, score: &Score) -> u64 {
-        match self {
-            Self::Violations => score.zone_violations,
-            Self::Quota => score.leaders_over_quota,
-            Self::Moves => score.data_moves,
-            Self::Members => score.member_imbalance,
-            Self::Second => score.second_order_imbalance,
-            Self::Switches => score.switchovers,
-        }
-    }
-}
+use crate::solve::term::Term;
 
 /// More than chords can lie below the curve, over all zones.
 const CHORD_GAP: i32 = 4_000_000;
@@ -220,7 +164,7 @@ impl<'a> Builder<'a> {
                 own.push((*row, *amount));
             }
         }
-        self.program.matrix.push(shared, own);
+        self.program.matrix.push(shared, &own);
         self.program.cost.push(cost);
         self.program.lower.push(0);
         self.program.upper.push(upper);
@@ -306,137 +250,6 @@ impl<'a> Builder<'a> {
         self.program.matrix.share(entries)
     }
 
-    /// Leaders per zone; each also counts among the leaders after the loss of another zone.
-    fn add_leader_ladders(&mut self) {
-        let quota = self.model.quota.min(self.model.shards);
-        let over = self
-            .known(Term::Quota)
-            .unwrap_or(u64::from(self.model.shards));
-        let over = u32::try_from(over)
-            .unwrap_or(u32::MAX)
-            .min(self.model.shards - quota);
-        for zone in 0..self.model.zones() {
-            let mut entries = vec![(self.rows.leaders + zone, -1)];
-            for lost in (0..self.model.zones()).filter(|&lost| lost != zone) {
-                entries.extend(self.heir_row(lost, zone).map(|row| (row, 1)));
-            }
-            let mut steps = vec![(self.program.matrix.columns(), signed(quota))];
-            self.push(0, entries.clone(), &[], signed(quota));
-            if over > 0 {
-                steps.push((self.program.matrix.columns(), signed(over)));
-                self.push(0, entries, &[(Term::Quota, 1)], signed(over));
-            }
-            self.program.ladders.push(Ladder { base: 0, steps });
-        }
-    }
-
-    fn add_member_ladders(&mut self) {
-        let Some(first) = self.rows.members else {
-            return;
-        };
-        let zones = self.model.zones();
-        let total = self.model.shards * u32::from(self.model.members);
-        let known = self.known(Term::Members).filter(|_| zones > 1);
-        for zone in 0..zones {
-            let room = self.model.capacity.at(zone).min(total);
-            let Some(known) = known else {
-                let steps = vec![(self.program.matrix.columns(), signed(room))];
-                self.push(0, vec![(first + zone, -1)], &[], signed(room));
-                self.program.ladders.push(Ladder { base: 0, steps });
-                continue;
-            };
-            let least = known + even(u64::from(total), zones);
-            let fits = |held: u32| {
-                let rest = even(u64::from(total.saturating_sub(held)), zones - 1);
-                u64::from(held) * u64::from(held) + rest <= least
-            };
-            let low = (0..=room).find(|held| fits(*held)).unwrap_or(room);
-            let high = (low..=room).rev().find(|held| fits(*held)).unwrap_or(low);
-            self.climb(first + zone, Term::Members, low, high);
-        }
-        if known.is_some() {
-            let fair = even(u64::from(total), zones);
-            self.add_constant(Term::Members, -i64::try_from(fair).unwrap_or(i64::MAX));
-        }
-    }
-
-    /// A ladder of unit steps from `low` to `high` whose cost is the square of the total.
-    fn climb(&mut self, row: usize, term: Term, low: u32, high: u32) {
-        self.add_constant(term, i64::from(low) * i64::from(low));
-        if let Some(rhs) = self.program.rhs.get_mut(row) {
-            *rhs += signed(low);
-        }
-        let mut steps = Vec::new();
-        for at in low..high {
-            steps.push((self.program.matrix.columns(), 1));
-            self.push(0, vec![(row, -1)], &[(term, 2 * signed(at) + 1)], 1);
-        }
-        self.program.ladders.push(Ladder {
-            base: signed(low),
-            steps,
-        });
-    }
-
-    /// Leaders per zone after the loss of each other zone.
-    fn add_heir_ladders(&mut self, lonely: &Lonely) {
-        let zones = self.model.zones();
-        let Some(known) = self
-            .known(Term::Second)
-            .filter(|_| self.rows.heirs.is_some())
-        else {
-            return;
-        };
-        for lost in 0..zones {
-            let (least, most) = lonely.at(lost);
-            let totals = self.model.shards - most..=self.model.shards - least;
-            let fits = |led: u32| {
-                totals.clone().filter(|total| *total >= led).any(|total| {
-                    let rest = even(u64::from(total - led), zones - 2);
-                    let squares = u64::from(led) * u64::from(led) + rest;
-                    squares <= known + even(u64::from(total), zones - 1)
-                })
-            };
-            let low = (0..=self.model.shards).find(|led| fits(*led)).unwrap_or(0);
-            let high = (low..=self.model.shards)
-                .rev()
-                .find(|led| fits(*led))
-                .unwrap_or(low);
-            for zone in (0..zones).filter(|&zone| zone != lost) {
-                if let Some(row) = self.heir_row(lost, zone) {
-                    self.climb(row, Term::Second, low, high);
-                }
-            }
-            self.add_lonely_ladder(lost, least, most);
-        }
-    }
-
-    /// What evenness could be at best depends on how many shards end with the zone. That part is
-    /// concave; a chord from below stands for it, and is exact at both ends.
-    fn add_lonely_ladder(&mut self, lost: usize, least: u32, most: u32) {
-        let others = self.model.zones() - 1;
-        let fair = |lonely: u32| {
-            let even = even(u64::from(self.model.shards - lonely), others);
-            -i64::try_from(even).unwrap_or(i64::MAX)
-        };
-        let (low, high) = (fair(least), fair(most));
-        self.add_constant(Term::Second, low);
-        let Some(first) = self.rows.lonely else {
-            return;
-        };
-        if let Some(rhs) = self.program.rhs.get_mut(first + lost) {
-            *rhs += signed(least);
-        }
-        let span = i64::from(most - least).max(1);
-        let slope = i32::try_from((high - low).div_euclid(span)).unwrap_or(i32::MIN);
-        let steps = vec![(self.program.matrix.columns(), signed(most - least))];
-        let upper = signed(most - least);
-        self.push(0, vec![(first + lost, -1)], &[(Term::Second, slope)], upper);
-        self.program.ladders.push(Ladder {
-            base: signed(least),
-            steps,
-        });
-    }
-
     /// Adds the slack columns, one a row.
     fn finish(mut self) -> Program {
         let mut slack = vec![0; self.rows.count];
@@ -456,7 +269,7 @@ impl<'a> Builder<'a> {
             }
         }
         for (row, upper) in slack.into_iter().enumerate() {
-            self.program.matrix.push(0, vec![(row, 1)]);
+            self.program.matrix.push(0, &[(row, 1)]);
             self.program.cost.push(0);
             self.program.lower.push(0);
             self.program.upper.push(upper);
