@@ -183,10 +183,9 @@ fn links(file: &File) -> Vec<(usize, String)> {
 }
 
 fn headings(file: &File) -> impl Iterator<Item = &str> {
-    prose_lines(file).filter_map(|(_, text)| {
-        text.starts_with('#')
-            .then(|| text.trim_start_matches('#').trim())
-    })
+    prose_lines(file)
+        .filter(|(_, text)| text.starts_with('#'))
+        .map(|(_, text)| text.trim_start_matches('#').trim())
 }
 
 /// Lines outside of fenced code.
@@ -227,7 +226,8 @@ fn resolve(from: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// Commands that readers copy: `make TARGET`, and our own scripts by their path.
+/// Commands that readers copy: `make TARGET`, `cargo test --test NAME`, and our own scripts by
+/// their path.
 pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
     let makefile = tree.file("Makefile").unwrap();
     let targets: BTreeSet<&str> = makefile
@@ -247,6 +247,13 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
                     .map(|target| format!("the Makefile has no target {target}"))
             } else if program.starts_with("e2e/") || program.starts_with("charts/") {
                 (!tree.root.join(program).exists()).then(|| format!("{program} does not exist"))
+            } else if program == "cargo" {
+                test_named_in(&command)
+                    .filter(|test| {
+                        let path = format!("operator/tests/{test}.rs");
+                        tree.file(&path).is_none()
+                    })
+                    .map(|test| format!("the operator has no test {test}"))
             } else {
                 None
             };
@@ -260,6 +267,13 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What stands behind `--test`.
+fn test_named_in(command: &str) -> Option<&str> {
+    let mut words = command.split_whitespace();
+    words.find(|word| *word == "--test")?;
+    words.next()
 }
 
 /// Lines of fenced shell code, and what stands in back-ticks.

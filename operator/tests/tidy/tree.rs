@@ -17,6 +17,10 @@ pub(super) struct File {
     pub(super) text: String,
     /// For Rust: the text with comments and literals blanked, test code too. Same lines.
     pub(super) code: String,
+    /// How many of its lines are test code.
+    pub(super) test_lines: usize,
+    /// Whether all of it is test code: below a `tests` folder, or declared behind `#[cfg(test)]`.
+    pub(super) is_test: bool,
 }
 
 impl File {
@@ -26,14 +30,6 @@ impl File {
 
     pub(super) fn is_markdown(&self) -> bool {
         has_extension(&self.path, "md")
-    }
-
-    /// Whether all of it is test code: below a `tests` folder, or `tests.rs` or `testing.rs`
-    /// beside what it tests.
-    pub(super) fn is_test(&self) -> bool {
-        self.path
-            .split('/')
-            .any(|part| matches!(part, "tests" | "benches" | "tests.rs" | "testing.rs"))
     }
 
     /// Its lines, from 1.
@@ -78,6 +74,7 @@ impl Tree {
         walk(&root, &root, &mut files);
         files.sort_by(|a, b| a.path.cmp(&b.path));
         assert!(files.len() > 50, "the tree was not found in {root:?}");
+        mark_test_modules(&mut files);
         Self { root, files }
     }
 
@@ -86,7 +83,7 @@ impl Tree {
         let folder = folder.to_owned();
         self.files
             .iter()
-            .filter(move |file| file.is_rust() && !file.is_test() && file.path.starts_with(&folder))
+            .filter(move |file| file.is_rust() && !file.is_test && file.path.starts_with(&folder))
     }
 
     pub(super) fn file(&self, path: &str) -> Option<&File> {
@@ -108,12 +105,50 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) {
         } else if let Ok(text) = fs::read_to_string(&path) {
             let path = path.strip_prefix(root).unwrap().to_str().unwrap();
             let path = path.replace(std::path::MAIN_SEPARATOR, "/");
-            let code = if has_extension(&path, "rs") {
+            let (code, test_lines) = if has_extension(&path, "rs") {
                 source::code_of(&text)
             } else {
-                String::new()
+                (String::new(), 0)
             };
-            files.push(File { path, text, code });
+            let is_test = path
+                .split('/')
+                .any(|part| matches!(part, "tests" | "benches" | "tests.rs"));
+            files.push(File {
+                path,
+                text,
+                code,
+                test_lines,
+                is_test,
+            });
         }
+    }
+}
+
+/// Marks the files of `#[cfg(test)] mod name;`.
+fn mark_test_modules(files: &mut [File]) {
+    let mut modules = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        let inside = match name {
+            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            _ => file.path.trim_end_matches(".rs").to_owned(),
+        };
+        let lines: Vec<&str> = file.text.lines().collect();
+        for pair in lines.windows(2) {
+            let declared = pair[1]
+                .trim()
+                .strip_suffix(';')
+                .and_then(|text| text.rsplit_once("mod "));
+            if let (true, Some((_, name))) = (pair[0].trim() == "#[cfg(test)]", declared) {
+                modules.push(format!("{inside}/{name}"));
+            }
+        }
+    }
+    for file in files {
+        let path = file.path.trim_end_matches(".rs");
+        file.is_test |= modules.iter().any(|module| {
+            path.strip_prefix(module.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
     }
 }

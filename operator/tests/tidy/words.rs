@@ -25,7 +25,7 @@ pub(super) fn roles_have_one_name(tree: &Tree) -> Vec<Finding> {
     let ours = |file: &&File| {
         let is_ours =
             file.path.starts_with("operator/src/") || file.path.starts_with("placement/src/");
-        is_ours && !file.is_test() && !file.path.starts_with(WIRE)
+        is_ours && !file.is_test && !file.path.starts_with(WIRE)
     };
     for file in tree.files.iter().filter(ours) {
         for (line, text) in file.lines() {
