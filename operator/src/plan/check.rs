@@ -327,3 +327,6 @@ fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
     }
     refusals
 }
+
+#[cfg(test)]
+mod tests;

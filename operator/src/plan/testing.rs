@@ -1,10 +1,15 @@
 //! Small worlds for the tests of `plan` and `status`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use crate::api::{Persistence, PodTemplate, WhenUnsatisfiable};
 use crate::model::{
-    ClusterView, CurrentEpoch, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId,
-    MemberName, PodPhase, PodUid, PodView, Replication, RunId, ShardId, Version, ZoneName,
+    Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
+    Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId, SlotSet,
+    UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.
@@ -78,5 +83,147 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
             current_epoch: CurrentEpoch(0),
             entries: Vec::new(),
         },
+    }
+}
+
+/// A spec of this many shards, in memory.
+pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
+    Desired {
+        key: ClusterKey {
+            namespace: "default".to_owned(),
+            name: "c".to_owned(),
+        },
+        uid: "u".to_owned(),
+        generation: 1,
+        image: "redis:8".to_owned(),
+        leaders,
+        followers_per_leader,
+        zones: Zones {
+            topology_key: "zone".to_owned(),
+            allowed: Vec::new(),
+            when_unsatisfiable: WhenUnsatisfiable::DoNotSchedule,
+        },
+        storage: None,
+        persistence: Persistence::None,
+        node_timeout_millis: 5000,
+        config: BTreeMap::new(),
+        auth: Auth {
+            enabled: true,
+            secret_name: None,
+        },
+        pod: PodTemplate::default(),
+        paused: false,
+    }
+}
+
+/// Three shards over the zones a, b and c, whole and quiet: `c-<shard>-<serial>`, the leader of
+/// shard s in zone s with serial 2s+1, its follower in the next zone with serial 2s+2. Ids are the
+/// names with `id-` before them.
+pub(crate) fn formed() -> Observation {
+    let zones = ["a", "b", "c"];
+    let mut seen = Observation {
+        hosts: zones
+            .iter()
+            .map(|zone| host(&format!("h{zone}"), zone))
+            .collect(),
+        pods: Vec::new(),
+        volumes: Vec::new(),
+        objects: Vec::new(),
+        secrets: SecretsView {
+            internal_is_present: true,
+            client_is_present: true,
+            client_is_usable: true,
+        },
+        members: BTreeMap::new(),
+        record: Record {
+            next_serial: Serial(7),
+            formed: true,
+            ..Record::default()
+        },
+    };
+    let entries = formed_entries();
+    for (index, entry) in entries.iter().enumerate() {
+        let (shard, follows) = (index / 2, index % 2);
+        let zone = zones[(shard + follows) % 3];
+        let name = entry.id.as_str().trim_start_matches("id-").to_owned();
+        let shard_id = u32::try_from(shard).unwrap();
+        let mut pod = pod(&name, shard_id, zone);
+        pod.host = Some(HostName::new(format!("h{zone}")));
+        pod.address = entry.address.map(|address| address.ip);
+        pod.gate_is_open = true;
+        pod.role_label = Some(entry.role);
+        let mut enrolled = enrolled(&name, shard_id, zone);
+        enrolled.pod_uid = Some(pod.uid.clone());
+        enrolled.member_id = Some(entry.id.clone());
+        enrolled.host.clone_from(&pod.host);
+        enrolled.joined = true;
+        seen.record.members.push(enrolled);
+        seen.pods.push(pod);
+        let asked = Asked::Answered(Box::new(formed_answer(entry, &entries)));
+        seen.members.insert(MemberName::new(name), asked);
+    }
+    seen
+}
+
+fn formed_entries() -> Vec<ViewEntry> {
+    (0..6_u8)
+        .map(|index| {
+            let shard = u32::from(index / 2);
+            let leads = index % 2 == 0;
+            let leader = MemberId::new(format!("id-c-{shard}-{}", 2 * shard + 1));
+            ViewEntry {
+                id: MemberId::new(format!("id-c-{shard}-{}", index + 1)),
+                address: Some(Address {
+                    ip: [10, 0, 0, index + 1].into(),
+                    port: 6379,
+                }),
+                role: if leads { Role::Leader } else { Role::Follower },
+                leader: (!leads).then_some(leader),
+                flags: ViewFlags::default(),
+                config_epoch: ConfigEpoch(u64::from(shard) + 1),
+                link_up: true,
+                slots: if leads {
+                    SlotSet::even_share(shard, 3)
+                } else {
+                    SlotSet::empty()
+                },
+                open_slots: Vec::new(),
+            }
+        })
+        .collect()
+}
+
+fn formed_answer(own: &ViewEntry, entries: &[ViewEntry]) -> MemberAnswer {
+    let mut answer = answer(own.id.as_str());
+    answer.keys = 100;
+    answer.is_open = true;
+    answer.node_timeout_millis = 5000;
+    answer.replication.offset = 1000;
+    answer.replication.upstream = own.leader.as_ref().map(|leader| {
+        let at = entries
+            .iter()
+            .find(|entry| &entry.id == leader)
+            .and_then(|entry| entry.address);
+        UpstreamLink {
+            host: at.map(|address| address.ip.to_string()).unwrap_or_default(),
+            port: 6379,
+            is_up: true,
+            is_syncing: false,
+            last_io_seconds: Some(0),
+        }
+    });
+    answer.view.says_ok = true;
+    answer.view.entries = entries.to_vec();
+    for entry in &mut answer.view.entries {
+        entry.flags.myself = entry.id == own.id;
+    }
+    answer
+}
+
+/// The answer of this member, to be changed.
+pub(crate) fn answer_of<'a>(seen: &'a mut Observation, name: &str) -> &'a mut MemberAnswer {
+    match seen.members.get_mut(&MemberName::from(name)) {
+        Some(Asked::Answered(answer)) => answer,
+        other => panic!("{name} did not answer: {other:?}"),
     }
 }

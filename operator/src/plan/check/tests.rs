@@ -1,0 +1,215 @@
+//! For each promise: a plan that breaks it is refused, and the like that does not is not.
+
+use super::*;
+use crate::model::{Address, PodUid, RunId};
+use crate::plan::Manifest;
+use crate::plan::testing::{answer_of, desired, enrolled, formed};
+
+fn promises(seen: &Observation, deeds: Vec<Deed>) -> Vec<&'static str> {
+    let plan = Plan {
+        actions: deeds
+            .into_iter()
+            .map(|deed| Action {
+                deed,
+                why: "a test".to_owned(),
+            })
+            .collect(),
+        record: seen.record.clone(),
+        waiting_on: Vec::new(),
+    };
+    check(&desired(3, 1), seen, &plan)
+        .into_iter()
+        .map(|refusal| refusal.promise)
+        .collect()
+}
+
+fn tell(name: &str, command: MemberCommand) -> Deed {
+    let member = MemberRef {
+        name: MemberName::from(name),
+        id: MemberId::new(format!("id-{name}")),
+        run_id: RunId::new(format!("run-id-{name}")),
+        address: Address {
+            ip: [10, 0, 0, 9].into(),
+            port: 6379,
+        },
+    };
+    Deed::Command { member, command }
+}
+
+fn delete(name: &str, is_dead: bool) -> Deed {
+    Deed::DeletePod {
+        pod: MemberName::from(name),
+        uid: PodUid::new(format!("uid-{name}")),
+        is_dead,
+    }
+}
+
+fn create(name: &str) -> Deed {
+    Deed::Create(Manifest {
+        kind: ManifestKind::Pod,
+        name: name.to_owned(),
+        body: serde_json::Value::Null,
+    })
+}
+
+fn failover(name: &str, mode: FailoverMode, of: &str) -> Deed {
+    tell(
+        name,
+        MemberCommand::Failover {
+            mode,
+            of: MemberId::from(of),
+        },
+    )
+}
+
+#[test]
+fn i1_no_second_member_of_a_shard_in_a_zone() {
+    let mut seen = formed();
+    seen.record.members.push(enrolled("c-0-7", 0, "c"));
+    assert!(promises(&seen, vec![create("c-0-7")]).is_empty());
+    seen.record.members.push(enrolled("c-0-8", 0, "a"));
+    assert_eq!(promises(&seen, vec![create("c-0-8")]), ["I1"]);
+    seen.record.members[0].surplus = true;
+    assert!(
+        promises(&seen, vec![create("c-0-8")]).is_empty(),
+        "it replaces the one there"
+    );
+}
+
+#[test]
+fn i8_only_names_on_record_are_made_and_spoken_to() {
+    let seen = formed();
+    assert_eq!(promises(&seen, vec![create("c-0-9")]), ["I8"]);
+    assert_eq!(
+        promises(&seen, vec![tell("c-0-9", MemberCommand::Open)]),
+        ["I8"]
+    );
+}
+
+#[test]
+fn i3_the_last_whole_copy_is_not_taken_away() {
+    let mut seen = formed();
+    assert!(
+        promises(&seen, vec![delete("c-0-2", false)]).is_empty(),
+        "its leader answers"
+    );
+    assert_eq!(
+        promises(&seen, vec![delete("c-0-1", false)]),
+        ["I3"],
+        "it leads"
+    );
+    seen.members.remove(&MemberName::from("c-0-1"));
+    assert_eq!(
+        promises(&seen, vec![delete("c-0-2", false)]),
+        ["I3"],
+        "nobody else answers"
+    );
+}
+
+#[test]
+fn i11_only_what_is_proven_dead_goes_without_its_kubelet() {
+    let mut seen = formed();
+    assert_eq!(promises(&seen, vec![delete("c-0-2", true)]), ["I11"]);
+    seen.pods[1].phase = PodPhase::Ended {
+        reason: "exit code 137".to_owned(),
+    };
+    assert!(promises(&seen, vec![delete("c-0-2", true)]).is_empty());
+}
+
+#[test]
+fn i11_a_volume_in_use_is_not_deleted() {
+    let mut seen = formed();
+    let volume = crate::model::VolumeName::from("c-0-2");
+    seen.record.members[1].volume = Some(volume.clone());
+    let deed = |volume| Deed::DeleteVolume {
+        volume,
+        uid: "u".to_owned(),
+    };
+    assert_eq!(promises(&seen, vec![deed(volume)]), ["I11"]);
+    assert!(promises(&seen, vec![deed("c-0-0".into())]).is_empty());
+}
+
+#[test]
+fn i5_slots_are_dealt_out_once_and_to_the_empty() {
+    let mut seen = formed();
+    let deal = || {
+        vec![tell(
+            "c-0-1",
+            MemberCommand::AddSlots(SlotSet::even_share(0, 3)),
+        )]
+    };
+    assert_eq!(promises(&seen, deal()), ["I5"], "it was whole once");
+    seen.record.formed = false;
+    assert_eq!(promises(&seen, deal()), ["I5"], "they have an owner");
+    for name in ["c-0-1", "c-0-2", "c-1-3", "c-1-4", "c-2-5", "c-2-6"] {
+        let answer = answer_of(&mut seen, name);
+        answer
+            .view
+            .entries
+            .iter_mut()
+            .for_each(|entry| entry.slots = SlotSet::empty());
+    }
+    assert_eq!(promises(&seen, deal()), ["I5"], "it holds keys");
+    answer_of(&mut seen, "c-0-1").keys = 0;
+    assert!(promises(&seen, deal()).is_empty());
+}
+
+#[test]
+fn i5_no_takeover_from_a_leader_that_answers() {
+    let mut seen = formed();
+    let takeover = || vec![failover("c-0-2", FailoverMode::Takeover, "id-c-0-1")];
+    assert_eq!(promises(&seen, takeover()), ["I5"]);
+    seen.members.remove(&MemberName::from("c-0-1"));
+    assert!(promises(&seen, takeover()).is_empty());
+}
+
+#[test]
+fn i3_only_a_follower_of_that_leader_that_is_in_sync_takes_over_in_peace() {
+    let mut seen = formed();
+    let graceful = |of| vec![failover("c-0-2", FailoverMode::Graceful, of)];
+    assert!(promises(&seen, graceful("id-c-0-1")).is_empty());
+    assert_eq!(promises(&seen, graceful("id-c-1-3")), ["I3"]);
+    if let Some(link) = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut() {
+        link.is_up = false;
+    }
+    assert_eq!(promises(&seen, graceful("id-c-0-1")), ["I3"]);
+}
+
+#[test]
+fn i3_no_leader_with_slots_is_made_a_follower_and_nobody_follows_another_shard() {
+    let seen = formed();
+    let follow = |name, leader: &str| {
+        vec![tell(
+            name,
+            MemberCommand::Replicate {
+                leader: MemberId::from(leader),
+            },
+        )]
+    };
+    assert!(promises(&seen, follow("c-0-2", "id-c-0-1")).is_empty());
+    assert_eq!(promises(&seen, follow("c-0-2", "id-c-1-3")), ["I3"]);
+    assert_eq!(promises(&seen, follow("c-0-1", "id-c-0-2")), ["I3"]);
+}
+
+#[test]
+fn i6_one_member_of_a_shard_at_a_time() {
+    let seen = formed();
+    let both = vec![
+        delete("c-0-2", false),
+        failover("c-0-2", FailoverMode::Graceful, "id-c-0-1"),
+    ];
+    assert_eq!(promises(&seen, both), ["I6"]);
+    let apart = vec![delete("c-0-2", false), delete("c-1-4", false)];
+    assert!(promises(&seen, apart).is_empty());
+}
+
+#[test]
+fn i7_neither_an_owner_of_slots_nor_the_living_are_forgotten() {
+    let mut seen = formed();
+    let forget = |id: &str| vec![tell("c-1-3", MemberCommand::Forget(MemberId::from(id)))];
+    assert_eq!(promises(&seen, forget("id-c-0-2")), ["I7"], "it answers");
+    seen.members.remove(&MemberName::from("c-0-1"));
+    assert_eq!(promises(&seen, forget("id-c-0-1")), ["I7"], "it owns slots");
+    seen.members.remove(&MemberName::from("c-0-2"));
+    assert!(promises(&seen, forget("id-c-0-2")).is_empty());
+}
