@@ -1,13 +1,61 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help kind-up kind-down images tools clean-cache operator-image kind-check
+.PHONY: help test fast-test fmt lint doc deny crds servers control-plane demo smoke install \
+	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
 export IMAGES ?= auto
+# of the demo's members; zoneward.local/valkey:8 is there too
+REDIS_IMAGE ?= zoneward.local/redis:8
+DEMO_OPTIONS ?=
+# kind, kubectl and helm of the testbed, and its cluster
+export KUBECONFIG ?= $(CURDIR)/target/kind/kubeconfig
+export PATH := $(CURDIR)/target/kind/bin:$(PATH)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+test: lint servers control-plane ## all tests but those on kind; fetches servers, builds a control plane and cargo-deny into the cache
+	cargo test --workspace --locked
+	$(MAKE) --no-print-directory doc deny
+	charts/check
+
+fast-test: ## tests that need nothing but cargo
+	cargo test --workspace --locked --lib --test story --test tidy --test crds
+
+lint: ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## format all Rust
+	cargo fmt --all
+
+doc: ## the crates' documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+deny: ## licences, bans and sources of the dependencies; installs a pinned cargo-deny into the cache
+	@e2e/tools/cargo-deny
+
+crds: ## write crds/ and the CRD chart's copy out of operator/src/api
+	UPDATE_CRDS=1 cargo test --locked -p zoneward-operator --test crds
+	cp crds/redisclusters.yaml charts/zoneward-crds/files/redisclusters.yaml
+
+servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9 for the tests, out of Debian packages, into the cache
+	@e2e/servers/fetch
+
+control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go modules into the cache (8 minutes when cold)
+	@e2e/kind/programs tools
+	@e2e/kind/programs node
+
+demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
+	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
+
+smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it
+	cargo run --locked -p e2e -- demo --assert --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
+
+install: ## both charts of this checkout into the test cluster
+	@e2e/kind/install
 
 tools: ## kind, kubectl and helm at pinned versions into target/kind/bin; installs curl, or builds them with Go, where needed
 	@e2e/kind/programs tools
