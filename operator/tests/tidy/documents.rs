@@ -242,8 +242,8 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
             let program = words.next().unwrap_or_default();
             let problem = if program == "make" {
                 words
-                    .find(|word| !word.contains('=') && !word.starts_with('-'))
-                    .filter(|target| !targets.contains(*target))
+                    .filter(|word| !word.contains('=') && !word.starts_with('-'))
+                    .find(|target| !targets.contains(*target))
                     .map(|target| format!("the Makefile has no target {target}"))
             } else if program.starts_with("e2e/") || program.starts_with("charts/") {
                 (!tree.root.join(program).exists()).then(|| format!("{program} does not exist"))
@@ -317,7 +317,7 @@ pub(super) fn the_chart_has_the_generated_resource(tree: &Tree) -> Vec<Finding> 
             file: format!("{CHART}{name}"),
             line: 0,
             what: format!("is not the same as {GENERATED}{name}"),
-            cure: format!("cp {GENERATED}{name} {CHART}{name} (crds/ is generated: tests/crds.rs)"),
+            cure: "make crds".to_owned(),
         })
         .collect()
 }
