@@ -348,10 +348,11 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        // The chord is exact at its lower end and, but for rounding, at its upper one.
         let ranges = self.lonely.iter().zip(&lonely).enumerate();
-        let mut inside = ranges.filter(|(_, ((least, most), at))| least < *at && *at < most);
-        match inside.next() {
-            Some((zone, (_, at))) => Outcome::Split(zone, *at),
+        let mut loose = ranges.filter(|(_, ((least, _), at))| least < *at);
+        match loose.next() {
+            Some((zone, ((_, most), at))) => Outcome::Split(zone, (*at).min(most - 1)),
             None => Outcome::Unproven,
         }
     }

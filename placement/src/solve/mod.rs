@@ -123,6 +123,9 @@ impl<'a> Solver<'a> {
         if self.known(term) <= easy {
             return self.known(term);
         }
+        if !self.catalog.is_complete {
+            return easy;
+        }
         let stride = match term {
             Term::Members | Term::Second => 2,
             _ => 1,
