@@ -27,10 +27,10 @@ use crate::solve::term::Term;
 
 /// How many comparisons descents may spend.
 const DESCENT_STEPS: u64 = 400_000;
-/// How much arithmetic the proofs may spend.
-const PROOF_STEPS: u64 = 400_000_000;
+/// How much arithmetic the proofs may spend: about half a second. Ordinary problems need a tenth.
+const PROOF_STEPS: u64 = 600_000_000;
 /// What each term may spend after the proof of an earlier one has failed: enough for a bound.
-const BOUND_STEPS: u64 = 20_000_000;
+const BOUND_STEPS: u64 = 40_000_000;
 
 /// The best placement for `problem`, or why there is none.
 ///
