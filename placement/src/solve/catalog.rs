@@ -49,6 +49,14 @@ impl Catalog {
         }
     }
 
+    /// Drops the choices of each class that are not listed; both are in the same order.
+    pub(super) fn keep(&mut self, useful: Vec<Vec<Pattern>>) {
+        for (choices, useful) in self.choices.iter_mut().zip(useful) {
+            let mut next = useful.into_iter().peekable();
+            choices.retain(|choice| next.next_if_eq(&choice.pattern).is_some());
+        }
+    }
+
     /// The patterns of each class that have at most `slack` violations more than its least.
     fn with_slack(model: &Model, sets: &[Vec<PerZone<u8>>], slack: u32) -> Self {
         let mut numbers: BTreeMap<Pattern, usize> = BTreeMap::new();

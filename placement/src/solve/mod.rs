@@ -130,7 +130,9 @@ impl<'a> Solver<'a> {
             Term::Members | Term::Second => 2,
             _ => 1,
         };
-        let mut boxes = vec![self.lonely()];
+        let whole = self.lonely();
+        let mut boxes = vec![whole];
+        let mut useful = None;
         let mut root: Option<i128> = None;
         while let Some(lonely) = boxes.pop() {
             let known = self.best.tally.score(self.model);
@@ -145,6 +147,9 @@ impl<'a> Solver<'a> {
             );
             let outcome = search.run();
             root = root.or(search.root);
+            if lonely == whole {
+                useful = search.useful();
+            }
             match outcome {
                 Outcome::Proven => {}
                 Outcome::Split(zone, at) => {
@@ -158,6 +163,10 @@ impl<'a> Solver<'a> {
                     return rounded(root, stride, self.known(term)).max(easy);
                 }
             }
+        }
+        // What comes next asks only for placements that are as good in this term.
+        if let Some(useful) = useful {
+            self.catalog.keep(useful);
         }
         self.known(term)
     }
