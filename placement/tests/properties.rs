@@ -291,6 +291,11 @@ fn take(
             if count == 0 || (count == 1 && walker.leader.as_ref() == Some(zone)) {
                 return Err(format!("I6: removes the leader from {zone}"));
             }
+            // It waits until those that the leader feeds are in sync.
+            let leads = |it: &&(ZoneName, bool)| Some(&it.0) == walker.leader.as_ref() && it.1;
+            if walker.members.iter().any(|it| leads(&it)) {
+                walker.members.iter_mut().for_each(|it| it.1 = true);
+            }
             let here = walker
                 .members
                 .iter()
@@ -299,7 +304,7 @@ fn take(
             let (at, _) = here.min_by_key(|(_, (_, has))| *has).unwrap();
             walker.members.remove(at);
             *held.get_mut(zone).unwrap() -= 1;
-            if had_data && !walker.members.iter().any(|(_, has)| *has) && walker.leader.is_none() {
+            if had_data && !walker.members.iter().any(|(_, has)| *has) {
                 return Err(format!("I3: the last copy leaves {zone}"));
             }
         }

@@ -1,8 +1,8 @@
 //! What happens to a cluster in its life, as problems of growing size.
 
-use placement::{Mode, Problem, ZoneState, solve};
+use placement::{CurrentMember, CurrentShard, Mode, Problem, ZoneName, ZoneState, solve};
 
-use crate::support::{carried_out, fresh, lose};
+use crate::support::{Dice, carried_out, fresh, lose, zone_name};
 
 /// Members in all, as shards and members per shard.
 pub(crate) const SIZES: [(u32, u32, u32); 5] = [
@@ -49,5 +49,37 @@ pub(crate) fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static st
         ("zone lost", lost),
         ("half as many more", grown),
     ]);
+    let scattered = scattered(zones, shards, members);
+    let quiet = Problem {
+        mode: Mode::Rebalance,
+        ..scattered.clone()
+    };
+    stories.extend([("scattered", scattered), ("scattered, rebalance", quiet)]);
     stories
+}
+
+/// No history at all: members thrown over the zones, some missing, so that few shards are alike.
+fn scattered(zones: u32, shards: u32, members: u32) -> Problem {
+    let mut dice = Dice(7);
+    let mut problem = fresh(zones, shards, members);
+    for shard in 0..shards {
+        let mut present: Vec<CurrentMember> = Vec::new();
+        for _ in 0..members {
+            let zone = ZoneName::from(zone_name(dice.below(zones)).as_str());
+            if !present.iter().any(|member| member.zone == zone) {
+                present.push(CurrentMember {
+                    zone,
+                    has_data: true,
+                });
+            }
+        }
+        let leader = present.first().map(|member| member.zone.clone());
+        problem.current.push(CurrentShard {
+            shard,
+            members: present,
+            leader,
+            pinned: false,
+        });
+    }
+    problem
 }

@@ -148,11 +148,16 @@ fn too_few_zones(problem: &Problem, have: u32) -> Reason {
     };
     let wanted = problem.members_per_shard;
     let add = format!("add {}", count(wanted - have.min(wanted), "zone"));
-    let message = format!(
-        "each shard needs {}, one for each member, and only {have} can take them{why}: {}",
-        count(wanted, "zone"),
-        advice(problem, add)
-    );
+    let message = if problem.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
+        let add = "open a zone or give one room".to_owned();
+        format!("no zone takes new members{why}: {}", advice(problem, add))
+    } else {
+        let needed = count(wanted, "zone");
+        let advice = advice(problem, add);
+        format!(
+            "each shard needs {needed}, one for each member, and only {have} can take them{why}: {advice}"
+        )
+    };
     Reason {
         reason: ReasonCode::TooFewZones,
         message,

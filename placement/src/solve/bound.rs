@@ -3,6 +3,7 @@
 //! Weak duality holds for whatever multipliers floating point came up with, so rounding can make a
 //! bound weaker, never wrong.
 
+use crate::model::Pattern;
 use crate::solve::program::Program;
 
 /// Fraction bits of fixed-point numbers.
@@ -47,9 +48,25 @@ pub(super) fn floor(value: f64) -> i32 {
 /// prove. Without `with_cost` the objective is zero: a bound above zero proves that there is no
 /// point. `None` where a class has no way left: there is no point either.
 pub(super) fn proven(program: &Program, multipliers: &[f64], with_cost: bool) -> Option<i128> {
+    let (reduced, mut bound) = reduce(program, multipliers, with_cost);
+    let boxes = || reduced.iter().zip(program.lower.iter().zip(&program.upper));
+    let mut patterns = 0;
+    for (index, (first, list)) in program.classes.iter().enumerate() {
+        patterns = first + list.len();
+        let size = program.rhs.get(index).copied().unwrap_or(0);
+        bound += class_bound(boxes().skip(*first).take(list.len()), size)?;
+    }
+    for (d, (lower, upper)) in boxes().skip(patterns) {
+        bound += (d * i128::from(*lower)).min(d * i128::from(*upper));
+    }
+    Some(bound)
+}
+
+/// The reduced costs of all columns, and the part of the bound that no column shares in.
+fn reduce(program: &Program, multipliers: &[f64], with_cost: bool) -> (Vec<i128>, i128) {
     let row: Vec<i64> = multipliers.iter().map(|value| fixed(*value)).collect();
     let priced = program.matrix.price_exactly(&row);
-    let reduced: Vec<i128> = priced
+    let reduced = priced
         .iter()
         .zip(&program.cost)
         .map(|(priced, cost)| {
@@ -68,17 +85,27 @@ pub(super) fn proven(program: &Program, multipliers: &[f64], with_cost: bool) ->
     for (dual, rhs) in row.iter().zip(&program.rhs) {
         bound += i128::from(*dual) * i128::from(*rhs);
     }
-    let boxes = || reduced.iter().zip(program.lower.iter().zip(&program.upper));
-    let mut patterns = 0;
-    for (index, (first, list)) in program.classes.iter().enumerate() {
-        patterns = first + list.len();
-        let size = program.rhs.get(index).copied().unwrap_or(0);
-        bound += class_bound(boxes().skip(*first).take(list.len()), size)?;
+    (reduced, bound)
+}
+
+/// For each class the patterns that a point of at most `most` can use: giving a shard any other
+/// one lifts the bound that `multipliers` prove above it.
+pub(super) fn useful(program: &Program, multipliers: &[f64], most: i128) -> Vec<Vec<Pattern>> {
+    let bound = proven(program, multipliers, true).unwrap_or(i128::MIN / 2);
+    let (reduced, _) = reduce(program, multipliers, true);
+    let mut kept = Vec::new();
+    for (first, patterns) in &program.classes {
+        let mine = || patterns.iter().zip(reduced.iter().skip(*first));
+        let least = mine().map(|(_, d)| *d).min().unwrap_or(0);
+        let is_useful = |d: i128| bound + (d - least) <= most;
+        kept.push(
+            mine()
+                .filter(|(_, d)| is_useful(**d))
+                .map(|(pattern, _)| *pattern)
+                .collect(),
+        );
     }
-    for (d, (lower, upper)) in boxes().skip(patterns) {
-        bound += (d * i128::from(*lower)).min(d * i128::from(*upper));
-    }
-    Some(bound)
+    kept
 }
 
 /// The least that the columns of a class can cost when they must add up to its size.

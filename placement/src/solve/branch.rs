@@ -1,7 +1,7 @@
 //! Branch and bound for one term: relaxations bound, rounding finds, splitting closes the gap.
 
 use crate::model::{Model, Pattern};
-use crate::solve::bound::{ONE, fixed, floor, nearest, proven};
+use crate::solve::bound::{ONE, fixed, floor, nearest, proven, useful};
 use crate::solve::catalog::{Catalog, Choice};
 use crate::solve::improve::{add, improve};
 use crate::solve::outlook::Outlook;
@@ -62,6 +62,8 @@ pub(super) struct Search<'a> {
     /// The bound of the whole program, in fixed point.
     pub(super) root: Option<i128>,
     lonely: Vec<(u32, u32)>,
+    /// The multipliers that prove the best bound of the whole program.
+    root_duals: Vec<f64>,
 }
 
 enum Split {
@@ -93,12 +95,20 @@ impl<'a> Search<'a> {
             descent,
             root: None,
             lonely,
+            root_duals: Vec::new(),
         }
     }
 
     /// Searches the whole program.
     pub(super) fn run(&mut self) -> Outcome {
         self.explore(0)
+    }
+
+    /// For each class the patterns that placements can use whose term is no worse than known.
+    pub(super) fn useful(&self) -> Option<Vec<Vec<Pattern>>> {
+        let most = i128::from(self.known()) * ONE;
+        self.root
+            .map(|_| useful(&self.program, &self.root_duals, most))
     }
 
     fn known(&self) -> u64 {
@@ -174,8 +184,9 @@ impl<'a> Search<'a> {
 
     fn is_closed(&mut self, depth: u32) -> bool {
         let bound = proven(&self.program, &self.simplex.duals, true);
-        if depth == 0 {
-            self.root = bound.max(self.root);
+        if depth == 0 && bound > self.root {
+            self.root = bound;
+            self.root_duals.clone_from(&self.simplex.duals);
         }
         bound.is_none_or(|bound| bound > self.target() * ONE)
     }
@@ -348,10 +359,11 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        // The chord is exact at its lower end and, but for rounding, at its upper one.
         let ranges = self.lonely.iter().zip(&lonely).enumerate();
-        let mut inside = ranges.filter(|(_, ((least, most), at))| least < *at && *at < most);
-        match inside.next() {
-            Some((zone, (_, at))) => Outcome::Split(zone, *at),
+        let mut loose = ranges.filter(|(_, ((least, _), at))| least < *at);
+        match loose.next() {
+            Some((zone, ((_, most), at))) => Outcome::Split(zone, (*at).min(most - 1)),
             None => Outcome::Unproven,
         }
     }

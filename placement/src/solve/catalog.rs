@@ -18,7 +18,12 @@ pub(super) struct Choice {
 pub(super) struct Catalog {
     pub(super) patterns: Vec<Pattern>,
     pub(super) choices: Vec<Vec<Choice>>,
+    /// False where there were too many: what is best among them proves nothing.
+    pub(super) is_complete: bool,
 }
+
+/// The most choices that are held; more would take too much memory.
+const CHOICES_MAX: usize = 600_000;
 
 impl Catalog {
     /// The patterns that can be part of a placement with `violations` zone violations in all.
@@ -28,8 +33,6 @@ impl Catalog {
             .iter()
             .map(|class| member_sets(model, class))
             .collect();
-        let least =
-            |sets: &Vec<PerZone<u8>>| sets.iter().copied().map(violations_of).min().unwrap_or(0);
         let unavoidable: u64 = model
             .classes
             .iter()
@@ -37,14 +40,32 @@ impl Catalog {
             .map(|(class, sets)| u64::from(least(sets)) * u64::from(class.size()))
             .sum();
         let slack = u32::try_from(violations.saturating_sub(unavoidable)).unwrap_or(u32::MAX);
+        let widest = slack.min(u32::from(model.members));
+        let fits = |slack: &u32| count(&sets, *slack) <= CHOICES_MAX;
+        let taken = (0..=widest).rev().find(fits).unwrap_or(0);
+        Self {
+            is_complete: taken == widest,
+            ..Self::with_slack(model, &sets, taken)
+        }
+    }
+
+    /// Drops the choices of each class that are not listed; both are in the same order.
+    pub(super) fn keep(&mut self, useful: Vec<Vec<Pattern>>) {
+        for (choices, useful) in self.choices.iter_mut().zip(useful) {
+            let mut next = useful.into_iter().peekable();
+            choices.retain(|choice| next.next_if_eq(&choice.pattern).is_some());
+        }
+    }
+
+    /// The patterns of each class that have at most `slack` violations more than its least.
+    fn with_slack(model: &Model, sets: &[Vec<PerZone<u8>>], slack: u32) -> Self {
         let mut numbers: BTreeMap<Pattern, usize> = BTreeMap::new();
         let mut patterns = Vec::new();
         let mut choices = Vec::new();
-        for (class, sets) in model.classes.iter().zip(&sets) {
-            let most = least(sets).saturating_add(slack);
+        for (class, sets) in model.classes.iter().zip(sets) {
             let mut mine = Vec::new();
-            for members in sets.iter().filter(|set| violations_of(**set) <= most) {
-                for pattern in led(model, class, *members) {
+            for members in within(sets, slack) {
+                for pattern in led(model, class, members) {
                     let number = *numbers.entry(pattern).or_insert_with(|| {
                         patterns.push(pattern);
                         patterns.len() - 1
@@ -59,8 +80,37 @@ impl Catalog {
             }
             choices.push(mine);
         }
-        Self { patterns, choices }
+        Self {
+            patterns,
+            choices,
+            is_complete: true,
+        }
     }
+}
+
+/// The least violations of any of `sets`.
+fn least(sets: &[PerZone<u8>]) -> u32 {
+    sets.iter().copied().map(violations_of).min().unwrap_or(0)
+}
+
+/// Those of `sets` that have at most `slack` violations more than the least.
+fn within(sets: &[PerZone<u8>], slack: u32) -> impl Iterator<Item = PerZone<u8>> {
+    let most = least(sets).saturating_add(slack);
+    sets.iter()
+        .copied()
+        .filter(move |set| violations_of(*set) <= most)
+}
+
+/// How many choices there are with that slack, pins aside.
+fn count(sets: &[Vec<PerZone<u8>>], slack: u32) -> usize {
+    let ways = |set: PerZone<u8>| {
+        let inhabited = set.iter().filter(|count| *count > 0).count();
+        inhabited * inhabited.saturating_sub(1).max(1)
+    };
+    sets.iter()
+        .flat_map(|sets| within(sets, slack))
+        .map(ways)
+        .sum()
 }
 
 fn violations_of(members: PerZone<u8>) -> u32 {

@@ -27,10 +27,10 @@ use crate::solve::term::Term;
 
 /// How many comparisons descents may spend.
 const DESCENT_STEPS: u64 = 400_000;
-/// How much arithmetic the proofs may spend.
-const PROOF_STEPS: u64 = 400_000_000;
+/// How much arithmetic the proofs may spend: about half a second. Ordinary problems need a tenth.
+const PROOF_STEPS: u64 = 600_000_000;
 /// What each term may spend after the proof of an earlier one has failed: enough for a bound.
-const BOUND_STEPS: u64 = 20_000_000;
+const BOUND_STEPS: u64 = 40_000_000;
 
 /// The best placement for `problem`, or why there is none.
 ///
@@ -123,11 +123,16 @@ impl<'a> Solver<'a> {
         if self.known(term) <= easy {
             return self.known(term);
         }
+        if !self.catalog.is_complete {
+            return easy;
+        }
         let stride = match term {
             Term::Members | Term::Second => 2,
             _ => 1,
         };
-        let mut boxes = vec![self.lonely()];
+        let whole = self.lonely();
+        let mut boxes = vec![whole];
+        let mut useful = None;
         let mut root: Option<i128> = None;
         while let Some(lonely) = boxes.pop() {
             let known = self.best.tally.score(self.model);
@@ -142,6 +147,9 @@ impl<'a> Solver<'a> {
             );
             let outcome = search.run();
             root = root.or(search.root);
+            if lonely == whole {
+                useful = search.useful();
+            }
             match outcome {
                 Outcome::Proven => {}
                 Outcome::Split(zone, at) => {
@@ -155,6 +163,10 @@ impl<'a> Solver<'a> {
                     return rounded(root, stride, self.known(term)).max(easy);
                 }
             }
+        }
+        // What comes next asks only for placements that are as good in this term.
+        if let Some(useful) = useful {
+            self.catalog.keep(useful);
         }
         self.known(term)
     }

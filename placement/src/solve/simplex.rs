@@ -132,7 +132,9 @@ impl Simplex {
     /// Descends until the relaxation is solved, its value passes `limit`, or `steps` are spent.
     pub(super) fn run(&mut self, limit: f64, steps: &mut u64) -> End {
         self.refresh();
-        let work = u64::try_from(self.rhs.len().pow(2) + 2 * self.matrix.columns()).unwrap_or(1);
+        // The inverse is read and written once a pivot, the columns are priced and compared.
+        let (rows, columns) = (self.rhs.len(), self.matrix.columns());
+        let work = u64::try_from(2 * rows * rows + 4 * columns).unwrap_or(u64::MAX);
         let mut since_check = 0_u32;
         loop {
             let Some(leaving) = self.leaving() else {

@@ -18,9 +18,20 @@ const LEVEL: i128 = 1 << 26;
 
 struct MemberCosts<'a> {
     model: &'a Model,
+    /// Members that pinned shards keep in each zone; the others are settled on top of them.
+    fixed: PerZone<u32>,
 }
 
-impl MemberCosts<'_> {
+impl<'a> MemberCosts<'a> {
+    fn new(model: &'a Model) -> Self {
+        let mut fixed = PerZone::default();
+        for zone in 0..model.zones() {
+            let kept = |class: &Class| u32::from(class.state.least.at(zone)) * class.size();
+            fixed.set(zone, model.classes.iter().map(kept).sum());
+        }
+        Self { model, fixed }
+    }
+
     fn data_weight(&self) -> i128 {
         match self.model.mode {
             Mode::Repair => LEVEL * LEVEL,
@@ -53,13 +64,7 @@ impl Costs for MemberCosts<'_> {
     }
 
     fn zone(&self, zone: usize, total: u32) -> i128 {
-        let fixed: u32 = self
-            .model
-            .classes
-            .iter()
-            .map(|class| fixed_in(class, zone))
-            .sum();
-        let total = total + fixed;
+        let total = total + self.fixed.at(zone);
         let beyond = if total >= self.model.capacity.at(zone) {
             LEVEL.pow(4)
         } else {
@@ -67,10 +72,6 @@ impl Costs for MemberCosts<'_> {
         };
         beyond + (2 * i128::from(total) + 1) * self.even_weight()
     }
-}
-
-fn fixed_in(class: &Class, zone: usize) -> u32 {
-    u32::from(class.state.least.at(zone)) * class.size()
 }
 
 /// Shards of one class with the same members, and where their leaders or heirs can be.
@@ -196,7 +197,7 @@ fn settle_members(model: &Model) -> Option<Vec<Group>> {
         class.size() * u32::from(model.members).saturating_sub(fixed)
     };
     let units: Vec<u32> = model.classes.iter().map(free).collect();
-    let held = settle(&MemberCosts { model }, model.zones(), &units)?;
+    let held = settle(&MemberCosts::new(model), model.zones(), &units)?;
     let mut groups = Vec::new();
     for (index, (class, mine)) in model.classes.iter().zip(&held).enumerate() {
         for (members, size) in deal(class, mine) {

@@ -110,7 +110,8 @@ impl Builder<'_> {
     }
 
     /// What evenness could be at best depends on how many shards end with the zone. That part is
-    /// concave; a chord from below stands for it, and is exact at both ends.
+    /// concave; a chord from below stands for it: exact at the lower end and, but for rounding its
+    /// slope to a whole number, at the upper one.
     fn add_lonely_ladder(&mut self, lost: usize, least: u32, most: u32) {
         let others = self.model.zones() - 1;
         let fair = |lonely: u32| {
