@@ -376,3 +376,12 @@ fn planning_is_deterministic_and_a_converged_world_yields_no_action() {
     assert_eq!(first.actions, []);
     assert_eq!(world.round(), first);
 }
+
+#[test]
+fn a_lost_internal_secret_is_told_and_never_made_anew_over_running_members() {
+    let mut world = formed(shape(3, 1));
+    world.secrets.internal_is_present = false;
+    let plan = world.round();
+    assert!(plan.actions.is_empty(), "{:?}", plan.actions);
+    assert!(plan.waiting_on.iter().any(|wait| wait.reason.to_string() == "SecretMissing"));
+}

@@ -24,7 +24,19 @@ pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
 
 fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
     let secrets = &round.seen.secrets;
-    if !secrets.internal_is_present {
+    let has_members = !round.seen.pods.is_empty() || !round.record.members.is_empty();
+    if !secrets.internal_is_present && has_members {
+        // new passwords would lock us out of the members that run with the old ones
+        let (name, _) = resources::internal_secret(round.desired);
+        draft.wait(
+            WaitingReason::SecretMissing,
+            format!(
+                "Secret {name} is gone, and with it the passwords that the members know the operator \
+                 by: restore it from a backup, or move the data to a new RedisCluster. The members \
+                 go on as they are"
+            ),
+        );
+    } else if !secrets.internal_is_present {
         let (name, keys) = resources::internal_secret(round.desired);
         draft.act(
             Deed::CreateSecret { name, keys },

@@ -42,7 +42,7 @@ pub(crate) struct World {
     pub(crate) full_zones: BTreeSet<ZoneName>,
     pub(crate) image_is_bad: bool,
     objects: Vec<ObjectView>,
-    secrets: SecretsView,
+    pub(crate) secrets: SecretsView,
     next_ip: u32,
     bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
