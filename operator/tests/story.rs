@@ -383,5 +383,9 @@ fn a_lost_internal_secret_is_told_and_never_made_anew_over_running_members() {
     world.secrets.internal_is_present = false;
     let plan = world.round();
     assert!(plan.actions.is_empty(), "{:?}", plan.actions);
-    assert!(plan.waiting_on.iter().any(|wait| wait.reason.to_string() == "SecretMissing"));
+    assert!(
+        plan.waiting_on
+            .iter()
+            .any(|wait| wait.reason.to_string() == "SecretMissing")
+    );
 }
