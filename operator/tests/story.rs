@@ -385,3 +385,49 @@ fn a_lost_internal_secret_is_told_and_never_made_anew_over_running_members() {
     assert!(plan.actions.is_empty(), "{:?}", plan.actions);
     assert!(plan.waiting_on.iter().any(|wait| wait.reason.to_string() == "SecretMissing"));
 }
+
+fn waits_for(world: &World, reason: &str) -> bool {
+    world
+        .status
+        .waiting_on
+        .iter()
+        .any(|wait| wait.reason == reason)
+}
+
+fn with_volumes(leaders: u32, policy: &str) -> Desired {
+    desired(&format!(
+        "  leaders: {leaders}\n  followersPerLeader: 1\n  storage: {{size: 1Gi, retain: {policy}}}\n"
+    ))
+}
+
+/// The follower of this leader.
+fn follower_of(world: &World, leader: &MemberName) -> MemberName {
+    let id = &world.processes[leader].id;
+    world
+        .living()
+        .find(|(_, p)| p.leader.as_ref() == Some(id))
+        .map(|(n, _)| n.clone())
+        .unwrap()
+}
+
+fn names(world: &World) -> Vec<MemberName> {
+    world.pods.keys().cloned().collect()
+}
+
+fn gates_are_open(world: &World) -> bool {
+    world
+        .pods
+        .values()
+        .all(|pod| pod.gate_is_open && pod.role_label.is_some())
+}
+
+#[test]
+fn a_member_that_answers_is_alive_whatever_a_taint_says() {
+    let mut world = formed(shape(1, 1));
+    let before = names(&world);
+    let leader = member(&world, true);
+    let host = world.pods[&leader].host.clone().unwrap();
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 5_000);
+    assert_eq!(names(&world), before, "{:#?}", world.story);
+}
