@@ -431,3 +431,26 @@ fn a_member_that_answers_is_alive_whatever_a_taint_says() {
     run(&mut world, 5_000);
     assert_eq!(names(&world), before, "{:#?}", world.story);
 }
+
+#[test]
+fn a_lost_internal_secret_closes_no_gate() {
+    let mut world = formed(shape(3, 1));
+    world.secrets.internal_is_present = false;
+    let before = names(&world);
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+}
+
+#[test]
+fn an_operator_that_hears_nobody_closes_no_gate_and_doubles_nobody() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.is_blind = true;
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+    world.is_blind = false;
+    settle(&mut world);
+    assert_eq!(names(&world), before);
+}
