@@ -454,3 +454,11 @@ fn an_operator_that_hears_nobody_closes_no_gate_and_doubles_nobody() {
     settle(&mut world);
     assert_eq!(names(&world), before);
 }
+
+#[test]
+fn followers_are_taken_away_two_of_a_shard_one_after_the_other() {
+    let mut world = formed(shape(3, 2));
+    world.desired.followers_per_leader = 0;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
