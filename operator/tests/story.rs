@@ -462,3 +462,30 @@ fn followers_are_taken_away_two_of_a_shard_one_after_the_other() {
     settle(&mut world);
     assert_promises(&world, 3);
 }
+
+#[test]
+fn nothing_is_formed_over_the_volumes_of_an_earlier_cluster() {
+    let old = formed(with_volumes(3, "Retain"));
+    let mut world = World::new(with_volumes(3, "Delete"), &["a", "b", "c"], 2);
+    world.volumes.clone_from(&old.volumes);
+    run(&mut world, 10_000);
+    assert_eq!(world.volumes.len(), 6);
+    assert!(world.pods.is_empty());
+    assert!(waits_for(&world, "RecordMissing"));
+    world.volumes.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_lost_status_touches_nothing_that_runs() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.status = Default::default();
+    for _ in 0..50 {
+        assert_eq!(world.round().actions, []);
+        world.pass(100);
+    }
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "RecordMissing") && condition(&world, "Degraded"));
+}
