@@ -389,3 +389,107 @@ fn a_lost_internal_secret_is_told_and_never_made_anew_over_running_members() {
             .any(|wait| wait.reason.to_string() == "SecretMissing")
     );
 }
+
+fn waits_for(world: &World, reason: &str) -> bool {
+    world
+        .status
+        .waiting_on
+        .iter()
+        .any(|wait| wait.reason == reason)
+}
+
+fn with_volumes(leaders: u32, policy: &str) -> Desired {
+    desired(&format!(
+        "  leaders: {leaders}\n  followersPerLeader: 1\n  storage: {{size: 1Gi, retain: {policy}}}\n"
+    ))
+}
+
+/// The follower of this leader.
+fn follower_of(world: &World, leader: &MemberName) -> MemberName {
+    let id = &world.processes[leader].id;
+    world
+        .living()
+        .find(|(_, p)| p.leader.as_ref() == Some(id))
+        .map(|(n, _)| n.clone())
+        .unwrap()
+}
+
+fn names(world: &World) -> Vec<MemberName> {
+    world.pods.keys().cloned().collect()
+}
+
+fn gates_are_open(world: &World) -> bool {
+    world
+        .pods
+        .values()
+        .all(|pod| pod.gate_is_open && pod.role_label.is_some())
+}
+
+#[test]
+fn a_member_that_answers_is_alive_whatever_a_taint_says() {
+    let mut world = formed(shape(1, 1));
+    let before = names(&world);
+    let leader = member(&world, true);
+    let host = world.pods[&leader].host.clone().unwrap();
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 5_000);
+    assert_eq!(names(&world), before, "{:#?}", world.story);
+}
+
+#[test]
+fn a_lost_internal_secret_closes_no_gate() {
+    let mut world = formed(shape(3, 1));
+    world.secrets.internal_is_present = false;
+    let before = names(&world);
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+}
+
+#[test]
+fn an_operator_that_hears_nobody_closes_no_gate_and_doubles_nobody() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.is_blind = true;
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+    world.is_blind = false;
+    settle(&mut world);
+    assert_eq!(names(&world), before);
+}
+
+#[test]
+fn followers_are_taken_away_two_of_a_shard_one_after_the_other() {
+    let mut world = formed(shape(3, 2));
+    world.desired.followers_per_leader = 0;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn nothing_is_formed_over_the_volumes_of_an_earlier_cluster() {
+    let old = formed(with_volumes(3, "Retain"));
+    let mut world = World::new(with_volumes(3, "Delete"), &["a", "b", "c"], 2);
+    world.volumes.clone_from(&old.volumes);
+    run(&mut world, 10_000);
+    assert_eq!(world.volumes.len(), 6);
+    assert!(world.pods.is_empty());
+    assert!(waits_for(&world, "RecordMissing"));
+    world.volumes.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_lost_status_touches_nothing_that_runs() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.status = Default::default();
+    for _ in 0..50 {
+        assert_eq!(world.round().actions, []);
+        world.pass(100);
+    }
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "RecordMissing") && condition(&world, "Degraded"));
+}

@@ -182,6 +182,16 @@ impl<'a> Census<'a> {
             .filter_map(|member| member.answer().map(|answer| (member, answer)))
     }
 
+    /// Whether the operator is blind: members were heard before, and none answers now. That tells of
+    /// us rather than of them.
+    pub(super) fn hears_nobody(&self) -> bool {
+        self.living().next().is_none()
+            && self.members().any(|member| {
+                member.entry.member_id.is_some()
+                    && matches!(member.verdict, Verdict::Silent | Verdict::Starting)
+            })
+    }
+
     /// The shard of this id.
     pub fn shard(&self, id: ShardId) -> Option<&Shard<'a>> {
         self.shards.iter().find(|shard| shard.id == id)

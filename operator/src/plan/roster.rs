@@ -20,22 +20,38 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     for entry in &mut record.members {
         note_member(entry, seen, now);
     }
-    let highest = seen
-        .pods
-        .iter()
-        .filter_map(|pod| pod.name.serial())
-        .chain(
-            seen.volumes
-                .iter()
-                .filter_map(|v| MemberName::new(v.name.as_str()).serial()),
-        )
-        .max();
-    if record.members.is_empty() && record.next_serial == Serial::default() {
-        // a status that was lost must not lead to names used twice
-        record.next_serial = Serial(highest.map_or(1, |serial| serial.0 + 1));
+    if record.next_serial == Serial::default() && !is_lost(seen) {
+        record.next_serial = Serial(1);
     }
     note_joined(desired, seen, &mut record);
     record
+}
+
+/// There are pods or volumes of this RedisCluster, and no record of it: its status was deleted, or
+/// it was made again over volumes that were kept. Whatever is done now might be done to the only
+/// copy, or form a second cluster beside the first.
+pub(super) fn is_lost(seen: &Observation) -> bool {
+    seen.record.next_serial == Serial::default()
+        && !(seen.pods.is_empty() && seen.volumes.is_empty())
+}
+
+/// What to do about it.
+pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
+    let name = &desired.key.name;
+    if seen.pods.is_empty() {
+        format!(
+            "{} volumes of an earlier RedisCluster of this name are there, and nothing is formed over \
+             them. If their data is not needed: kubectl delete pvc -l zoneward.io/cluster={name}; else \
+             use another name",
+            seen.volumes.len()
+        )
+    } else {
+        format!(
+            "members run, and status.record, which says what they are to each other, is gone: they are \
+             left as they are. Restore the status of RedisCluster {name} from a backup, or move the \
+             data to a new RedisCluster"
+        )
+    }
 }
 
 fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {

@@ -165,6 +165,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::ImageProblem
             | W::MemberFailsToStart
             | W::SecretMissing
+            | W::RecordMissing
             | W::ZoneLabelMissing
             | W::PlacementInfeasible
             | W::QuorumLost
