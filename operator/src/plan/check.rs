@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::WhenUnsatisfiable;
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodView, Role,
-    ShardId, SlotSet,
+    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
+    Role, ShardId, SlotSet,
 };
 
 /// A promise that the plan would break.

@@ -87,7 +87,10 @@ pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
         return draft.finish();
     }
     if roster::is_lost(seen) {
-        draft.wait(WaitingReason::RecordMissing, roster::lost_message(desired, seen));
+        draft.wait(
+            WaitingReason::RecordMissing,
+            roster::lost_message(desired, seen),
+        );
         return draft.finish();
     }
     if objects::keep_objects(&round, &mut draft) {

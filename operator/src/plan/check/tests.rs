@@ -111,7 +111,11 @@ fn i11_only_what_is_proven_dead_goes_without_its_kubelet() {
     let mut seen = formed();
     assert_eq!(promises(&seen, vec![delete("c-0-2", true)]), ["I11"]);
     seen.hosts[1].is_out_of_service = true;
-    assert_eq!(promises(&seen, vec![delete("c-0-2", true)]), ["I11"], "it answers");
+    assert_eq!(
+        promises(&seen, vec![delete("c-0-2", true)]),
+        ["I11"],
+        "it answers"
+    );
     seen.pods[1].phase = PodPhase::Ended {
         reason: "exit code 137".to_owned(),
     };
