@@ -70,6 +70,13 @@ impl<'a> Member<'a> {
         })
     }
 
+    /// Whether its copy was whole and fed to the last, as far as that was seen, by the very process
+    /// that answers now. One that was started since has what its disk had.
+    pub(super) fn was_in_sync(&self) -> bool {
+        self.answer()
+            .is_some_and(|answer| self.entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
     /// Whether it was asked to go.
     pub fn is_leaving(&self) -> bool {
         self.pod.is_some_and(|pod| pod.is_leaving)

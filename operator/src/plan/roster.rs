@@ -23,7 +23,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
-    note_joined(desired, seen, &mut record);
+    note_copies(desired, seen, &mut record);
     record
 }
 
@@ -80,25 +80,29 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     }
 }
 
-/// A member has joined once it leads slots or was in sync with its shard's living leader.
-fn note_joined(desired: &Desired, seen: &Observation, record: &mut Record) {
+/// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
+/// it still is in sync shows only while that leader is heard: after its end, what was noted last
+/// tells whose copy is whole.
+fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
-    let joined: Vec<&MemberName> = census
-        .shards
-        .iter()
-        .flat_map(|shard| {
-            shard
-                .members
-                .iter()
-                .filter(|member| shard.is_current(member))
-        })
-        .map(super::census::Member::name)
-        .collect();
-    for entry in &mut record.members {
-        if joined.contains(&&entry.name) && !entry.joined {
-            entry.joined = true;
-            record.start_failures = None;
+    for shard in &census.shards {
+        let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
+        for member in &shard.members {
+            let run = member
+                .answer()
+                .filter(|_| shard.is_current(member))
+                .map(|answer| answer.run_id.clone());
+            let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) else {
+                continue;
+            };
+            if run.is_some() && !entry.joined {
+                entry.joined = true;
+                record.start_failures = None;
+            }
+            if feeds {
+                entry.synced_run = run;
+            }
         }
     }
 }
@@ -156,6 +160,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             name,
             pod_uid: None,
             host: None,
+            synced_run: None,
             silent_since: None,
             ..entry.clone()
         };
@@ -206,6 +211,7 @@ pub(super) fn enroll(
         member_id: None,
         host: None,
         joined: false,
+        synced_run: None,
         silent_since: None,
         surplus: false,
     });
