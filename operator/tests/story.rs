@@ -538,3 +538,26 @@ fn after_a_power_cut_those_who_led_lead_again() {
     assert_eq!(leads, led, "{}", world.story[before..].join("\n"));
     assert!(!world.story[before..].iter().any(|line| line.contains("take over")));
 }
+
+#[test]
+fn a_store_that_lags_strikes_nobody_out() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.hidden = before.iter().take(2).cloned().collect();
+    run(&mut world, 5_000);
+    world.hidden.clear();
+    settle(&mut world);
+    assert_eq!(names(&world), before, "{}", world.story.join("\n"));
+}
+
+#[test]
+fn a_body_is_not_started_again_because_its_host_object_is_gone() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    let (volume, host) = (world.pods[&name].volume.clone(), world.pods[&name].host.clone());
+    world.down.extend(host.clone());
+    world.hosts.retain(|h| Some(&h.name) != host.as_ref());
+    world.pods.remove(&name);
+    run(&mut world, 60_000);
+    assert!(!world.pods.values().any(|pod| pod.volume == volume));
+}

@@ -226,6 +226,19 @@ impl<'a> Census<'a> {
         living > all / 2
     }
 
+    /// Whether any living member is in touch with this id over the bus.
+    pub(super) fn is_in_touch_with(&self, id: &MemberId) -> bool {
+        self.living()
+            .filter(|(_, answer)| &answer.id != id)
+            .filter_map(|(_, answer)| answer.view.entry(id))
+            .any(|entry| {
+                entry.link_up
+                    && !entry.flags.failed
+                    && !entry.flags.suspected
+                    && !entry.flags.no_address
+            })
+    }
+
     /// Whether any living member's view gives slots to this id.
     pub fn owns_slots(&self, id: &MemberId) -> bool {
         self.living()
