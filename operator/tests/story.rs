@@ -493,3 +493,75 @@ fn a_lost_status_touches_nothing_that_runs() {
     assert_eq!(names(&world), before);
     assert!(waits_for(&world, "RecordMissing") && condition(&world, "Degraded"));
 }
+
+#[test]
+fn a_follower_that_fell_behind_does_not_lead_before_its_leaders_body() {
+    for leaders in [1, 3] {
+        let mut world = formed(with_volumes(leaders, "Retain"));
+        let leader = member(&world, true);
+        let id = world.processes[&leader].id.clone();
+        let follower = follower_of(&world, &leader);
+        world.cut_off.insert(follower);
+        run(&mut world, 20_000);
+        let had = world.processes[&leader].offset;
+        world.kill(&leader);
+        run(&mut world, 1_000);
+        world.cut_off.clear();
+        settle(&mut world);
+        let leads = world
+            .living()
+            .find(|(_, p)| p.id == id)
+            .map(|(_, p)| (p.leader.is_none(), p.offset));
+        assert!(
+            leads.is_some_and(|(leads, has)| leads && has >= had),
+            "{leaders}: {leads:?}, had {had}\n{}",
+            world.story.join("\n")
+        );
+    }
+}
+
+#[test]
+fn after_a_power_cut_those_who_led_lead_again() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let led: BTreeSet<_> = world
+        .living()
+        .filter(|(_, p)| p.leader.is_none())
+        .map(|(_, p)| p.id.clone())
+        .collect();
+    let before = world.story.len();
+    for name in names(&world) {
+        world.kill(&name);
+    }
+    settle(&mut world);
+    assert_promises(&world, 3);
+    let leads: BTreeSet<_> = world
+        .living()
+        .filter(|(_, p)| p.leader.is_none())
+        .map(|(_, p)| p.id.clone())
+        .collect();
+    assert_eq!(leads, led, "{}", world.story[before..].join("\n"));
+    assert!(!world.story[before..].iter().any(|line| line.contains("take over")));
+}
+
+#[test]
+fn a_store_that_lags_strikes_nobody_out() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.hidden = before.iter().take(2).cloned().collect();
+    run(&mut world, 5_000);
+    world.hidden.clear();
+    settle(&mut world);
+    assert_eq!(names(&world), before, "{}", world.story.join("\n"));
+}
+
+#[test]
+fn a_body_is_not_started_again_because_its_host_object_is_gone() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    let (volume, host) = (world.pods[&name].volume.clone(), world.pods[&name].host.clone());
+    world.down.extend(host.clone());
+    world.hosts.retain(|h| Some(&h.name) != host.as_ref());
+    world.pods.remove(&name);
+    run(&mut world, 60_000);
+    assert!(!world.pods.values().any(|pod| pod.volume == volume));
+}

@@ -70,6 +70,13 @@ impl<'a> Member<'a> {
         })
     }
 
+    /// Whether its copy was whole and fed to the last, as far as that was seen, by the very process
+    /// that answers now. One that was started since has what its disk had.
+    pub(super) fn was_in_sync(&self) -> bool {
+        self.answer()
+            .is_some_and(|answer| self.entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
     /// Whether it was asked to go.
     pub fn is_leaving(&self) -> bool {
         self.pod.is_some_and(|pod| pod.is_leaving)
@@ -217,6 +224,19 @@ impl<'a> Census<'a> {
     pub fn has_majority(&self) -> bool {
         let (all, living) = self.voters();
         living > all / 2
+    }
+
+    /// Whether any living member is in touch with this id over the bus.
+    pub(super) fn is_in_touch_with(&self, id: &MemberId) -> bool {
+        self.living()
+            .filter(|(_, answer)| &answer.id != id)
+            .filter_map(|(_, answer)| answer.view.entry(id))
+            .any(|entry| {
+                entry.link_up
+                    && !entry.flags.failed
+                    && !entry.flags.suspected
+                    && !entry.flags.no_address
+            })
     }
 
     /// Whether any living member's view gives slots to this id.

@@ -2,7 +2,9 @@
 //! cluster, a new member, a member that comes back, and addresses that changed.
 
 use super::census::{Member, Round, Shard, follows};
-use super::{Draft, MemberCommand, WaitingReason};
+use super::evidence::Verdict;
+use super::{Draft, MemberCommand, WaitingReason, placing};
+use crate::api::Persistence;
 use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
 
@@ -35,7 +37,7 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         let Some(shard) = round.census.shard(member.shard()) else {
             continue;
         };
-        if endangers_followers(shard, answer) {
+        if endangers_followers(round, shard, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
                 format!("{} stays closed: it may be older than its followers, one of which is to lead first", member.name()),
@@ -67,19 +69,30 @@ fn listed_under_another_id(
         .map(|entry| entry.id.clone())
 }
 
-/// It believes that it owns slots, and a follower with data lives.
-pub(super) fn endangers_followers(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+/// It believes that it owns slots, and a follower of it may have newer data: one whose copy was
+/// whole to the last. (One that was started again too, as after a power cut, or that had fallen
+/// behind, has less than its leader's body.) A follower that is silent may live: where the body
+/// may be older than it, it is waited for as long as it keeps its place.
+pub(super) fn endangers_followers(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    answer: &MemberAnswer,
+) -> bool {
     let owns = answer
         .view
         .own_entry()
         .is_some_and(|own| !own.slots.is_empty());
     let is_fresh = answer.view.entries.len() <= 1;
+    let may_be_old = round.desired.persistence != Persistence::Aof || answer.keys == 0;
     owns && !is_fresh
-        && shard.members.iter().any(|other| {
-            other.entry.joined
-                && other
-                    .answer()
-                    .is_some_and(|a| a.id != answer.id && follows(a, &answer.id))
+        && shard.members.iter().any(|other| match other.verdict {
+            Verdict::Alive(a) => {
+                a.id != answer.id && follows(a, &answer.id) && other.was_in_sync()
+            }
+            Verdict::Silent | Verdict::Gone => {
+                may_be_old && other.entry.synced_run.is_some() && placing::counts(round, other)
+            }
+            _ => false,
         })
 }
 

@@ -129,15 +129,21 @@ fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
     )
 }
 
-/// Among the followers of the dead leader that were in sync with it: the one with the most data.
+/// Among the followers of the dead leader that were in sync with it to the last: the one with the
+/// most data. Where its data is not on a volume, an older copy is better than none; else its body
+/// is to come back.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,
     old: &MemberId,
 ) -> Option<(&'b Member<'a>, &'a MemberAnswer)> {
+    let has_body = shard.members.iter().any(|member| {
+        member.entry.member_id.as_ref() == Some(old) && member.entry.volume.is_some()
+    });
     shard
         .members
         .iter()
         .filter(|member| member.entry.joined && !member.is_leaving())
+        .filter(|member| member.was_in_sync() || !has_body)
         .filter_map(|member| member.answer().map(|answer| (member, answer)))
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
         .filter(|(_, answer)| {
@@ -148,7 +154,11 @@ fn best_candidate<'a, 'b>(
                 .is_some_and(|up| !up.is_syncing)
         })
         .max_by_key(|(member, answer)| {
-            (answer.replication.offset, std::cmp::Reverse(member.name()))
+            (
+                member.was_in_sync(),
+                answer.replication.offset,
+                std::cmp::Reverse(member.name()),
+            )
         })
 }
 
@@ -159,7 +169,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(shard, answer) {
+        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
             continue;
         }
         if in_flight(round).is_some() || is_too_soon(round, shard) {
