@@ -9,7 +9,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use world::World;
-use zoneward_operator::api::RedisCluster;
+use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
 
@@ -485,7 +485,7 @@ fn nothing_is_formed_over_the_volumes_of_an_earlier_cluster() {
 fn a_lost_status_touches_nothing_that_runs() {
     let mut world = formed(shape(3, 1));
     let before = names(&world);
-    world.status = Default::default();
+    world.status = RedisClusterStatus::default();
     for _ in 0..50 {
         assert_eq!(world.round().actions, []);
         world.pass(100);
@@ -540,7 +540,11 @@ fn after_a_power_cut_those_who_led_lead_again() {
         .map(|(_, p)| p.id.clone())
         .collect();
     assert_eq!(leads, led, "{}", world.story[before..].join("\n"));
-    assert!(!world.story[before..].iter().any(|line| line.contains("take over")));
+    assert!(
+        !world.story[before..]
+            .iter()
+            .any(|line| line.contains("take over"))
+    );
 }
 
 #[test]
@@ -558,7 +562,10 @@ fn a_store_that_lags_strikes_nobody_out() {
 fn a_body_is_not_started_again_because_its_host_object_is_gone() {
     let mut world = formed(with_volumes(3, "Retain"));
     let name = member(&world, false);
-    let (volume, host) = (world.pods[&name].volume.clone(), world.pods[&name].host.clone());
+    let (volume, host) = (
+        world.pods[&name].volume.clone(),
+        world.pods[&name].host.clone(),
+    );
     world.down.extend(host.clone());
     world.hosts.retain(|h| Some(&h.name) != host.as_ref());
     world.pods.remove(&name);

@@ -86,9 +86,7 @@ pub(super) fn endangers_followers(
     let may_be_old = round.desired.persistence != Persistence::Aof || answer.keys == 0;
     owns && !is_fresh
         && shard.members.iter().any(|other| match other.verdict {
-            Verdict::Alive(a) => {
-                a.id != answer.id && follows(a, &answer.id) && other.was_in_sync()
-            }
+            Verdict::Alive(a) => a.id != answer.id && follows(a, &answer.id) && other.was_in_sync(),
             Verdict::Silent | Verdict::Gone => {
                 may_be_old && other.entry.synced_run.is_some() && placing::counts(round, other)
             }
