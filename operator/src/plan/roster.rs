@@ -117,12 +117,10 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
         match member.verdict {
             Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
             // memory-only: nothing of it can come back
-            Verdict::Gone if member.entry.volume.is_none() => {
-                if is_really_gone(round, member) {
-                    strike_out(draft, member.entry, false, round.now);
-                }
+            Verdict::Gone if member.entry.volume.is_none() && is_really_gone(round, member) => {
+                strike_out(draft, member.entry, false, round.now);
             }
-            Verdict::Gone if body_is_free(round, member) => {
+            Verdict::Gone if member.entry.volume.is_some() && body_is_free(round, member) => {
                 reincarnate(round, draft, member.entry);
             }
             _ => {}
