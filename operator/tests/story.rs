@@ -561,3 +561,36 @@ fn a_body_is_not_started_again_because_its_host_object_is_gone() {
     run(&mut world, 60_000);
     assert!(!world.pods.values().any(|pod| pod.volume == volume));
 }
+
+#[test]
+fn a_body_that_ends_at_every_start_is_started_at_growing_distances() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    world.broken.extend(world.pods[&name].volume.clone());
+    let serial = world.status.record.next_serial;
+    world.kill(&name);
+    run(&mut world, 60_000);
+    let tries = world.status.record.next_serial.0 - serial.0;
+    assert!((2..=8).contains(&tries), "{tries} tries in a minute");
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    world.broken.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert!(!waits_for(&world, "MemberFailsToStart"));
+}
+
+#[test]
+fn a_bad_start_of_all_bodies_at_once_ends_in_waiting_and_not_in_a_busy_loop() {
+    let mut world = World::new(with_volumes(3, "Retain"), &["a", "b", "c"], 2);
+    world.fails_to_start = true;
+    run(&mut world, 30_000);
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    let mut writes = 0;
+    for _ in 0..300 {
+        let before = world.status.clone();
+        world.round();
+        writes += usize::from(world.status != before);
+        world.pass(100);
+    }
+    assert!(writes < 30, "{writes} writes of the status in 300 rounds");
+}
