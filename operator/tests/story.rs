@@ -12,6 +12,7 @@ use world::World;
 use zoneward_operator::api::RedisCluster;
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
+use zoneward_operator::status;
 
 fn desired(spec: &str) -> Desired {
     let yaml = format!(
@@ -593,4 +594,32 @@ fn a_bad_start_of_all_bodies_at_once_ends_in_waiting_and_not_in_a_busy_loop() {
         world.pass(100);
     }
     assert!(writes < 30, "{writes} writes of the status in 300 rounds");
+}
+
+#[test]
+fn a_spec_that_cannot_work_is_told_by_an_event() {
+    let world = formed(shape(3, 1));
+    let rejection = plan::Rejection {
+        reason: "DirectiveOwned",
+        message: "remove it".to_owned(),
+    };
+    let seen = world.observe();
+    let kept = plan::Plan {
+        record: seen.record.clone(),
+        ..plan::Plan::default()
+    };
+    for before in [Default::default(), world.status.clone()] {
+        let input = status::Input {
+            generation: 2,
+            desired: Err(&rejection),
+            seen: &seen,
+            plan: &kept,
+            refusals: &[],
+            failures: &[],
+            now: world.now,
+        };
+        let after = status::status(&before, &input);
+        let told = status::transitions(&before, &after);
+        assert!(told.iter().any(|t| t.reason == "DirectiveOwned" && t.is_warning));
+    }
 }
