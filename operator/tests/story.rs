@@ -623,3 +623,18 @@ fn a_spec_that_cannot_work_is_told_by_an_event() {
         assert!(told.iter().any(|t| t.reason == "DirectiveOwned" && t.is_warning));
     }
 }
+
+#[test]
+fn a_clients_secret_that_is_removed_later_stops_no_repair() {
+    let mut world = formed(shape(1, 1));
+    world.desired.auth.secret_name = Some("mine".to_owned());
+    world.secrets.client_is_present = false;
+    let leader = member(&world, true);
+    world.kill(&leader);
+    run(&mut world, 5_000);
+    assert!(condition(&world, "Available"));
+    assert!(waits_for(&world, "SecretMissing"));
+    world.secrets.client_is_present = true;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}

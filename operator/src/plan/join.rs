@@ -3,7 +3,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, placing};
+use super::{Draft, MemberCommand, WaitingReason, objects, placing};
 use crate::api::Persistence;
 use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
@@ -17,6 +17,9 @@ const COPIES_AT_ONCE_MAX: usize = 15;
 /// So it stays closed until it owns none, or someone else owns them, or no follower of it lives
 /// (DESIGN section 4).
 pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
+    if !objects::clients_can_be_let_in(round) {
+        return; // said in `objects`
+    }
     for (member, answer) in round.census.living() {
         if answer.is_open || answer.loading {
             continue;
