@@ -638,3 +638,11 @@ fn a_clients_secret_that_is_removed_later_stops_no_repair() {
     settle(&mut world);
     assert_promises(&world, 3);
 }
+
+#[test]
+fn a_new_cluster_serves_while_a_follower_waits_for_room() {
+    let mut world = World::new(shape(3, 2), &["a", "b", "c"], 2);
+    world.full_zones.insert(ZoneName::from("c"));
+    run(&mut world, 30_000);
+    assert!(condition(&world, "Available") && waits_for(&world, "NoRoom"));
+}
