@@ -646,3 +646,15 @@ fn a_new_cluster_serves_while_a_follower_waits_for_room() {
     run(&mut world, 30_000);
     assert!(condition(&world, "Available") && waits_for(&world, "NoRoom"));
 }
+
+#[test]
+fn zone_labels_that_vanish_are_named_and_nobody_moves() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    for host in &mut world.hosts {
+        host.zone = None;
+    }
+    run(&mut world, 10_000);
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "ZoneLabelMissing"));
+}
