@@ -658,3 +658,14 @@ fn zone_labels_that_vanish_are_named_and_nobody_moves() {
     assert_eq!(names(&world), before);
     assert!(waits_for(&world, "ZoneLabelMissing"));
 }
+
+#[test]
+fn data_that_is_lost_whole_is_named_with_the_next_step() {
+    let mut world = formed(shape(3, 1));
+    for name in names(&world) {
+        world.kill(&name);
+    }
+    run(&mut world, 20_000);
+    assert!(waits_for(&world, "SlotsUnserved"), "{:#?}", world.status.waiting_on);
+    assert!(!world.story.iter().rev().take(12).any(|line| line.contains("own slots")));
+}
