@@ -669,3 +669,26 @@ fn data_that_is_lost_whole_is_named_with_the_next_step() {
     assert!(waits_for(&world, "SlotsUnserved"), "{:#?}", world.status.waiting_on);
     assert!(!world.story.iter().rev().take(12).any(|line| line.contains("own slots")));
 }
+
+#[test]
+fn a_body_whose_place_was_given_away_is_started_when_it_is_the_only_copy() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let leader = member(&world, true);
+    let follower = follower_of(&world, &leader);
+    let zone = |name: &MemberName| world.pods[name].zone.as_str().to_owned();
+    let (home, away) = (zone(&leader), zone(&follower));
+    let volume = world.pods[&leader].volume.clone();
+    world.kill(&leader);
+    world.round();
+    world.stop_zone(&home);
+    world.stop_zone(&away);
+    world.pass(100);
+    run(&mut world, 10_000);
+    world.start_zone(&home);
+    run(&mut world, 20_000);
+    assert!(
+        world.living().any(|(n, _)| world.pods[n].volume == volume),
+        "{}",
+        world.story.join("\n")
+    );
+}
