@@ -142,7 +142,7 @@ fn is_reached(entry: &ViewEntry, address: Address) -> bool {
     entry.address == Some(address) && !entry.flags.no_address
 }
 
-/// Makes every member without slots follow its shard's leader.
+/// Makes every member without slots, in anybody's view, follow its shard's leader.
 pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
     let copying = round
         .census
@@ -163,6 +163,7 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
         for member in &shard.members {
             let Some(why) = member
                 .answer()
+                .filter(|answer| !round.census.owns_slots(&answer.id))
                 .and_then(|a| must_follow(member, a, leader, leader_answer))
             else {
                 continue;
@@ -195,12 +196,8 @@ fn must_follow(
     {
         return None;
     }
-    let owns = answer
-        .view
-        .own_entry()
-        .is_some_and(|own| !own.slots.is_empty());
     if answer.role() == Role::Leader {
-        return (!owns).then(|| format!("shard {} is led by {}", member.shard(), leader.name()));
+        return Some(format!("shard {} is led by {}", member.shard(), leader.name()));
     }
     if !follows(answer, &leader_answer.id) {
         return Some(format!("its shard is led by {} now", leader.name()));
