@@ -126,11 +126,9 @@ pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
 fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
     let id = shard.leader.as_ref()?;
     if let Some(entry) = round.record.member_by_id(id) {
-        let member = shard
-            .members
-            .iter()
-            .find(|member| member.name() == &entry.name)?;
-        let dead = matches!(member.verdict, Verdict::Dead(_));
+        let dead = shard.members.iter().any(|member| {
+            member.name() == &entry.name && matches!(member.verdict, Verdict::Dead(_))
+        });
         return (!dead).then(|| entry.name.to_string());
     }
     // off the roster: was its death proven when it was struck out, or was its pod merely gone?
@@ -138,8 +136,12 @@ fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
         .record
         .departed
         .iter()
-        .find(|gone| &gone.member_id == id)?;
-    (!departed.is_proven_dead).then(|| departed.name.to_string())
+        .find(|gone| &gone.member_id == id);
+    match departed {
+        Some(gone) if gone.is_proven_dead => None,
+        Some(gone) => Some(gone.name.to_string()),
+        None => Some(id.to_string()),
+    }
 }
 
 fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
@@ -205,7 +207,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
                     leader.name()
                 ),
             );
-            return;
+            continue; // one shard's distance must not hold up the next
         }
         if let Some((_, target)) =
             best_candidate(shard, &answer.id).and_then(|(m, _)| Some((m, m.command_target()?)))
