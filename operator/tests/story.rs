@@ -12,6 +12,7 @@ use world::World;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
+use zoneward_operator::status;
 
 fn desired(spec: &str) -> Desired {
     let yaml = format!(
@@ -571,4 +572,134 @@ fn a_body_is_not_started_again_because_its_host_object_is_gone() {
     world.pods.remove(&name);
     run(&mut world, 60_000);
     assert!(!world.pods.values().any(|pod| pod.volume == volume));
+}
+
+#[test]
+fn a_body_that_ends_at_every_start_is_started_at_growing_distances() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    world.broken.extend(world.pods[&name].volume.clone());
+    let serial = world.status.record.next_serial;
+    world.kill(&name);
+    run(&mut world, 60_000);
+    let tries = world.status.record.next_serial.0 - serial.0;
+    assert!((2..=8).contains(&tries), "{tries} tries in a minute");
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    world.broken.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert!(!waits_for(&world, "MemberFailsToStart"));
+}
+
+#[test]
+fn a_bad_start_of_all_bodies_at_once_ends_in_waiting_and_not_in_a_busy_loop() {
+    let mut world = World::new(with_volumes(3, "Retain"), &["a", "b", "c"], 2);
+    world.fails_to_start = true;
+    run(&mut world, 30_000);
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    let mut writes = 0;
+    for _ in 0..300 {
+        let before = world.status.clone();
+        world.round();
+        writes += usize::from(world.status != before);
+        world.pass(100);
+    }
+    assert!(writes < 30, "{writes} writes of the status in 300 rounds");
+}
+
+#[test]
+fn a_spec_that_cannot_work_is_told_by_an_event() {
+    let world = formed(shape(3, 1));
+    let rejection = plan::Rejection {
+        reason: "DirectiveOwned",
+        message: "remove it".to_owned(),
+    };
+    let seen = world.observe();
+    let kept = plan::Plan {
+        record: seen.record.clone(),
+        ..plan::Plan::default()
+    };
+    for before in [Default::default(), world.status.clone()] {
+        let input = status::Input {
+            generation: 2,
+            desired: Err(&rejection),
+            seen: &seen,
+            plan: &kept,
+            refusals: &[],
+            failures: &[],
+            now: world.now,
+        };
+        let after = status::status(&before, &input);
+        let told = status::transitions(&before, &after);
+        assert!(told.iter().any(|t| t.reason == "DirectiveOwned" && t.is_warning));
+    }
+}
+
+#[test]
+fn a_clients_secret_that_is_removed_later_stops_no_repair() {
+    let mut world = formed(shape(1, 1));
+    world.desired.auth.secret_name = Some("mine".to_owned());
+    world.secrets.client_is_present = false;
+    let leader = member(&world, true);
+    world.kill(&leader);
+    run(&mut world, 5_000);
+    assert!(condition(&world, "Available"));
+    assert!(waits_for(&world, "SecretMissing"));
+    world.secrets.client_is_present = true;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_new_cluster_serves_while_a_follower_waits_for_room() {
+    let mut world = World::new(shape(3, 2), &["a", "b", "c"], 2);
+    world.full_zones.insert(ZoneName::from("c"));
+    run(&mut world, 30_000);
+    assert!(condition(&world, "Available") && waits_for(&world, "NoRoom"));
+}
+
+#[test]
+fn zone_labels_that_vanish_are_named_and_nobody_moves() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    for host in &mut world.hosts {
+        host.zone = None;
+    }
+    run(&mut world, 10_000);
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "ZoneLabelMissing"));
+}
+
+#[test]
+fn data_that_is_lost_whole_is_named_with_the_next_step() {
+    let mut world = formed(shape(3, 1));
+    for name in names(&world) {
+        world.kill(&name);
+    }
+    run(&mut world, 20_000);
+    assert!(waits_for(&world, "SlotsUnserved"), "{:#?}", world.status.waiting_on);
+    assert!(!world.story.iter().rev().take(12).any(|line| line.contains("own slots")));
+}
+
+#[test]
+fn a_body_whose_place_was_given_away_is_started_when_it_is_the_only_copy() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let leader = member(&world, true);
+    let follower = follower_of(&world, &leader);
+    let zone = |name: &MemberName| world.pods[name].zone.as_str().to_owned();
+    let (home, away) = (zone(&leader), zone(&follower));
+    let volume = world.pods[&leader].volume.clone();
+    world.kill(&leader);
+    world.round();
+    world.stop_zone(&home);
+    world.stop_zone(&away);
+    world.pass(100);
+    run(&mut world, 10_000);
+    world.start_zone(&home);
+    run(&mut world, 20_000);
+    assert!(
+        world.living().any(|(n, _)| world.pods[n].volume == volume),
+        "{}",
+        world.story.join("\n")
+    );
 }

@@ -87,7 +87,7 @@ pub struct Departed {
     /// Whether its process was proven dead, and not merely its pod gone or its host silent.
     #[serde(default)]
     pub is_proven_dead: bool,
-    /// When it was struck out.
+    /// When it was struck out, or some time after that a member still knew it.
     #[schemars(with = "String")]
     pub since: Timestamp,
 }

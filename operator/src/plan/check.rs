@@ -146,7 +146,7 @@ fn check_action(
 }
 
 /// I1: no second member of the shard in its zone (a member that is leaving or replaced is on its
-/// way out), and only names that are on record.
+/// way out; a body that was replaced may come back to hand its data over), and only names that are on record.
 fn new_pod(
     desired: &Desired,
     world: &World<'_>,
@@ -157,7 +157,7 @@ fn new_pod(
     let Some(entry) = world.seen.record.member(name) else {
         return Some(refuse("I8", action, "its name is not on record yet"));
     };
-    if desired.zones.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
+    if desired.zones.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway || entry.surplus {
         return None;
     }
     let is_leaving = |other: &Enrolled| {

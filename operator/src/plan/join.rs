@@ -3,7 +3,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, placing};
+use super::{Draft, MemberCommand, WaitingReason, objects, placing};
 use crate::api::Persistence;
 use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
@@ -17,6 +17,9 @@ const COPIES_AT_ONCE_MAX: usize = 15;
 /// So it stays closed until it owns none, or someone else owns them, or no follower of it lives
 /// (DESIGN section 4).
 pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
+    if !objects::clients_can_be_let_in(round) {
+        return; // said in `objects`
+    }
     for (member, answer) in round.census.living() {
         if answer.is_open || answer.loading {
             continue;
@@ -137,7 +140,7 @@ fn is_reached(entry: &ViewEntry, address: Address) -> bool {
     entry.address == Some(address) && !entry.flags.no_address
 }
 
-/// Makes every member without slots follow its shard's leader.
+/// Makes every member without slots, in anybody's view, follow its shard's leader.
 pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
     let copying = round
         .census
@@ -158,6 +161,7 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
         for member in &shard.members {
             let Some(why) = member
                 .answer()
+                .filter(|answer| !round.census.owns_slots(&answer.id))
                 .and_then(|a| must_follow(member, a, leader, leader_answer))
             else {
                 continue;
@@ -190,12 +194,8 @@ fn must_follow(
     {
         return None;
     }
-    let owns = answer
-        .view
-        .own_entry()
-        .is_some_and(|own| !own.slots.is_empty());
     if answer.role() == Role::Leader {
-        return (!owns).then(|| format!("shard {} is led by {}", member.shard(), leader.name()));
+        return Some(format!("shard {} is led by {}", member.shard(), leader.name()));
     }
     if !follows(answer, &leader_answer.id) {
         return Some(format!("its shard is led by {} now", leader.name()));

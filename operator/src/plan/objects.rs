@@ -43,8 +43,7 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
             "our own users need passwords",
         );
     }
-    let client_is_ready = secrets.client_is_present && secrets.client_is_usable;
-    if !client_is_ready && round.desired.auth.enabled {
+    if !clients_can_be_let_in(round) {
         match (
             resources::client_secret(round.desired),
             &round.desired.auth.secret_name,
@@ -69,5 +68,12 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
             }
         }
     }
-    secrets.internal_is_present && (client_is_ready || !round.desired.auth.enabled)
+    // a cluster that was whole is repaired without it; only its new members stay closed
+    secrets.internal_is_present && (clients_can_be_let_in(round) || round.record.formed)
+}
+
+/// Whether it is known what clients log in with.
+pub(super) fn clients_can_be_let_in(round: &Round<'_>) -> bool {
+    let secrets = &round.seen.secrets;
+    !round.desired.auth.enabled || (secrets.client_is_present && secrets.client_is_usable)
 }

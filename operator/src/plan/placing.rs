@@ -68,7 +68,8 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
     }
     take_back_surplus(round, draft);
     let (zone_list, full) = zones::for_solver(round);
-    if zone_list.is_empty() {
+    // members left behind stand in the list as zones that are gone
+    if zone_list.iter().all(|zone| zone.state == ZoneState::Gone) {
         draft.wait(WaitingReason::ZoneLabelMissing, no_zone_message(round));
         return;
     }

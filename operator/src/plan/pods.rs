@@ -12,10 +12,10 @@ use crate::resources::{self, PodRequest};
 /// double: the name is the same each time.
 pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
-        let still_wanted = draft
-            .record
-            .member(member.name())
-            .is_some_and(|entry| !entry.surplus);
+        let still_wanted = draft.record.member(member.name()).is_some_and(|entry| {
+            let holds_data = entry.volume.is_some() && entry.joined;
+            !entry.surplus || (holds_data && shard_is_leaderless(round, member))
+        });
         let on_record = round.seen.record.member(member.name()).is_some();
         if member.verdict != Verdict::NotMade || !still_wanted || !on_record {
             continue;
@@ -44,6 +44,14 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
             ),
         );
     }
+}
+
+/// A body whose place was given away is started after all: it may be the only copy that is left.
+fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
+    round
+        .census
+        .shard(member.shard())
+        .is_some_and(|shard| shard.living_leader().is_none())
 }
 
 /// Strikes surplus members out once their shard is whole without them. A leader first hands

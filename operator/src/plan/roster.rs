@@ -90,6 +90,7 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
 fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
+    let mut is_whole = record.formed;
     for shard in &census.shards {
         let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
         for member in &shard.members {
@@ -104,10 +105,14 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
                 entry.joined = true;
                 record.start_failures = None;
             }
+            is_whole &= run.is_some();
             if feeds {
                 entry.synced_run = run;
             }
         }
+    }
+    if is_whole {
+        record.start_failures = None;
     }
 }
 
@@ -159,8 +164,14 @@ fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
 }
 
 fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
-    let never_joined = !entry.joined && entry.pod_uid.is_some();
-    if never_joined {
+    // a body has joined in an earlier incarnation: what counts is whether this one got so far
+    let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
+    let failed_to_start = !got_far && entry.pod_uid.is_some();
+    let is_paused = start_pause_left_millis(round, &draft.record) > 0;
+    if failed_to_start && entry.volume.is_some() && is_paused {
+        return; // its turn comes; it keeps its place
+    }
+    if failed_to_start {
         note_start_failure(round, draft, entry, reason);
     } else if let Some(pod) = round.seen.pod(&entry.name) {
         let deed = Deed::DeletePod {
@@ -179,9 +190,6 @@ fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
 
 /// The body lives on its volume: its next pod carries the next serial.
 fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
-    if start_pause_left_millis(round, &draft.record) > 0 {
-        return;
-    }
     let name = next_name(round, draft, entry.shard);
     if let Some(slot) = draft
         .record

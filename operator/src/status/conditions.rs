@@ -50,6 +50,8 @@ pub(super) fn rejected(reason: &str, message: &str) -> Vec<Finding> {
             reason,
             "nothing is done until the spec is corrected",
         ),
+        // what first appears is told by an event only if it is this one
+        Finding::new("Degraded", true, reason, message),
     ]
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) cut_off: BTreeSet<MemberName>,
     /// Volumes over which a server ends at its start.
     pub(crate) broken: BTreeSet<VolumeName>,
+    /// Every server ends at its start.
+    pub(crate) fails_to_start: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     next_ip: u32,
@@ -85,6 +87,7 @@ impl World {
             is_blind: false,
             cut_off: BTreeSet::new(),
             broken: BTreeSet::new(),
+            fails_to_start: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             next_ip: 1,
@@ -503,8 +506,9 @@ impl World {
                 };
                 continue;
             }
-            if let Some(volume) = pod.volume.as_ref().filter(|v| self.broken.contains(*v)) {
-                let reason = format!("exit code 1: {volume} cannot be read");
+            let is_broken = pod.volume.as_ref().is_some_and(|v| self.broken.contains(v));
+            if is_broken || self.fails_to_start {
+                let reason = "exit code 1".to_owned();
                 pod.phase = PodPhase::Ended { reason };
                 continue;
             }
