@@ -619,7 +619,7 @@ fn a_spec_that_cannot_work_is_told_by_an_event() {
         record: seen.record.clone(),
         ..plan::Plan::default()
     };
-    for before in [Default::default(), world.status.clone()] {
+    for before in [RedisClusterStatus::default(), world.status.clone()] {
         let input = status::Input {
             generation: 2,
             desired: Err(&rejection),
@@ -631,7 +631,10 @@ fn a_spec_that_cannot_work_is_told_by_an_event() {
         };
         let after = status::status(&before, &input);
         let told = status::transitions(&before, &after);
-        assert!(told.iter().any(|t| t.reason == "DirectiveOwned" && t.is_warning));
+        assert!(
+            told.iter()
+                .any(|t| t.reason == "DirectiveOwned" && t.is_warning)
+        );
     }
 }
 
@@ -677,8 +680,19 @@ fn data_that_is_lost_whole_is_named_with_the_next_step() {
         world.kill(&name);
     }
     run(&mut world, 20_000);
-    assert!(waits_for(&world, "SlotsUnserved"), "{:#?}", world.status.waiting_on);
-    assert!(!world.story.iter().rev().take(12).any(|line| line.contains("own slots")));
+    assert!(
+        waits_for(&world, "SlotsUnserved"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+    assert!(
+        !world
+            .story
+            .iter()
+            .rev()
+            .take(12)
+            .any(|line| line.contains("own slots"))
+    );
 }
 
 #[test]

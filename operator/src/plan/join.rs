@@ -195,7 +195,11 @@ fn must_follow(
         return None;
     }
     if answer.role() == Role::Leader {
-        return Some(format!("shard {} is led by {}", member.shard(), leader.name()));
+        return Some(format!(
+            "shard {} is led by {}",
+            member.shard(),
+            leader.name()
+        ));
     }
     if !follows(answer, &leader_answer.id) {
         return Some(format!("its shard is led by {} now", leader.name()));
