@@ -658,7 +658,11 @@ fn a_new_cluster_serves_while_a_follower_waits_for_room() {
     let mut world = World::new(shape(3, 2), &["a", "b", "c"], 2);
     world.full_zones.insert(ZoneName::from("c"));
     run(&mut world, 30_000);
-    assert!(condition(&world, "Available") && waits_for(&world, "NoRoom"));
+    assert!(
+        condition(&world, "Available") && waits_for(&world, "NoRoom"),
+        "{:#?}",
+        world.status
+    );
 }
 
 #[test]

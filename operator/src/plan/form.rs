@@ -24,8 +24,12 @@ pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
     let leaders = placing::wanted_leaders(round, draft);
     for shard in &round.census.shards {
         let wanted_zone = leaders.as_ref().and_then(|zones| zones.get(&shard.id));
-        let first_leader =
+        let wanted =
             wanted_zone.and_then(|zone| shard.members.iter().find(|member| member.zone() == zone));
+        // leadership goes home by switchover once the one that is held up is there
+        let first_leader = wanted
+            .filter(|member| !is_held_up(round, member))
+            .or_else(|| wanted.and(shard.members.iter().find(|m| m.answer().is_some())));
         for member in &shard.members {
             let leads = first_leader.is_some_and(|leader| leader.name() == member.name());
             prepare(round, draft, shard, member, leads);
