@@ -1,5 +1,6 @@
 //! Answers in words: why a problem has no placement, and why each member sits where it sits.
 
+mod advice;
 mod infeasible;
 
 use std::fmt;
