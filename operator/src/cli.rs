@@ -1,11 +1,17 @@
 //! The command line. Every flag can be given as an environment variable too.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod place;
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::telemetry::LogFormat;
+
+pub use place::{Output, PlaceArgs, place};
 
 /// A Kubernetes operator for Redis Cluster that keeps every shard's members in different zones.
 #[derive(Debug, Parser)]
@@ -28,6 +34,10 @@ pub enum Command {
         /// The file; `-` reads standard input.
         file: PathBuf,
     },
+    /// Solve a placement problem, given as JSON; docs/placement.md has the format.
+    ///
+    /// Exit status 0: solved; 1: proven to have no solution; 2: the problem is malformed.
+    Place(PlaceArgs),
 }
 
 /// Settings of the operator.
@@ -64,6 +74,26 @@ pub struct RunArgs {
     /// What is logged, such as info or zoneward_operator=debug.
     #[arg(long, env = "ZONEWARD_LOG", default_value = "info")]
     pub log: String,
+}
+
+/// The text of a file; `-` is standard input.
+pub fn read(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() != "-" {
+        return std::fs::read_to_string(file)
+            .with_context(|| format!("failed to read {}", file.display()));
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("failed to read standard input")?;
+    Ok(text)
+}
+
+/// Writes the answer of a command to standard output.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("failed to print")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The operator's program: reads the command line and does what it says.
 
-use std::io::{Read, Write};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use kube::CustomResourceExt;
 use serde::Deserialize;
 use zoneward_operator::api::RedisCluster;
-use zoneward_operator::cli::{Cli, Command};
+use zoneward_operator::cli::{self, Cli, Command};
 use zoneward_operator::model::{Desired, Observation};
 use zoneward_operator::ports::RedisAdmin;
 use zoneward_operator::wire::{Alarm, RedisWire};
 use zoneward_operator::{plan, run, telemetry};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Run(args) => {
             telemetry::init(args.log_format, &args.log).context("failed to start logging")?;
@@ -29,11 +29,13 @@ fn main() -> anyhow::Result<()> {
             let result = runtime.block_on(run::run(*args, redis_admin));
             // Rounds that hang must not keep the process from ending.
             runtime.shutdown_background();
-            result
+            result?;
         }
-        Command::Crd => print(&serde_saphyr::to_string(&RedisCluster::crd())?),
-        Command::Plan { file } => print(&plan_file(&file)?),
+        Command::Crd => cli::print(&serde_saphyr::to_string(&RedisCluster::crd())?)?,
+        Command::Plan { file } => cli::print(&plan_file(&file)?)?,
+        Command::Place(args) => return Ok(cli::place(&args)),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The one place that chooses how members are reached.
@@ -50,13 +52,7 @@ struct World {
 }
 
 fn plan_file(file: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(file)
-            .with_context(|| format!("failed to read {}", file.display()))?;
-    }
+    let text = cli::read(file)?;
     let world: World = serde_json::from_str(&text)
         .context("failed to read the world: wanted {desired, observation, now}")?;
     let plan = plan::plan(&world.desired, &world.observation, world.now);
@@ -70,10 +66,4 @@ fn plan_file(file: &Path) -> anyhow::Result<String> {
         "refusals": refusals,
     }))?;
     Ok(text + "\n")
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("failed to print")
 }

@@ -6,6 +6,7 @@
 //! that, a follower leaves first from a shard that keeps another copy.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,23 @@ pub enum Step {
         /// From where.
         zone: ZoneName,
     },
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shard {}: {}", self.shard, self.step)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add { zone } => write!(f, "add a member in {zone}"),
+            Self::Appoint { zone } => write!(f, "appoint the member in {zone}"),
+            Self::Switchover { from, to } => write!(f, "switch over from {from} to {to}"),
+            Self::Remove { zone } => write!(f, "remove the member in {zone}"),
+        }
+    }
 }
 
 /// The moves that lead from the present to `placement`, in an order that is safe to follow.

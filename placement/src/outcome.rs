@@ -61,6 +61,25 @@ impl Score {
     }
 }
 
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            zone_violations,
+            leaders_over_quota,
+            data_moves,
+            member_imbalance,
+            second_order_imbalance,
+            switchovers,
+        } = self;
+        write!(
+            f,
+            "zoneViolations {zone_violations}, leadersOverQuota {leaders_over_quota}, \
+             dataMoves {data_moves}, memberImbalance {member_imbalance}, \
+             secondOrderImbalance {second_order_imbalance}, switchovers {switchovers}"
+        )
+    }
+}
+
 /// A solution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -117,6 +136,12 @@ pub struct Reason {
     pub reason: ReasonCode,
     /// A sentence for the user: what is missing and what would help.
     pub message: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
 }
 
 /// Proof that a problem has no solution: a smallest set of reasons.

@@ -1,8 +1,10 @@
 //! How long the solver takes, and how often it proves its answer best.
 //!
 //! `cargo bench -p placement` prints one line per case (members, zones, story: optimal or the
-//! bound), then measures each with criterion.
+//! bound), then measures each with criterion. `ONCE=1` stops at the line; `PICTURE=CAPTION`
+//! measures the median of some runs instead, and draws it into `docs/placement-growth.svg`.
 
+mod picture;
 mod stories;
 #[path = "../../tests/support/mod.rs"]
 #[allow(missing_docs)]
@@ -12,6 +14,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
+use picture::Point;
 use placement::{Problem, solve};
 use stories::{SIZES, stories};
 
@@ -21,6 +24,8 @@ fn main() {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_secs(1));
+    let caption = std::env::var("PICTURE").ok();
+    let mut points = Vec::new();
     let mut proven = (0, 0);
     for zones in [3, 6] {
         for (members, shards, per_shard) in SIZES {
@@ -29,7 +34,14 @@ fn main() {
                 let name = format!("{members} members, {zones} zones/{story}");
                 let is_optimal = show(&name, &problem);
                 proven = (proven.0 + u32::from(is_optimal), proven.1 + 1);
-                if std::env::var_os("ONCE").is_none() {
+                if caption.is_some() {
+                    points.push(Point {
+                        zones,
+                        story,
+                        members: problem.shards * problem.members_per_shard,
+                        took: median(&problem),
+                    });
+                } else if std::env::var_os("ONCE").is_none() {
                     criterion.bench_function(&name, |bench| {
                         bench.iter(|| solve(black_box(&problem)));
                     });
@@ -38,7 +50,24 @@ fn main() {
         }
     }
     report(&format!("proven optimal: {} of {}", proven.0, proven.1));
+    if let Some(caption) = caption {
+        picture::write(&points, &caption);
+    }
     criterion.final_summary();
+}
+
+/// The median of nine runs, of fewer where they take long.
+#[allow(clippy::disallowed_methods)]
+fn median(problem: &Problem) -> Duration {
+    let begin = Instant::now();
+    let mut runs = Vec::new();
+    while runs.len() < 9 && begin.elapsed() < Duration::from_secs(2) {
+        let start = Instant::now();
+        let _ = black_box(solve(black_box(problem)));
+        runs.push(start.elapsed());
+    }
+    runs.sort();
+    runs.get(runs.len() / 2).copied().unwrap_or_default()
 }
 
 #[allow(clippy::disallowed_methods)]

@@ -2,12 +2,14 @@
 //!
 //! Members flow from their classes through the zones that may take them. A largest flow that
 //! leaves members over has a smallest cut beside it: the zones on the near side of the cut are the
-//! ones whose room does not suffice. Every advice is tried before it is given.
+//! ones whose room does not suffice. Where there is more than one reason, the advice of all of them
+//! together was tried.
 
 use petgraph::algo::dinics;
 use petgraph::graph::{DiGraph, EdgeIndex};
 use petgraph::visit::EdgeRef;
 
+use super::advice::{ANYWAY, Advice, anyway, unpinned, with_room};
 use crate::model::{Model, PerZone, is_usable};
 use crate::outcome::{Infeasible, Reason, ReasonCode};
 use crate::problem::{CurrentShard, Problem, WhenUnsatisfiable};
@@ -16,79 +18,140 @@ use crate::topology::{Zone, ZoneName, ZoneState};
 
 /// A smallest set of reasons for which `problem` has no placement.
 pub(crate) fn infeasible(problem: &Problem) -> Infeasible {
-    let mut reasons = pinned(problem);
+    let mut reasons = Pins::new(problem).reasons();
     if reasons.is_empty() {
         reasons = Model::new(problem)
             .map(|model| missing(problem, &model))
             .unwrap_or_default();
     }
     if reasons.is_empty() {
-        let message = "pinned shards leave no way to place all members: unpin some".to_owned();
-        reasons.push(Reason {
-            reason: ReasonCode::PinnedBeyondCapacity,
-            message,
-        });
+        let message = "pinned shards leave no way to place all members: unpin them".to_owned();
+        reasons.push(reason(ReasonCode::PinnedBeyondCapacity, message));
+        let freed = unpinned(problem, |_| true);
+        if !is_feasible(&freed) && freed != *problem {
+            reasons.extend(infeasible(&freed).reasons);
+        }
     }
     Infeasible { reasons }
 }
 
+fn reason(reason: ReasonCode, message: String) -> Reason {
+    Reason { reason, message }
+}
+
 /// Pinned shards that break a rule by themselves.
-fn pinned(problem: &Problem) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
-    let mut held: Vec<(&Zone, u32)> = problem.zones.iter().map(|zone| (zone, 0)).collect();
-    for shard in problem
-        .current
-        .iter()
-        .filter(|it| it.pinned && it.shard < problem.shards)
-    {
-        let mut total = 0_u32;
-        let mut shared = None;
-        for (zone, all) in held
-            .iter_mut()
-            .filter(|(zone, _)| zone.state != ZoneState::Gone)
-        {
-            let here = members_in(shard, &zone.name);
-            total += here;
-            *all += here;
-            shared = shared.or((here > 1).then_some(&zone.name));
+struct Pins<'a> {
+    problem: &'a Problem,
+    /// Shards with more than one member in a zone.
+    together: Vec<(u32, &'a ZoneName)>,
+    /// Zones that pinned members alone overfill: their room, and by how much.
+    beyond: Vec<(&'a ZoneName, u32, u32)>,
+}
+
+impl<'a> Pins<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
+        let zones = problem.zones.iter();
+        let there: Vec<&Zone> = zones.filter(|it| it.state != ZoneState::Gone).collect();
+        let pinned: Vec<&CurrentShard> = problem
+            .current
+            .iter()
+            .filter(|it| it.pinned && it.shard < problem.shards)
+            .filter(|shard| {
+                let total: u32 = there.iter().map(|it| members_in(shard, &it.name)).sum();
+                // One with a surplus may shed members, so what it holds proves nothing by itself.
+                total <= problem.members_per_shard
+            })
+            .collect();
+        let shared = |shard: &CurrentShard| {
+            let mut names = there.iter().map(|zone| &zone.name);
+            names.find(|name| members_in(shard, name) > 1)
+        };
+        let together = pinned
+            .iter()
+            .filter(|_| one_each)
+            .filter_map(|shard| Some((shard.shard, shared(shard)?)));
+        let beyond = there.iter().filter_map(|zone| {
+            let held: u32 = pinned.iter().map(|it| members_in(it, &zone.name)).sum();
+            let room = zone.capacity.filter(|room| *room < held)?;
+            Some((&zone.name, room, held - room))
+        });
+        Self {
+            problem,
+            together: together.collect(),
+            beyond: beyond.collect(),
         }
-        if total > problem.members_per_shard {
-            // It may shed members, so what it holds proves nothing by itself.
-            for (zone, all) in &mut held {
-                *all = all.saturating_sub(members_in(shard, &zone.name));
+    }
+
+    /// The problem after the user has followed the advice: room added, or the members in those
+    /// zones unpinned; members let meet, or their shards unpinned.
+    fn mended(&self, is_room_added: bool, may_meet: bool) -> Problem {
+        let is_freed = |shard: &CurrentShard| {
+            let meets = self.together.iter().any(|(id, _)| *id == shard.shard);
+            let overfills = |(zone, ..): &(&ZoneName, u32, u32)| members_in(shard, zone) > 0;
+            (meets && !may_meet) || (!is_room_added && self.beyond.iter().any(overfills))
+        };
+        let mut mended = unpinned(self.problem, is_freed);
+        if may_meet {
+            mended = anyway(&mended);
+        }
+        if is_room_added {
+            let beyond = self.beyond.iter();
+            let more: Vec<_> = beyond
+                .map(|(zone, _, short)| ((*zone).clone(), *short))
+                .collect();
+            mended = with_room(&mended, &more);
+        }
+        mended
+    }
+
+    fn reasons(&self) -> Vec<Reason> {
+        if self.together.is_empty() && self.beyond.is_empty() {
+            return Vec::new();
+        }
+        let freed = self.mended(false, false);
+        let ways = [true, false].map(|room| (room, is_feasible(&self.mended(room, false))));
+        let helpful = || ways.iter().filter(|(_, helps)| *helps);
+        let is_hopeless = helpful().next().is_none();
+        let may_meet = helpful().all(|(room, _)| is_feasible(&self.mended(*room, true)));
+        let mut reasons = Vec::new();
+        for (shard, zone) in &self.together {
+            let or = if may_meet && !is_hopeless {
+                format!(", or {ANYWAY}")
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "shard {shard} is pinned with more than one member in {zone}: unpin it{or}"
+            );
+            reasons.push(reason(ReasonCode::PinnedTogether, message));
+        }
+        for (zone, room, short) in &self.beyond {
+            let words = |room: bool| {
+                if room {
+                    format!("add room for {short}")
+                } else {
+                    "unpin them".to_owned()
+                }
+            };
+            let mut cures: Vec<String> = helpful().map(|(room, _)| words(*room)).collect();
+            if is_hopeless {
+                cures.push(words(false));
             }
-        } else if let Some(zone) = shared.filter(|_| one_each) {
             let message = format!(
-                "shard {} is pinned with more than one member in {zone}: unpin it, or set \
-                 whenUnsatisfiable to ScheduleAnyway",
-                shard.shard
+                "{zone} has room for {} and pinned shards hold {} there: {}",
+                count(*room, "member"),
+                room + short,
+                cures.join(", or ")
             );
-            reasons.push(Reason {
-                reason: ReasonCode::PinnedTogether,
-                message,
-            });
+            reasons.push(reason(ReasonCode::PinnedBeyondCapacity, message));
         }
-    }
-    for (zone, all) in held
-        .iter()
-        .filter(|(zone, _)| zone.state != ZoneState::Gone)
-    {
-        if let Some(room) = zone.capacity.filter(|room| room < all) {
-            let message = format!(
-                "{} has room for {} and pinned shards hold {all} there: add room for {}, or unpin \
-                 some",
-                zone.name,
-                count(room, "member"),
-                all - room
-            );
-            reasons.push(Reason {
-                reason: ReasonCode::PinnedBeyondCapacity,
-                message,
-            });
+        if is_hopeless {
+            // What is missing once they are unpinned.
+            reasons.extend(infeasible(&freed).reasons);
         }
+        reasons
     }
-    reasons
 }
 
 fn members_in(shard: &CurrentShard, zone: &ZoneName) -> u32 {
@@ -124,9 +187,20 @@ fn missing(problem: &Problem, model: &Model) -> Vec<Reason> {
     } else {
         vec![(cut.zones, cut.short)]
     };
-    parts
+    let more: Vec<Room> = parts
         .iter()
-        .map(|(zones, short)| too_little_room(problem, model, zones, *short))
+        .map(|(zones, short)| Room::new(model, zones, *short))
+        .collect();
+    let all: Vec<(ZoneName, u32)> = more.iter().flat_map(|it| it.extra.clone()).collect();
+    let roomy = with_room(problem, &all);
+    more.iter()
+        .map(|room| {
+            let mut advice = Advice::new(problem);
+            advice.offer(room.words(), &roomy);
+            advice.offer_less();
+            let message = format!("{}: {}", room.lack(model), advice.words());
+            reason(ReasonCode::NotEnoughRoom, message)
+        })
         .collect()
 }
 
@@ -147,78 +221,94 @@ fn too_few_zones(problem: &Problem, have: u32) -> Reason {
         format!(" ({})", closed.join(", "))
     };
     let wanted = problem.members_per_shard;
-    let add = format!("add {}", count(wanted - have.min(wanted), "zone"));
+    let mut advice = Advice::new(problem);
+    advice.offer_zones_that_are_there();
     let message = if problem.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
-        let add = "open a zone or give one room".to_owned();
-        format!("no zone takes new members{why}: {}", advice(problem, add))
+        advice.offer_new_zones(1);
+        advice.offer_less();
+        format!("no zone takes new members{why}: {}", advice.words())
     } else {
-        let needed = count(wanted, "zone");
-        let advice = advice(problem, add);
+        advice.offer_new_zones(wanted.saturating_sub(have));
+        advice.offer_less();
         format!(
-            "each shard needs {needed}, one for each member, and only {have} can take them{why}: {advice}"
+            "each shard needs {}, one for each member, and only {have} can take them{why}: {}",
+            count(wanted, "zone"),
+            advice.words()
         )
     };
-    Reason {
-        reason: ReasonCode::TooFewZones,
-        message,
+    reason(ReasonCode::TooFewZones, message)
+}
+
+/// Zones whose room does not suffice together, and where more of it would help.
+struct Room {
+    zones: Vec<usize>,
+    short: u32,
+    extra: Vec<(ZoneName, u32)>,
+}
+
+impl Room {
+    /// Parts what is missing over the zones: each gets the least that is needed of it while those
+    /// after it have plenty. Demand that zones cannot pass on grows with their number, so the
+    /// parts add up to what is missing.
+    fn new(model: &Model, zones: &[usize], short: u32) -> Self {
+        let mut roomy = model.clone();
+        let raise = |roomy: &mut Model, zone: usize, by: u32| {
+            let room = model.capacity.at(zone).saturating_add(by);
+            roomy.capacity.set(zone, room);
+        };
+        for zone in zones {
+            raise(&mut roomy, *zone, short);
+        }
+        let mut extra = Vec::new();
+        for &zone in zones {
+            raise(&mut roomy, zone, 0);
+            let needed = if zones.len() == 1 {
+                short
+            } else {
+                Cut::new(&roomy).map_or(0, |cut| cut.short)
+            };
+            raise(&mut roomy, zone, needed);
+            if let Some(name) = model.names.get(zone).filter(|_| needed > 0) {
+                extra.push((name.clone(), needed));
+            }
+        }
+        Self {
+            zones: zones.to_vec(),
+            short,
+            extra,
+        }
+    }
+
+    fn lack(&self, model: &Model) -> String {
+        let names = self.zones.iter().filter_map(|zone| model.names.get(*zone));
+        let names: Vec<&str> = names.map(ZoneName::as_str).collect();
+        let room: u32 = self.zones.iter().map(|zone| model.capacity.at(*zone)).sum();
+        let have = if names.len() == 1 {
+            "has"
+        } else {
+            "together have"
+        };
+        format!(
+            "{} {have} room for {}, {} are needed",
+            names.join(", "),
+            count(room, "member"),
+            room.saturating_add(self.short)
+        )
+    }
+
+    fn words(&self) -> String {
+        if self.zones.len() == 1 {
+            return format!("add room for {}", self.short);
+        }
+        let extra = self.extra.iter();
+        let parts: Vec<String> = extra
+            .map(|(zone, more)| format!("{more} in {zone}"))
+            .collect();
+        format!("add room for {} ({})", self.short, parts.join(", "))
     }
 }
 
-fn too_little_room(problem: &Problem, model: &Model, zones: &[usize], short: u32) -> Reason {
-    let names: Vec<&str> = zones
-        .iter()
-        .filter_map(|zone| model.names.get(*zone))
-        .map(ZoneName::as_str)
-        .collect();
-    let room: u32 = zones.iter().map(|zone| model.capacity.at(*zone)).sum();
-    let (have, together) = if names.len() == 1 {
-        ("has", "")
-    } else {
-        ("have", " together")
-    };
-    let message = format!(
-        "{}{together} {have} room for {}, {} are needed: {}",
-        names.join(", "),
-        count(room, "member"),
-        room.saturating_add(short),
-        advice(problem, format!("add room for {short}"))
-    );
-    Reason {
-        reason: ReasonCode::NotEnoughRoom,
-        message,
-    }
-}
-
-/// What would help, each tried.
-fn advice(problem: &Problem, first: String) -> String {
-    let mut options = vec![first];
-    let fewer = (1..problem.members_per_shard).rev().find(|members| {
-        is_feasible(&Problem {
-            members_per_shard: *members,
-            ..problem.clone()
-        })
-    });
-    if let Some(members) = fewer {
-        options.push(format!("lower followersPerLeader to {}", members - 1));
-    }
-    let anyway = WhenUnsatisfiable::ScheduleAnyway;
-    if problem.when_unsatisfiable != anyway
-        && is_feasible(&Problem {
-            when_unsatisfiable: anyway,
-            ..problem.clone()
-        })
-    {
-        options.push("set whenUnsatisfiable to ScheduleAnyway".to_owned());
-    }
-    let last = options.pop().unwrap_or_default();
-    if options.is_empty() {
-        last
-    } else {
-        format!("{}, or {last}", options.join(", "))
-    }
-}
-
-fn count(number: u32, noun: &str) -> String {
+pub(super) fn count(number: u32, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -1,6 +1,9 @@
 //! Answers in words: why a problem has no placement, and why each member sits where it sits.
 
+mod advice;
 mod infeasible;
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,15 @@ pub enum Role {
     Follower,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+        })
+    }
+}
+
 /// Why one member sits where it sits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +44,18 @@ pub struct Explanation {
     pub role: Role,
     /// A sentence.
     pub why: String,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            shard,
+            zone,
+            role,
+            why,
+        } = self;
+        write!(f, "shard {shard} {role} in {zone}: {why}")
+    }
 }
 
 /// Why each member of `placement` sits where it sits, shard by shard, the leader first.
