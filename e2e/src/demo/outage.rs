@@ -40,15 +40,12 @@ struct Teller {
 }
 
 impl Stage<'_> {
-    /// Stops the zone, watches, and brings it back, also where something failed meanwhile or
-    /// the user has had enough.
+    /// Stops the zone, watches, and brings it back, also where something failed meanwhile. (Where
+    /// that is an error, or the user has had enough, the caller starts the zone.)
     pub(super) async fn play(&self, mut workload: Workload, story: &mut Story) -> Result<Report> {
         self.screen
             .heading(&format!("Stop {} while writing to every shard", self.zone));
-        let healed = tokio::select! {
-            healed = self.lose(&mut workload, story) => healed,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
-        };
+        let healed = self.lose(&mut workload, story).await;
         if let Err(error) = &healed {
             self.screen.warning(&format!("{error:#}"));
             if self.options.assert {
@@ -75,6 +72,8 @@ impl Stage<'_> {
             screen: self.screen,
             shift: workload.unix_millis - unix_millis,
         };
+        // From here on the zone has to be brought back, whatever happens.
+        story.outage = Some(outage.clone());
         self.bed.zone("kill", self.zone).await?;
         outage.hosts_dead = seconds(start.elapsed());
         self.screen
