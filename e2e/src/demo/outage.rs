@@ -20,6 +20,9 @@ use crate::workload::report::{Line, Report};
 /// may have to wait for its return.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
+/// Pauses of the writer shorter than this are left to its report: a busy machine makes them.
+const TOLD_MILLIS: u64 = 250;
+
 /// How often the status is asked.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -215,7 +218,7 @@ impl Teller {
                     let text = format!("shard {shard} takes no writes");
                     self.screen.event(self.at(start_millis), Color::Red, &text);
                 }
-                Line::GapClosed { shard, gap } => {
+                Line::GapClosed { shard, gap } if gap.millis >= TOLD_MILLIS => {
                     let length = Duration::from_millis(gap.millis).as_secs_f64();
                     let text =
                         format!("shard {shard} takes writes again: it paused for {length:.2} s");
