@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use e2e::bed::{Bed, Moment};
 use e2e::bench::bench;
@@ -75,16 +75,26 @@ async fn run(cli: Cli) -> Result<()> {
 
 async fn tell(bed: &Bed, options: &Options, screen: Screen) -> Result<()> {
     let mut story = Story::default();
-    let told = demo(bed, options, screen, &mut story).await;
+    let told = tokio::select! {
+        told = demo(bed, options, screen, &mut story) => Some(told),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    let interrupted = told.is_none();
+    let told = told.unwrap_or_else(|| Err(anyhow!("interrupted")));
     if let Err(error) = &told {
         story.error = Some(format!("{error:#}"));
     }
     write(&bed.root, "demo.json", &story)?;
-    let told = kept(bed, &options.key, told).await;
+    let told = if interrupted {
+        told
+    } else {
+        kept(bed, &options.key, told).await
+    };
     if told.is_err()
         && let Some(outage) = story.outage.filter(|_| story.back.is_none())
     {
-        // Only now: what was kept shows the outage. A zone that runs is no harm.
+        // Only now: what was kept shows the outage. To start a zone that runs does no harm.
+        screen.line(&format!("bringing {} back", outage.zone));
         bed.zone("start", &outage.zone).await?;
     }
     told

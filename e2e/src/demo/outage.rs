@@ -20,6 +20,9 @@ use crate::workload::report::{Line, Report};
 /// may have to wait for its return.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
+/// Pauses of the writer shorter than this are left to its report: a busy machine makes them.
+const TOLD_MILLIS: u64 = 250;
+
 /// How often the status is asked.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -40,15 +43,12 @@ struct Teller {
 }
 
 impl Stage<'_> {
-    /// Stops the zone, watches, and brings it back, also where something failed meanwhile or
-    /// the user has had enough.
+    /// Stops the zone, watches, and brings it back, also where something failed meanwhile. (Where
+    /// that is an error, or the user has had enough, the caller starts the zone.)
     pub(super) async fn play(&self, mut workload: Workload, story: &mut Story) -> Result<Report> {
         self.screen
             .heading(&format!("Stop {} while writing to every shard", self.zone));
-        let healed = tokio::select! {
-            healed = self.lose(&mut workload, story) => healed,
-            _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
-        };
+        let healed = self.lose(&mut workload, story).await;
         if let Err(error) = &healed {
             self.screen.warning(&format!("{error:#}"));
             if self.options.assert {
@@ -75,6 +75,8 @@ impl Stage<'_> {
             screen: self.screen,
             shift: workload.unix_millis - unix_millis,
         };
+        // From here on the zone has to be brought back, whatever happens.
+        story.outage = Some(outage.clone());
         self.bed.zone("kill", self.zone).await?;
         outage.hosts_dead = seconds(start.elapsed());
         self.screen
@@ -216,7 +218,7 @@ impl Teller {
                     let text = format!("shard {shard} takes no writes");
                     self.screen.event(self.at(start_millis), Color::Red, &text);
                 }
-                Line::GapClosed { shard, gap } => {
+                Line::GapClosed { shard, gap } if gap.millis >= TOLD_MILLIS => {
                     let length = Duration::from_millis(gap.millis).as_secs_f64();
                     let text =
                         format!("shard {shard} takes writes again: it paused for {length:.2} s");

@@ -14,7 +14,7 @@ use super::report::Line;
 use super::route::Route;
 
 /// How often a lane whose tries fail asks anew who serves which slots.
-const ASK_EVERY: Duration = Duration::from_millis(250);
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// The keys of a lane: the n-th write's key and value follow from n.
 #[derive(Clone, Debug)]

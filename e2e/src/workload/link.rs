@@ -93,11 +93,13 @@ impl Links {
         self.settle(to, outcome)
     }
 
-    /// Asks who serves which slots.
+    /// Asks who serves which slots. Others can be asked instead, so this is not waited for long:
+    /// the lane stands still meanwhile.
     pub async fn ask_slots(&mut self, whom: &Address) -> Result<Vec<ShardSlots>, Failure> {
         let mut question = Cmd::new();
         question.arg("CLUSTER").arg("SLOTS");
-        let answer: redis::Value = self.send(whom, &question).await?;
+        let answer = timeout(self.limit / 3, self.send::<redis::Value>(whom, &question)).await;
+        let answer = answer.unwrap_or(Err(Failure::Timeout))?;
         shards(&answer, whom).map_err(|_| Failure::Answered("unreadable".to_owned()))
     }
 

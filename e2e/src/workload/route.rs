@@ -9,8 +9,12 @@ use std::time::Duration;
 
 use super::slots::{Address, ShardSlots};
 
-/// How long an address that failed is passed over where there is another one.
-const SHUNNED: Duration = Duration::from_secs(1);
+/// How long an address that failed is passed over where there is another one. Short: a leader
+/// that only paused must be found again soon, or the pause would be reported too long.
+const SHUNNED: Duration = Duration::from_millis(100);
+
+/// How long it is not asked for the slots: any other member will do as well.
+const UNASKED: Duration = Duration::from_secs(3);
 
 /// The way to a shard.
 #[derive(Clone, Debug)]
@@ -110,7 +114,7 @@ impl Route {
         let alive: Vec<&Address> = self
             .known
             .keys()
-            .filter(|address| !self.is_shunned(address, now))
+            .filter(|address| !self.has_failed(address, now, UNASKED))
             .collect();
         let index = self.questions % alive.len().max(1);
         alive.get(index).map(|address| (*address).clone())
@@ -128,11 +132,15 @@ impl Route {
     }
 
     fn is_shunned(&self, address: &Address, now: Duration) -> bool {
+        self.has_failed(address, now, SHUNNED)
+    }
+
+    fn has_failed(&self, address: &Address, now: Duration, lately: Duration) -> bool {
         self.known
             .get(address)
             .copied()
             .flatten()
-            .is_some_and(|failed| now.saturating_sub(failed) < SHUNNED)
+            .is_some_and(|failed| now.saturating_sub(failed) < lately)
     }
 }
 
@@ -176,13 +184,9 @@ mod tests {
         assert_eq!(route.target(), &address("b"));
         route.moved(address("a"), at(310));
         assert_eq!(route.target(), &address("b"), "stays with the follower");
-        route.moved(address("a"), at(1400));
-        assert_eq!(
-            route.target(),
-            &address("a"),
-            "and looks again after a second"
-        );
-        route.failed(at(1700));
+        route.moved(address("a"), at(450));
+        assert_eq!(route.target(), &address("a"), "and looks again soon");
+        route.failed(at(750));
         assert_eq!(route.target(), &address("b"));
     }
 
@@ -217,7 +221,7 @@ mod tests {
     fn new_slots_bring_a_new_leader() {
         let mut route = route();
         route.failed(at(0));
-        route.told(&[shard(0..=16383, &["a", "b"])], at(500));
+        route.told(&[shard(0..=16383, &["a", "b"])], at(50));
         assert_eq!(
             route.target(),
             &address("b"),
