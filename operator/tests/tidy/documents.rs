@@ -248,12 +248,13 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
             } else if program.starts_with("e2e/") || program.starts_with("charts/") {
                 (!tree.root.join(program).exists()).then(|| format!("{program} does not exist"))
             } else if program == "cargo" {
-                test_named_in(&command)
-                    .filter(|test| {
-                        let path = format!("operator/tests/{test}.rs");
-                        tree.file(&path).is_none()
-                    })
-                    .map(|test| format!("the operator has no test {test}"))
+                let folder = match behind(&command, "-p") {
+                    Some("placement") => "placement",
+                    _ => "operator",
+                };
+                behind(&command, "--test")
+                    .filter(|test| tree.file(&format!("{folder}/tests/{test}.rs")).is_none())
+                    .map(|test| format!("{folder}/tests has no {test}"))
             } else {
                 None
             };
@@ -269,10 +270,10 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What stands behind `--test`.
-fn test_named_in(command: &str) -> Option<&str> {
+/// The word behind an option.
+fn behind<'a>(command: &'a str, option: &str) -> Option<&'a str> {
     let mut words = command.split_whitespace();
-    words.find(|word| *word == "--test")?;
+    words.find(|word| *word == option)?;
     words.next()
 }
 
