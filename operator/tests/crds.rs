@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kube::CustomResourceExt;
 use zoneward_operator::api::RedisCluster;
+use zoneward_operator::resources;
 
 #[test]
 fn the_crd_file_is_up_to_date() {
@@ -19,4 +20,25 @@ fn the_crd_file_is_up_to_date() {
         "{} is stale: run UPDATE_CRDS=1 cargo test -p zoneward-operator --test crds",
         path.display()
     );
+}
+
+/// What the operator would reject is refused at admission already: `config` cannot be changed
+/// afterwards, so a RedisCluster that got in with such a directive would be of no use.
+#[test]
+fn admission_refuses_every_directive_that_is_ours() {
+    let rule = serde_json::to_string(&RedisCluster::crd()).unwrap();
+    for directive in resources::OWNED_DIRECTIVES {
+        assert!(
+            rule.contains(&format!("'{}'", directive.name)),
+            "{}",
+            directive.name
+        );
+    }
+    for family in resources::OWNED_PREFIXES {
+        assert!(
+            rule.contains(&format!("startsWith('{}')", family.name)),
+            "{}",
+            family.name
+        );
+    }
 }

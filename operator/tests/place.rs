@@ -1,6 +1,8 @@
 //! Goal: anybody can ask the solver a what-if and a program can read the answer. Method: the real
 //! program, each exit status and each format.
 
+#![cfg(test)]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -9,9 +9,10 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use world::World;
-use zoneward_operator::api::RedisCluster;
+use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
+use zoneward_operator::status;
 
 fn desired(spec: &str) -> Desired {
     let yaml = format!(
@@ -375,4 +376,348 @@ fn planning_is_deterministic_and_a_converged_world_yields_no_action() {
     let first = world.round();
     assert_eq!(first.actions, []);
     assert_eq!(world.round(), first);
+}
+
+#[test]
+fn a_lost_internal_secret_is_told_and_never_made_anew_over_running_members() {
+    let mut world = formed(shape(3, 1));
+    world.secrets.internal_is_present = false;
+    let plan = world.round();
+    assert!(plan.actions.is_empty(), "{:?}", plan.actions);
+    assert!(
+        plan.waiting_on
+            .iter()
+            .any(|wait| wait.reason.to_string() == "SecretMissing")
+    );
+}
+
+fn waits_for(world: &World, reason: &str) -> bool {
+    world
+        .status
+        .waiting_on
+        .iter()
+        .any(|wait| wait.reason == reason)
+}
+
+fn with_volumes(leaders: u32, policy: &str) -> Desired {
+    desired(&format!(
+        "  leaders: {leaders}\n  followersPerLeader: 1\n  storage: {{size: 1Gi, retain: {policy}}}\n"
+    ))
+}
+
+/// The follower of this leader.
+fn follower_of(world: &World, leader: &MemberName) -> MemberName {
+    let id = &world.processes[leader].id;
+    world
+        .living()
+        .find(|(_, p)| p.leader.as_ref() == Some(id))
+        .map(|(n, _)| n.clone())
+        .unwrap()
+}
+
+fn names(world: &World) -> Vec<MemberName> {
+    world.pods.keys().cloned().collect()
+}
+
+fn gates_are_open(world: &World) -> bool {
+    world
+        .pods
+        .values()
+        .all(|pod| pod.gate_is_open && pod.role_label.is_some())
+}
+
+#[test]
+fn a_member_that_answers_is_alive_whatever_a_taint_says() {
+    let mut world = formed(shape(1, 1));
+    let before = names(&world);
+    let leader = member(&world, true);
+    let host = world.pods[&leader].host.clone().unwrap();
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 5_000);
+    assert_eq!(names(&world), before, "{:#?}", world.story);
+}
+
+#[test]
+fn a_lost_internal_secret_closes_no_gate() {
+    let mut world = formed(shape(3, 1));
+    world.secrets.internal_is_present = false;
+    let before = names(&world);
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+}
+
+#[test]
+fn an_operator_that_hears_nobody_closes_no_gate_and_doubles_nobody() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.is_blind = true;
+    run(&mut world, 60_000);
+    assert!(gates_are_open(&world));
+    assert_eq!(names(&world), before);
+    world.is_blind = false;
+    settle(&mut world);
+    assert_eq!(names(&world), before);
+}
+
+#[test]
+fn followers_are_taken_away_two_of_a_shard_one_after_the_other() {
+    let mut world = formed(shape(3, 2));
+    world.desired.followers_per_leader = 0;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn nothing_is_formed_over_the_volumes_of_an_earlier_cluster() {
+    let old = formed(with_volumes(3, "Retain"));
+    let mut world = World::new(with_volumes(3, "Delete"), &["a", "b", "c"], 2);
+    world.volumes.clone_from(&old.volumes);
+    run(&mut world, 10_000);
+    assert_eq!(world.volumes.len(), 6);
+    assert!(world.pods.is_empty());
+    assert!(waits_for(&world, "RecordMissing"));
+    world.volumes.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_lost_status_touches_nothing_that_runs() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.status = RedisClusterStatus::default();
+    for _ in 0..50 {
+        assert_eq!(world.round().actions, []);
+        world.pass(100);
+    }
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "RecordMissing") && condition(&world, "Degraded"));
+}
+
+#[test]
+fn a_follower_that_fell_behind_does_not_lead_before_its_leaders_body() {
+    for leaders in [1, 3] {
+        let mut world = formed(with_volumes(leaders, "Retain"));
+        let leader = member(&world, true);
+        let id = world.processes[&leader].id.clone();
+        let follower = follower_of(&world, &leader);
+        world.cut_off.insert(follower);
+        run(&mut world, 20_000);
+        let had = world.processes[&leader].offset;
+        world.kill(&leader);
+        run(&mut world, 1_000);
+        world.cut_off.clear();
+        settle(&mut world);
+        let leads = world
+            .living()
+            .find(|(_, p)| p.id == id)
+            .map(|(_, p)| (p.leader.is_none(), p.offset));
+        assert!(
+            leads.is_some_and(|(leads, has)| leads && has >= had),
+            "{leaders}: {leads:?}, had {had}\n{}",
+            world.story.join("\n")
+        );
+    }
+}
+
+#[test]
+fn after_a_power_cut_those_who_led_lead_again() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let led: BTreeSet<_> = world
+        .living()
+        .filter(|(_, p)| p.leader.is_none())
+        .map(|(_, p)| p.id.clone())
+        .collect();
+    let before = world.story.len();
+    for name in names(&world) {
+        world.kill(&name);
+    }
+    settle(&mut world);
+    assert_promises(&world, 3);
+    let leads: BTreeSet<_> = world
+        .living()
+        .filter(|(_, p)| p.leader.is_none())
+        .map(|(_, p)| p.id.clone())
+        .collect();
+    assert_eq!(leads, led, "{}", world.story[before..].join("\n"));
+    assert!(
+        !world.story[before..]
+            .iter()
+            .any(|line| line.contains("take over"))
+    );
+}
+
+#[test]
+fn a_store_that_lags_strikes_nobody_out() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    world.hidden = before.iter().take(2).cloned().collect();
+    run(&mut world, 5_000);
+    world.hidden.clear();
+    settle(&mut world);
+    assert_eq!(names(&world), before, "{}", world.story.join("\n"));
+}
+
+#[test]
+fn a_body_is_not_started_again_because_its_host_object_is_gone() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    let (volume, host) = (
+        world.pods[&name].volume.clone(),
+        world.pods[&name].host.clone(),
+    );
+    world.down.extend(host.clone());
+    world.hosts.retain(|h| Some(&h.name) != host.as_ref());
+    world.pods.remove(&name);
+    run(&mut world, 60_000);
+    assert!(!world.pods.values().any(|pod| pod.volume == volume));
+}
+
+#[test]
+fn a_body_that_ends_at_every_start_is_started_at_growing_distances() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let name = member(&world, false);
+    world.broken.extend(world.pods[&name].volume.clone());
+    let serial = world.status.record.next_serial;
+    world.kill(&name);
+    run(&mut world, 60_000);
+    let tries = world.status.record.next_serial.0 - serial.0;
+    assert!((2..=8).contains(&tries), "{tries} tries in a minute");
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    world.broken.clear();
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert!(!waits_for(&world, "MemberFailsToStart"));
+}
+
+#[test]
+fn a_bad_start_of_all_bodies_at_once_ends_in_waiting_and_not_in_a_busy_loop() {
+    let mut world = World::new(with_volumes(3, "Retain"), &["a", "b", "c"], 2);
+    world.fails_to_start = true;
+    run(&mut world, 30_000);
+    assert!(waits_for(&world, "MemberFailsToStart"));
+    let mut writes = 0;
+    for _ in 0..300 {
+        let before = world.status.clone();
+        world.round();
+        writes += usize::from(world.status != before);
+        world.pass(100);
+    }
+    assert!(writes < 30, "{writes} writes of the status in 300 rounds");
+}
+
+#[test]
+fn a_spec_that_cannot_work_is_told_by_an_event() {
+    let world = formed(shape(3, 1));
+    let rejection = plan::Rejection {
+        reason: "DirectiveOwned",
+        message: "remove it".to_owned(),
+    };
+    let seen = world.observe();
+    let kept = plan::Plan {
+        record: seen.record.clone(),
+        ..plan::Plan::default()
+    };
+    for before in [RedisClusterStatus::default(), world.status.clone()] {
+        let input = status::Input {
+            generation: 2,
+            desired: Err(&rejection),
+            seen: &seen,
+            plan: &kept,
+            refusals: &[],
+            failures: &[],
+            now: world.now,
+        };
+        let after = status::status(&before, &input);
+        let told = status::transitions(&before, &after);
+        assert!(
+            told.iter()
+                .any(|t| t.reason == "DirectiveOwned" && t.is_warning)
+        );
+    }
+}
+
+#[test]
+fn a_clients_secret_that_is_removed_later_stops_no_repair() {
+    let mut world = formed(shape(1, 1));
+    world.desired.auth.secret_name = Some("mine".to_owned());
+    world.secrets.client_is_present = false;
+    let leader = member(&world, true);
+    world.kill(&leader);
+    run(&mut world, 5_000);
+    assert!(condition(&world, "Available"));
+    assert!(waits_for(&world, "SecretMissing"));
+    world.secrets.client_is_present = true;
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn a_new_cluster_serves_while_a_follower_waits_for_room() {
+    let mut world = World::new(shape(3, 2), &["a", "b", "c"], 2);
+    world.full_zones.insert(ZoneName::from("c"));
+    run(&mut world, 30_000);
+    assert!(
+        condition(&world, "Available") && waits_for(&world, "NoRoom"),
+        "{:#?}",
+        world.status
+    );
+}
+
+#[test]
+fn zone_labels_that_vanish_are_named_and_nobody_moves() {
+    let mut world = formed(shape(3, 1));
+    let before = names(&world);
+    for host in &mut world.hosts {
+        host.zone = None;
+    }
+    run(&mut world, 10_000);
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "ZoneLabelMissing"));
+}
+
+#[test]
+fn data_that_is_lost_whole_is_named_with_the_next_step() {
+    let mut world = formed(shape(3, 1));
+    for name in names(&world) {
+        world.kill(&name);
+    }
+    run(&mut world, 20_000);
+    assert!(
+        waits_for(&world, "SlotsUnserved"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+    assert!(
+        !world
+            .story
+            .iter()
+            .rev()
+            .take(12)
+            .any(|line| line.contains("own slots"))
+    );
+}
+
+#[test]
+fn a_body_whose_place_was_given_away_is_started_when_it_is_the_only_copy() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    let leader = member(&world, true);
+    let follower = follower_of(&world, &leader);
+    let zone = |name: &MemberName| world.pods[name].zone.as_str().to_owned();
+    let (home, away) = (zone(&leader), zone(&follower));
+    let volume = world.pods[&leader].volume.clone();
+    world.kill(&leader);
+    world.round();
+    world.stop_zone(&home);
+    world.stop_zone(&away);
+    world.pass(100);
+    run(&mut world, 10_000);
+    world.start_zone(&home);
+    run(&mut world, 20_000);
+    assert!(
+        world.living().any(|(n, _)| world.pods[n].volume == volume),
+        "{}",
+        world.story.join("\n")
+    );
 }

@@ -91,7 +91,10 @@ fn answer(args: &PlaceArgs) -> anyhow::Result<ExitCode> {
         }
         Err(SolveError::Infeasible(Infeasible { reasons })) => {
             super::print(&match args.output {
-                Output::Table => reasons.iter().map(|it| format!("{it}\n")).collect(),
+                Output::Table => reasons
+                    .iter()
+                    .flat_map(|reason| [reason.to_string(), "\n".to_owned()])
+                    .collect(),
                 output => text(
                     output,
                     &Refusal {
@@ -227,10 +230,10 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let line: String = cells
-            .map(|(cell, width)| format!("{cell:width$}   "))
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
-        format!("{}\n", line.trim_end())
+        format!("{}\n", padded.join("   ").trim_end())
     };
     rows.iter().map(line).collect()
 }

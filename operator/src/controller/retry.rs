@@ -96,6 +96,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::ImageProblem
         | WaitingReason::MemberFailsToStart
         | WaitingReason::SecretMissing
+        | WaitingReason::RecordMissing
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger

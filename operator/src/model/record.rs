@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, MemberId, MemberName, PodUid, Serial, ShardId, VolumeName, ZoneName};
+use super::{HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, VolumeName, ZoneName};
 
 /// The durable memory of one RedisCluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +61,10 @@ pub struct Enrolled {
     /// Whether it was ever seen in the cluster and in sync (or leading).
     #[serde(default)]
     pub joined: bool,
+    /// The run of its process that held a whole copy, and was fed, when its leader was heard last.
+    /// Another run, or none: what it has may be old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced_run: Option<RunId>,
     /// Since when it is silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -83,7 +87,7 @@ pub struct Departed {
     /// Whether its process was proven dead, and not merely its pod gone or its host silent.
     #[serde(default)]
     pub is_proven_dead: bool,
-    /// When it was struck out.
+    /// When it was struck out, or some time after that a member still knew it.
     #[schemars(with = "String")]
     pub since: Timestamp,
 }

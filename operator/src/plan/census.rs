@@ -70,6 +70,13 @@ impl<'a> Member<'a> {
         })
     }
 
+    /// Whether its copy was whole and fed to the last, as far as that was seen, by the very process
+    /// that answers now. One that was started since has what its disk had.
+    pub(super) fn was_in_sync(&self) -> bool {
+        self.answer()
+            .is_some_and(|answer| self.entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
     /// Whether it was asked to go.
     pub fn is_leaving(&self) -> bool {
         self.pod.is_some_and(|pod| pod.is_leaving)
@@ -182,6 +189,16 @@ impl<'a> Census<'a> {
             .filter_map(|member| member.answer().map(|answer| (member, answer)))
     }
 
+    /// Whether the operator is blind: members were heard before, and none answers now. That tells of
+    /// us rather than of them.
+    pub(super) fn hears_nobody(&self) -> bool {
+        self.living().next().is_none()
+            && self.members().any(|member| {
+                member.entry.member_id.is_some()
+                    && matches!(member.verdict, Verdict::Silent | Verdict::Starting)
+            })
+    }
+
     /// The shard of this id.
     pub fn shard(&self, id: ShardId) -> Option<&Shard<'a>> {
         self.shards.iter().find(|shard| shard.id == id)
@@ -207,6 +224,19 @@ impl<'a> Census<'a> {
     pub fn has_majority(&self) -> bool {
         let (all, living) = self.voters();
         living > all / 2
+    }
+
+    /// Whether any living member is in touch with this id over the bus.
+    pub(super) fn is_in_touch_with(&self, id: &MemberId) -> bool {
+        self.living()
+            .filter(|(_, answer)| &answer.id != id)
+            .filter_map(|(_, answer)| answer.view.entry(id))
+            .any(|entry| {
+                entry.link_up
+                    && !entry.flags.failed
+                    && !entry.flags.suspected
+                    && !entry.flags.no_address
+            })
     }
 
     /// Whether any living member's view gives slots to this id.

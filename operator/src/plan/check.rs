@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::WhenUnsatisfiable;
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, Role,
-    ShardId, SlotSet,
+    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
+    Role, ShardId, SlotSet,
 };
 
 /// A promise that the plan would break.
@@ -79,6 +79,25 @@ impl<'a> World<'a> {
             .or_else(|| self.seen.pod(name).map(|pod| pod.shard))
     }
 
+    /// Its kubelet says so; or a human, and it does not answer.
+    fn is_proven_dead(&self, pod: &PodView) -> bool {
+        let host = pod.host.as_ref().and_then(|host| self.seen.host(host));
+        matches!(pod.phase, PodPhase::Ended { .. })
+            || host.is_some_and(|host| host.is_out_of_service)
+                && !self.answers.contains_key(&pod.name)
+    }
+
+    /// The same of an id, on the roster or off it.
+    fn is_id_proven_dead(&self, id: &MemberId) -> bool {
+        let record = &self.seen.record;
+        let departed = record.departed.iter().find(|gone| &gone.member_id == id);
+        let pod = record
+            .member_by_id(id)
+            .and_then(|entry| self.seen.pod(&entry.name));
+        departed.is_some_and(|gone| gone.is_proven_dead)
+            || pod.is_some_and(|pod| self.is_proven_dead(pod))
+    }
+
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
         self.answers
             .get(&entry.name)
@@ -127,7 +146,7 @@ fn check_action(
 }
 
 /// I1: no second member of the shard in its zone (a member that is leaving or replaced is on its
-/// way out), and only names that are on record.
+/// way out; a body that was replaced may come back to hand its data over), and only names that are on record.
 fn new_pod(
     desired: &Desired,
     world: &World<'_>,
@@ -138,7 +157,7 @@ fn new_pod(
     let Some(entry) = world.seen.record.member(name) else {
         return Some(refuse("I8", action, "its name is not on record yet"));
     };
-    if desired.zones.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway {
+    if desired.zones.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway || entry.surplus {
         return None;
     }
     let is_leaving = |other: &Enrolled| {
@@ -172,12 +191,7 @@ fn pod_deletion(
     name: &MemberName,
 ) -> Option<Refusal> {
     let pod = world.seen.pod(name)?;
-    let is_dead = matches!(pod.phase, PodPhase::Ended { .. })
-        || pod
-            .host
-            .as_ref()
-            .and_then(|host| world.seen.host(host))
-            .is_some_and(|h| h.is_out_of_service);
+    let is_dead = world.is_proven_dead(pod);
     if matches!(&action.deed, Deed::DeletePod { is_dead: true, .. }) && !is_dead {
         return Some(refuse(
             "I11",
@@ -286,6 +300,11 @@ fn failover(
             "I5",
             action,
             "the old leader answers: the slots would have two owners",
+        )),
+        FailoverMode::Takeover if !world.is_id_proven_dead(of) => Some(refuse(
+            "I5",
+            action,
+            "nothing proves that the old leader is dead: the slots might have two owners",
         )),
         _ => None,
     }

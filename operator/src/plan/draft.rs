@@ -1,7 +1,7 @@
 //! The plan in the making, with the limits that all steps share.
 
 use super::{Action, Deed, MemberCommand, MemberRef, Plan, WaitingOn, WaitingReason};
-use crate::model::Record;
+use crate::model::{MemberName, Record};
 
 /// What the steps add to.
 #[derive(Debug, Default)]
@@ -53,6 +53,19 @@ impl Draft {
                     command: MemberCommand::Failover { .. },
                     ..
                 }
+            )
+        })
+    }
+
+    /// Whether a failover is asked of this member.
+    pub(crate) fn asks_for_failover_by(&self, name: &MemberName) -> bool {
+        self.actions.iter().any(|action| {
+            matches!(
+                &action.deed,
+                Deed::Command {
+                    member,
+                    command: MemberCommand::Failover { .. },
+                } if &member.name == name
             )
         })
     }

@@ -41,16 +41,16 @@ impl<'a> Verdict<'a> {
             // names are never used twice: whatever this pod is, it is not the member
             return Self::Gone;
         }
-        match &pod.phase {
-            PodPhase::Ended { reason } => return Self::Dead(reason),
-            _ if host.is_some_and(|host| host.is_out_of_service) => {
-                return Self::Dead("its host carries the out-of-service taint");
-            }
-            PodPhase::Waiting { .. } => return Self::Starting,
-            PodPhase::Running => {}
+        if let PodPhase::Ended { reason } = &pod.phase {
+            return Self::Dead(reason);
         }
         match asked {
+            // outweighs a human's word: the taint may be for another host, or not taken back yet
             Some(Asked::Answered(answer)) => Self::Alive(answer),
+            _ if host.is_some_and(|host| host.is_out_of_service) => {
+                Self::Dead("its host carries the out-of-service taint")
+            }
+            _ if matches!(pod.phase, PodPhase::Waiting { .. }) => Self::Starting,
             // before its first answer a process may just not listen yet
             Some(Asked::Silent(_)) if entry.member_id.is_some() => Self::Silent,
             Some(Asked::Silent(_) | Asked::NotAsked) | None => Self::Starting,
@@ -114,6 +114,10 @@ mod tests {
         assert_eq!(
             check(|_, _, h| h.is_out_of_service = true, silent()),
             "dead"
+        );
+        assert_eq!(
+            check(|_, _, h| h.is_out_of_service = true, Some(&answered)),
+            "alive"
         );
         assert_eq!(
             check(|_, p, _| p.uid = PodUid::from("another"), silent()),

@@ -15,6 +15,8 @@ const REMEMBERED_MILLIS: u64 = 120_000;
 /// Forgets the departed, and strikes from the record whom nobody remembers.
 pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
     let mut done = Vec::new();
+    let mut listed = Vec::new();
+    let may_be_remembered = unheard_members(round);
     for gone in &round.record.departed {
         if round.census.owns_slots(&gone.member_id) || still_answers(round, gone) {
             continue;
@@ -33,7 +35,9 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
                 draft.tell(target, MemberCommand::Forget(gone.member_id.clone()), why);
             }
         }
-        if !is_listed && round.millis_since(gone.since) >= REMEMBERED_MILLIS {
+        if is_listed {
+            listed.push(gone.member_id.clone());
+        } else if !may_be_remembered && round.millis_since(gone.since) >= REMEMBERED_MILLIS {
             done.push(gone.member_id.clone());
         }
     }
@@ -41,6 +45,21 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
         .record
         .departed
         .retain(|gone| !done.contains(&gone.member_id));
+    for gone in &mut draft.record.departed {
+        // whole minutes: the record must not change at each look
+        if listed.contains(&gone.member_id) && round.millis_since(gone.since) >= REMEMBERED_MILLIS {
+            gone.since = round.now;
+        }
+    }
+}
+
+/// Whether a member that does not answer now may bring the ids back that it remembers: a zone that
+/// returns, a body that starts again.
+fn unheard_members(round: &Round<'_>) -> bool {
+    round
+        .census
+        .members()
+        .any(|member| member.entry.member_id.is_some() && member.answer().is_none())
 }
 
 /// It answers from whatever pod: its name is off the roster, its process may not be gone yet.
@@ -50,4 +69,43 @@ fn still_answers(round: &Round<'_>, gone: &Departed) -> bool {
         .members
         .values()
         .any(|asked| matches!(asked, Asked::Answered(answer) if answer.id == gone.member_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MemberId, MemberName, Observation, SilenceReason};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+
+    /// Whether the departed is still on record after a round three minutes later.
+    fn is_remembered(seen: &Observation) -> bool {
+        let now = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(180);
+        !plan(&desired(3, 1), seen, now).record.departed.is_empty()
+    }
+
+    #[test]
+    fn who_departed_is_remembered_until_every_member_was_heard_without_it() {
+        let mut seen = formed();
+        seen.record.departed.push(Departed {
+            member_id: MemberId::from("id-c-0-0"),
+            name: MemberName::from("c-0-0"),
+            shard: crate::model::ShardId(0),
+            is_proven_dead: true,
+            since: jiff::Timestamp::UNIX_EPOCH,
+        });
+        assert!(!is_remembered(&seen));
+        let mut listing = seen.clone();
+        let view = &mut answer_of(&mut listing, "c-0-2").view;
+        let mut entry = view.entries[0].clone();
+        entry.id = MemberId::from("id-c-0-0");
+        entry.slots = crate::model::SlotSet::empty();
+        view.entries.push(entry);
+        assert!(is_remembered(&listing));
+        seen.members.insert(
+            MemberName::from("c-2-6"),
+            Asked::Silent(SilenceReason::Timeout),
+        );
+        assert!(is_remembered(&seen), "c-2-6 may bring it back");
+    }
 }

@@ -5,8 +5,12 @@
 //! members that hold no key (promises I5 and I9).
 
 use super::census::{Member, Round, Shard};
+use super::evidence::Verdict;
 use super::{Deed, Draft, MemberCommand, WaitingReason, placing};
-use crate::model::{ConfigEpoch, MemberAnswer, Role, SlotSet};
+use crate::model::{ConfigEpoch, MemberAnswer, PodPhase, Role, SlotSet};
+
+/// How long a pod may take to start before the others begin to serve without it.
+const HELD_UP_AFTER_MILLIS: u64 = 20_000;
 
 /// Gives every new member an epoch of its own, and the first leaders their slots.
 pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
@@ -20,8 +24,12 @@ pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
     let leaders = placing::wanted_leaders(round, draft);
     for shard in &round.census.shards {
         let wanted_zone = leaders.as_ref().and_then(|zones| zones.get(&shard.id));
-        let first_leader =
+        let wanted =
             wanted_zone.and_then(|zone| shard.members.iter().find(|member| member.zone() == zone));
+        // leadership goes home by switchover once the one that is held up is there
+        let first_leader = wanted
+            .filter(|member| !is_held_up(round, member))
+            .or_else(|| wanted.and(shard.members.iter().find(|m| m.answer().is_some())));
         for member in &shard.members {
             let leads = first_leader.is_some_and(|leader| leader.name() == member.name());
             prepare(round, draft, shard, member, leads);
@@ -111,16 +119,30 @@ fn start_over(round: &Round<'_>, draft: &mut Draft) {
     );
 }
 
-/// Notes when the cluster is whole for the first time: all slots served, all members present and
-/// in sync, all views equal.
+/// Notes when the cluster is whole for the first time: all slots served, all views equal, and all
+/// members in sync but those that something outside holds up. A follower without room must not
+/// keep clients from all the others.
 pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
     let per_shard = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
     let whole = round.census.served.is_all()
         && round.census.views_are_equal
         && round.census.shards.iter().all(|shard| {
-            shard.members.len() == per_shard && shard.members.iter().all(|m| shard.is_current(m))
+            shard.members.len() >= per_shard
+                && shard
+                    .members
+                    .iter()
+                    .all(|m| shard.is_current(m) || is_held_up(round, m))
         });
     if whole {
         draft.record.formed = true;
     }
+}
+
+/// Its pod has not started for long, for lack of room or of an image.
+fn is_held_up(round: &Round<'_>, member: &Member<'_>) -> bool {
+    matches!(member.verdict, Verdict::Starting)
+        && member.pod.is_some_and(|pod| {
+            matches!(pod.phase, PodPhase::Waiting { .. })
+                && round.millis_since(pod.created) >= HELD_UP_AFTER_MILLIS
+        })
 }

@@ -2,7 +2,9 @@
 //! cluster, a new member, a member that comes back, and addresses that changed.
 
 use super::census::{Member, Round, Shard, follows};
-use super::{Draft, MemberCommand, WaitingReason};
+use super::evidence::Verdict;
+use super::{Draft, MemberCommand, WaitingReason, objects, placing};
+use crate::api::Persistence;
 use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
 
@@ -15,6 +17,9 @@ const COPIES_AT_ONCE_MAX: usize = 15;
 /// So it stays closed until it owns none, or someone else owns them, or no follower of it lives
 /// (DESIGN section 4).
 pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
+    if !objects::clients_can_be_let_in(round) {
+        return; // said in `objects`
+    }
     for (member, answer) in round.census.living() {
         if answer.is_open || answer.loading {
             continue;
@@ -35,7 +40,7 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         let Some(shard) = round.census.shard(member.shard()) else {
             continue;
         };
-        if endangers_followers(shard, answer) {
+        if endangers_followers(round, shard, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
                 format!("{} stays closed: it may be older than its followers, one of which is to lead first", member.name()),
@@ -67,19 +72,28 @@ fn listed_under_another_id(
         .map(|entry| entry.id.clone())
 }
 
-/// It believes that it owns slots, and a follower with data lives.
-pub(super) fn endangers_followers(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+/// It believes that it owns slots, and a follower of it may have newer data: one whose copy was
+/// whole to the last. (One that was started again too, as after a power cut, or that had fallen
+/// behind, has less than its leader's body.) A follower that is silent may live: where the body
+/// may be older than it, it is waited for as long as it keeps its place.
+pub(super) fn endangers_followers(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    answer: &MemberAnswer,
+) -> bool {
     let owns = answer
         .view
         .own_entry()
         .is_some_and(|own| !own.slots.is_empty());
     let is_fresh = answer.view.entries.len() <= 1;
+    let may_be_old = round.desired.persistence != Persistence::Aof || answer.keys == 0;
     owns && !is_fresh
-        && shard.members.iter().any(|other| {
-            other.entry.joined
-                && other
-                    .answer()
-                    .is_some_and(|a| a.id != answer.id && follows(a, &answer.id))
+        && shard.members.iter().any(|other| match other.verdict {
+            Verdict::Alive(a) => a.id != answer.id && follows(a, &answer.id) && other.was_in_sync(),
+            Verdict::Silent | Verdict::Gone => {
+                may_be_old && other.entry.synced_run.is_some() && placing::counts(round, other)
+            }
+            _ => false,
         })
 }
 
@@ -126,7 +140,7 @@ fn is_reached(entry: &ViewEntry, address: Address) -> bool {
     entry.address == Some(address) && !entry.flags.no_address
 }
 
-/// Makes every member without slots follow its shard's leader.
+/// Makes every member without slots, in anybody's view, follow its shard's leader.
 pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
     let copying = round
         .census
@@ -147,6 +161,7 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
         for member in &shard.members {
             let Some(why) = member
                 .answer()
+                .filter(|answer| !round.census.owns_slots(&answer.id))
                 .and_then(|a| must_follow(member, a, leader, leader_answer))
             else {
                 continue;
@@ -179,12 +194,12 @@ fn must_follow(
     {
         return None;
     }
-    let owns = answer
-        .view
-        .own_entry()
-        .is_some_and(|own| !own.slots.is_empty());
     if answer.role() == Role::Leader {
-        return (!owns).then(|| format!("shard {} is led by {}", member.shard(), leader.name()));
+        return Some(format!(
+            "shard {} is led by {}",
+            member.shard(),
+            leader.name()
+        ));
     }
     if !follows(answer, &leader_answer.id) {
         return Some(format!("its shard is led by {} now", leader.name()));

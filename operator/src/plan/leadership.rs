@@ -8,7 +8,7 @@
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, join, placing};
-use crate::model::{MemberAnswer, MemberId};
+use crate::model::{MemberAnswer, MemberId, SlotSet};
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
@@ -19,6 +19,7 @@ const ROLE_CHANGE_SETTLES_MILLIS: u64 = 2_000;
 
 /// Says which shards wait for an election, and why none can come where that is so.
 pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
+    report_lost_data(round, draft);
     for shard in leaderless(round.census) {
         let old = shard.leader.as_ref().map_or_else(String::new, |id| {
             round
@@ -47,6 +48,29 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
                 ),
             );
         }
+    }
+}
+
+/// Says which shards have lost all their data: nobody owns their slots, and nobody on the roster
+/// ever held a copy. Slots are never given to an empty member unasked (promise I9).
+fn report_lost_data(round: &Round<'_>, draft: &mut Draft) {
+    if !round.record.formed {
+        return;
+    }
+    for shard in &round.census.shards {
+        if shard.leader.is_some() || shard.members.iter().any(|member| member.entry.joined) {
+            continue;
+        }
+        draft.wait(
+            WaitingReason::SlotsUnserved,
+            format!(
+                "shard {}: every member that held its data is lost, and slots {} are given to no empty \
+                 one. Copy out what is needed of the other shards, delete the RedisCluster and make \
+                 it anew",
+                shard.id,
+                SlotSet::even_share(shard.id.0, round.desired.leaders)
+            ),
+        );
     }
 }
 
@@ -102,11 +126,9 @@ pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
 fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
     let id = shard.leader.as_ref()?;
     if let Some(entry) = round.record.member_by_id(id) {
-        let member = shard
-            .members
-            .iter()
-            .find(|member| member.name() == &entry.name)?;
-        let dead = matches!(member.verdict, Verdict::Dead(_));
+        let dead = shard.members.iter().any(|member| {
+            member.name() == &entry.name && matches!(member.verdict, Verdict::Dead(_))
+        });
         return (!dead).then(|| entry.name.to_string());
     }
     // off the roster: was its death proven when it was struck out, or was its pod merely gone?
@@ -114,8 +136,12 @@ fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
         .record
         .departed
         .iter()
-        .find(|gone| &gone.member_id == id)?;
-    (!departed.is_proven_dead).then(|| departed.name.to_string())
+        .find(|gone| &gone.member_id == id);
+    match departed {
+        Some(gone) if gone.is_proven_dead => None,
+        Some(gone) => Some(gone.name.to_string()),
+        None => Some(id.to_string()),
+    }
 }
 
 fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
@@ -129,15 +155,21 @@ fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
     )
 }
 
-/// Among the followers of the dead leader that were in sync with it: the one with the most data.
+/// Among the followers of the dead leader that were in sync with it to the last: the one with the
+/// most data. Where its data is not on a volume, an older copy is better than none; else its body
+/// is to come back.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,
     old: &MemberId,
 ) -> Option<(&'b Member<'a>, &'a MemberAnswer)> {
+    let has_body = shard.members.iter().any(|member| {
+        member.entry.member_id.as_ref() == Some(old) && member.entry.volume.is_some()
+    });
     shard
         .members
         .iter()
         .filter(|member| member.entry.joined && !member.is_leaving())
+        .filter(|member| member.was_in_sync() || !has_body)
         .filter_map(|member| member.answer().map(|answer| (member, answer)))
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
         .filter(|(_, answer)| {
@@ -148,7 +180,11 @@ fn best_candidate<'a, 'b>(
                 .is_some_and(|up| !up.is_syncing)
         })
         .max_by_key(|(member, answer)| {
-            (answer.replication.offset, std::cmp::Reverse(member.name()))
+            (
+                member.was_in_sync(),
+                answer.replication.offset,
+                std::cmp::Reverse(member.name()),
+            )
         })
 }
 
@@ -159,7 +195,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(shard, answer) {
+        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
             continue;
         }
         if in_flight(round).is_some() || is_too_soon(round, shard) {
@@ -171,7 +207,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
                     leader.name()
                 ),
             );
-            return;
+            continue; // one shard's distance must not hold up the next
         }
         if let Some((_, target)) =
             best_candidate(shard, &answer.id).and_then(|(m, _)| Some((m, m.command_target()?)))

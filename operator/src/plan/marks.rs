@@ -3,10 +3,14 @@
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Deed, Draft};
-use crate::model::{MemberAnswer, Role};
+use crate::model::{MemberAnswer, PodPhase, Role};
 
 /// Marks every pod whose label or gate tells something else than what is.
+///
+/// Where nobody answers, all marks stay: a gate that our own blindness closed would part clients
+/// from members that serve them.
 pub(super) fn mark(round: &Round<'_>, draft: &mut Draft) {
+    let is_blind = round.census.hears_nobody();
     for shard in &round.census.shards {
         for member in &shard.members {
             let Some(pod) = member
@@ -15,6 +19,10 @@ pub(super) fn mark(round: &Round<'_>, draft: &mut Draft) {
             else {
                 continue;
             };
+            let is_unheard = matches!(member.verdict, Verdict::Silent | Verdict::Starting);
+            if is_blind && is_unheard && pod.phase == PodPhase::Running {
+                continue;
+            }
             let (role, is_ready) = truth(round, shard, member);
             if pod.role_label == role && pod.gate_is_open == is_ready {
                 continue;

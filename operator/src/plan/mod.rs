@@ -86,6 +86,13 @@ pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
         );
         return draft.finish();
     }
+    if roster::is_lost(seen) {
+        draft.wait(
+            WaitingReason::RecordMissing,
+            roster::lost_message(desired, seen),
+        );
+        return draft.finish();
+    }
     if objects::keep_objects(&round, &mut draft) {
         for step in STEPS {
             step(&round, &mut draft);

@@ -24,15 +24,26 @@ pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
 
 fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
     let secrets = &round.seen.secrets;
-    if !secrets.internal_is_present {
+    let has_members = !round.seen.pods.is_empty() || !round.record.members.is_empty();
+    if !secrets.internal_is_present && has_members {
+        // new passwords would lock us out of the members that run with the old ones
+        let (name, _) = resources::internal_secret(round.desired);
+        draft.wait(
+            WaitingReason::SecretMissing,
+            format!(
+                "Secret {name} is gone, and with it the passwords that the members know the operator \
+                 by: restore it from a backup, or move the data to a new RedisCluster. The members \
+                 go on as they are"
+            ),
+        );
+    } else if !secrets.internal_is_present {
         let (name, keys) = resources::internal_secret(round.desired);
         draft.act(
             Deed::CreateSecret { name, keys },
             "our own users need passwords",
         );
     }
-    let client_is_ready = secrets.client_is_present && secrets.client_is_usable;
-    if !client_is_ready && round.desired.auth.enabled {
+    if !clients_can_be_let_in(round) {
         match (
             resources::client_secret(round.desired),
             &round.desired.auth.secret_name,
@@ -57,5 +68,12 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
             }
         }
     }
-    secrets.internal_is_present && (client_is_ready || !round.desired.auth.enabled)
+    // a cluster that was whole is repaired without it; only its new members stay closed
+    secrets.internal_is_present && (clients_can_be_let_in(round) || round.record.formed)
+}
+
+/// Whether it is known what clients log in with.
+pub(super) fn clients_can_be_let_in(round: &Round<'_>) -> bool {
+    let secrets = &round.seen.secrets;
+    !round.desired.auth.enabled || (secrets.client_is_present && secrets.client_is_usable)
 }

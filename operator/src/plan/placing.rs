@@ -62,9 +62,14 @@ fn is_stranded(round: &Round<'_>, member: &Member<'_>) -> bool {
 
 /// Enrolls who is missing; marks as surplus whose place is elsewhere.
 pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
+    if round.record.formed && round.census.hears_nobody() {
+        // to build all of them anew beside themselves would help nobody
+        return;
+    }
     take_back_surplus(round, draft);
     let (zone_list, full) = zones::for_solver(round);
-    if zone_list.is_empty() {
+    // members left behind stand in the list as zones that are gone
+    if zone_list.iter().all(|zone| zone.state == ZoneState::Gone) {
         draft.wait(WaitingReason::ZoneLabelMissing, no_zone_message(round));
         return;
     }

@@ -12,10 +12,10 @@ use crate::resources::{self, PodRequest};
 /// double: the name is the same each time.
 pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
-        let still_wanted = draft
-            .record
-            .member(member.name())
-            .is_some_and(|entry| !entry.surplus);
+        let still_wanted = draft.record.member(member.name()).is_some_and(|entry| {
+            let holds_data = entry.volume.is_some() && entry.joined;
+            !entry.surplus || (holds_data && shard_is_leaderless(round, member))
+        });
         let on_record = round.seen.record.member(member.name()).is_some();
         if member.verdict != Verdict::NotMade || !still_wanted || !on_record {
             continue;
@@ -46,8 +46,17 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// A body whose place was given away is started after all: it may be the only copy that is left.
+fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
+    round
+        .census
+        .shard(member.shard())
+        .is_some_and(|shard| shard.living_leader().is_none())
+}
+
 /// Strikes surplus members out once their shard is whole without them. A leader first hands
-/// over (`leadership`).
+/// over (`leadership`). Of a shard one at a time, and none while its leadership is on the move
+/// (promise I6).
 pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
     let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
     for shard in &round.census.shards {
@@ -58,10 +67,20 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             .filter(|member| stays(draft, member))
             .collect();
         let is_whole = staying.len() >= whole && staying.iter().all(|m| shard.is_current(m));
+        let mut is_disturbed = shard
+            .members
+            .iter()
+            .any(|member| draft.asks_for_failover_by(member.name()));
         for member in shard.members.iter().filter(|member| member.entry.surplus) {
             let never_held_data = !member.entry.joined && !is_owner(round, member);
             if shard.is_led_by(member) || is_past_the_last || !(is_whole || never_held_data) {
                 continue;
+            }
+            if member.answer().is_some() && member.entry.joined {
+                if is_disturbed {
+                    continue;
+                }
+                is_disturbed = true;
             }
             let is_dead = matches!(member.verdict, Verdict::Dead(_));
             roster::strike_out(draft, member.entry, is_dead, round.now);

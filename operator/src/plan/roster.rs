@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::census::{Census, Round};
+use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason};
 use crate::model::{
@@ -12,6 +12,10 @@ use crate::model::{
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
+/// No store lags longer: its watch is opened anew before (`controller::watches`).
+const STORE_AGE_MILLIS_MAX: u64 = 40_000;
+/// A kubelet that lives has ended the container of a pod that was deleted by force long before.
+const FORCED_END_MILLIS: u64 = 10_000;
 
 /// The record with what was seen in it: pods and ids learnt, silence begun or ended. Decides
 /// nothing; this much is noted even while the cluster is paused.
@@ -20,22 +24,38 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     for entry in &mut record.members {
         note_member(entry, seen, now);
     }
-    let highest = seen
-        .pods
-        .iter()
-        .filter_map(|pod| pod.name.serial())
-        .chain(
-            seen.volumes
-                .iter()
-                .filter_map(|v| MemberName::new(v.name.as_str()).serial()),
-        )
-        .max();
-    if record.members.is_empty() && record.next_serial == Serial::default() {
-        // a status that was lost must not lead to names used twice
-        record.next_serial = Serial(highest.map_or(1, |serial| serial.0 + 1));
+    if record.next_serial == Serial::default() && !is_lost(seen) {
+        record.next_serial = Serial(1);
     }
-    note_joined(desired, seen, &mut record);
+    note_copies(desired, seen, &mut record);
     record
+}
+
+/// There are pods or volumes of this RedisCluster, and no record of it: its status was deleted, or
+/// it was made again over volumes that were kept. Whatever is done now might be done to the only
+/// copy, or form a second cluster beside the first.
+pub(super) fn is_lost(seen: &Observation) -> bool {
+    seen.record.next_serial == Serial::default()
+        && !(seen.pods.is_empty() && seen.volumes.is_empty())
+}
+
+/// What to do about it.
+pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
+    let name = &desired.key.name;
+    if seen.pods.is_empty() {
+        format!(
+            "{} volumes of an earlier RedisCluster of this name are there, and nothing is formed over \
+             them. If their data is not needed: kubectl delete pvc -l zoneward.io/cluster={name}; else \
+             use another name",
+            seen.volumes.len()
+        )
+    } else {
+        format!(
+            "members run, and status.record, which says what they are to each other, is gone: they are \
+             left as they are. Restore the status of RedisCluster {name} from a backup, or move the \
+             data to a new RedisCluster"
+        )
+    }
 }
 
 fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
@@ -64,26 +84,35 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     }
 }
 
-/// A member has joined once it leads slots or was in sync with its shard's living leader.
-fn note_joined(desired: &Desired, seen: &Observation, record: &mut Record) {
+/// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
+/// it still is in sync shows only while that leader is heard: after its end, what was noted last
+/// tells whose copy is whole.
+fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
-    let joined: Vec<&MemberName> = census
-        .shards
-        .iter()
-        .flat_map(|shard| {
-            shard
-                .members
-                .iter()
-                .filter(|member| shard.is_current(member))
-        })
-        .map(super::census::Member::name)
-        .collect();
-    for entry in &mut record.members {
-        if joined.contains(&&entry.name) && !entry.joined {
-            entry.joined = true;
-            record.start_failures = None;
+    let mut is_whole = record.formed;
+    for shard in &census.shards {
+        let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
+        for member in &shard.members {
+            let run = member
+                .answer()
+                .filter(|_| shard.is_current(member))
+                .map(|answer| answer.run_id.clone());
+            let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) else {
+                continue;
+            };
+            if run.is_some() && !entry.joined {
+                entry.joined = true;
+                record.start_failures = None;
+            }
+            is_whole &= run.is_some();
+            if feeds {
+                entry.synced_run = run;
+            }
         }
+    }
+    if is_whole {
+        record.start_failures = None;
     }
 }
 
@@ -92,12 +121,11 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
         match member.verdict {
             Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
-            // memory-only: nothing of it can come back, whether its process still runs or not
-            Verdict::Gone if member.entry.volume.is_none() => {
+            // memory-only: nothing of it can come back
+            Verdict::Gone if member.entry.volume.is_none() && is_really_gone(round, member) => {
                 strike_out(draft, member.entry, false, round.now);
             }
-            // with storage: its kubelet lives and has let the pod go, so the volume is free
-            Verdict::Gone if member.host.is_none_or(|host| host.is_ready) => {
+            Verdict::Gone if member.entry.volume.is_some() && body_is_free(round, member) => {
                 reincarnate(round, draft, member.entry);
             }
             _ => {}
@@ -105,9 +133,45 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// A store that lags shows no pod where there is one: the bus would still be in touch with it.
+/// Where nobody can tell, the oldest store is waited for.
+fn is_really_gone(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let silent = silent_millis(round, member);
+    match &member.entry.member_id {
+        Some(_) if round.census.living().next().is_none() => silent >= STORE_AGE_MILLIS_MAX,
+        Some(id) => !round.census.is_in_touch_with(id),
+        None => true,
+    }
+}
+
+/// Whether no process can be at work on the volume of a pod that is gone: it never was on a host,
+/// a human says that the host is dead, or the host's kubelet lives and has had time to end it (a
+/// forced deletion does not wait for that). A host object that is gone proves nothing.
+fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
+    match member.host {
+        _ if member.entry.host.is_none() => true,
+        Some(host) if host.is_out_of_service => true,
+        Some(host) => host.is_ready && silent_millis(round, member) >= FORCED_END_MILLIS,
+        None => false,
+    }
+}
+
+fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
+    member
+        .entry
+        .silent_since
+        .map_or(0, |since| round.millis_since(since))
+}
+
 fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
-    let never_joined = !entry.joined && entry.pod_uid.is_some();
-    if never_joined {
+    // a body has joined in an earlier incarnation: what counts is whether this one got so far
+    let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
+    let failed_to_start = !got_far && entry.pod_uid.is_some();
+    let is_paused = start_pause_left_millis(round, &draft.record) > 0;
+    if failed_to_start && entry.volume.is_some() && is_paused {
+        return; // its turn comes; it keeps its place
+    }
+    if failed_to_start {
         note_start_failure(round, draft, entry, reason);
     } else if let Some(pod) = round.seen.pod(&entry.name) {
         let deed = Deed::DeletePod {
@@ -126,9 +190,6 @@ fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
 
 /// The body lives on its volume: its next pod carries the next serial.
 fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
-    if start_pause_left_millis(round, &draft.record) > 0 {
-        return;
-    }
     let name = next_name(round, draft, entry.shard);
     if let Some(slot) = draft
         .record
@@ -140,6 +201,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             name,
             pod_uid: None,
             host: None,
+            synced_run: None,
             silent_since: None,
             ..entry.clone()
         };
@@ -190,6 +252,7 @@ pub(super) fn enroll(
         member_id: None,
         host: None,
         joined: false,
+        synced_run: None,
         silent_since: None,
         surplus: false,
     });

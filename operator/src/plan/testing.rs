@@ -23,6 +23,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         member_id: None,
         host: None,
         joined: false,
+        synced_run: None,
         silent_since: None,
         surplus: false,
     }

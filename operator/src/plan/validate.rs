@@ -62,6 +62,15 @@ fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
             message: format!("spec.config.{name} is set by Zoneward: {reason}. Remove it"),
         });
     }
+    if let Some(name) = spec.config.keys().find(|name| !is_directive_name(name)) {
+        return Err(Rejection {
+            reason: "DirectiveMalformed",
+            message: format!(
+                "spec.config {name:?} is no directive's name: write it in lower case, as redis.conf \
+                 has it"
+            ),
+        });
+    }
     if let Some(name) = spec
         .config
         .iter()
@@ -90,4 +99,37 @@ fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
         });
     }
     Ok(())
+}
+
+/// A name with a blank or a line break in it would bring directives of its own.
+fn is_directive_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(name: &str, value: &str) -> Option<&'static str> {
+        let resource: RedisCluster = serde_json::from_value(serde_json::json!({
+            "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster",
+            "metadata": { "name": "c" },
+            "spec": { "image": "redis", "config": { name: value } },
+        }))
+        .unwrap();
+        validate(&resource).err().map(|rejection| rejection.reason)
+    }
+
+    #[test]
+    fn a_directive_that_would_bring_others_is_refused() {
+        assert_eq!(rejection("maxmemory", "1gb"), None);
+        assert_eq!(rejection("port", "1"), Some("DirectiveOwned"));
+        for name in ["hz 10\nport", "hz\nrequirepass x", "HZ", "user\u{9}x", ""] {
+            assert_eq!(rejection(name, "1"), Some("DirectiveMalformed"), "{name:?}");
+        }
+        assert_eq!(rejection("hz", "10\nport 1"), Some("DirectiveMalformed"));
+    }
 }

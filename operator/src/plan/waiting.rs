@@ -27,6 +27,8 @@ pub enum WaitingReason {
     MemberFailsToStart,
     /// A Secret that the spec names is missing or has no usable key.
     SecretMissing,
+    /// Members or volumes are there, and the record of them is not.
+    RecordMissing,
     /// No host carries the zone label, or none in the allowed zones.
     ZoneLabelMissing,
     /// No placement satisfies the zone rule.

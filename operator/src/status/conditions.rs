@@ -50,6 +50,8 @@ pub(super) fn rejected(reason: &str, message: &str) -> Vec<Finding> {
             reason,
             "nothing is done until the spec is corrected",
         ),
+        // what first appears is told by an event only if it is this one
+        Finding::new("Degraded", true, reason, message),
     ]
 }
 
@@ -165,6 +167,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::ImageProblem
             | W::MemberFailsToStart
             | W::SecretMissing
+            | W::RecordMissing
             | W::ZoneLabelMissing
             | W::PlacementInfeasible
             | W::QuorumLost

@@ -41,8 +41,18 @@ pub(crate) struct World {
     pub(crate) processes: BTreeMap<MemberName, Process>,
     pub(crate) full_zones: BTreeSet<ZoneName>,
     pub(crate) image_is_bad: bool,
+    /// Pods that exist and that a store which lags does not show.
+    pub(crate) hidden: BTreeSet<MemberName>,
+    /// The operator reaches no member.
+    pub(crate) is_blind: bool,
+    /// Followers whose link to their leader is cut: their copies grow old.
+    pub(crate) cut_off: BTreeSet<MemberName>,
+    /// Volumes over which a server ends at its start.
+    pub(crate) broken: BTreeSet<VolumeName>,
+    /// Every server ends at its start.
+    pub(crate) fails_to_start: bool,
     objects: Vec<ObjectView>,
-    secrets: SecretsView,
+    pub(crate) secrets: SecretsView,
     next_ip: u32,
     bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
@@ -73,6 +83,11 @@ impl World {
             processes: BTreeMap::new(),
             full_zones: BTreeSet::new(),
             image_is_bad: false,
+            hidden: BTreeSet::new(),
+            is_blind: false,
+            cut_off: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            fails_to_start: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             next_ip: 1,
@@ -96,12 +111,17 @@ impl World {
         self.processes.iter().filter(|(name, _)| self.is_up(name))
     }
 
-    fn observe(&self) -> Observation {
-        let members = self
-            .pods
-            .keys()
-            .map(|name| {
+    pub(crate) fn observe(&self) -> Observation {
+        let shown = || {
+            self.pods
+                .iter()
+                .filter(|(name, _)| !self.hidden.contains(*name))
+        };
+        let members = shown()
+            .map(|(name, _)| {
                 let asked = match self.processes.get(name) {
+                    _ if !self.secrets.internal_is_present => Asked::NotAsked,
+                    Some(_) if self.is_blind => Asked::Silent(SilenceReason::Timeout),
                     Some(process) if self.is_up(name) => {
                         Asked::Answered(Box::new(self.answer(name, process)))
                     }
@@ -113,7 +133,7 @@ impl World {
             .collect();
         Observation {
             hosts: self.hosts.clone(),
-            pods: self.pods.values().cloned().collect(),
+            pods: shown().map(|(_, pod)| pod.clone()).collect(),
             volumes: self.volumes.clone(),
             objects: self.objects.clone(),
             secrets: self.secrets.clone(),
@@ -167,7 +187,9 @@ impl World {
                     .map_or(String::new(), |a| a.ip.to_string()),
                 port: 6379,
                 is_up: process.in_sync && at.is_some_and(|n| self.is_up(n)),
-                is_syncing: !process.in_sync,
+                is_syncing: !process.in_sync
+                    && !self.cut_off.contains(name)
+                    && at.is_some_and(|n| self.is_up(n) && self.processes[n].is_open),
                 last_io_seconds: None,
             }
         });
@@ -484,6 +506,12 @@ impl World {
                 };
                 continue;
             }
+            let is_broken = pod.volume.as_ref().is_some_and(|v| self.broken.contains(v));
+            if is_broken || self.fails_to_start {
+                let reason = "exit code 1".to_owned();
+                pod.phase = PodPhase::Ended { reason };
+                continue;
+            }
             pod.address = Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + self.next_ip)));
             self.next_ip += 1;
             pod.phase = PodPhase::Running;
@@ -500,6 +528,7 @@ impl World {
                 .map(|(n, _)| n.clone());
             if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
                 (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
+                process.in_sync = false;
                 self.processes.insert(pod.name.clone(), process);
                 continue;
             }
@@ -557,7 +586,9 @@ impl World {
         for name in up {
             let process = self.processes.get_mut(name).unwrap();
             let source = process.leader.clone().unwrap_or_else(|| process.id.clone());
-            if let Some(offset) = offsets.get(&source) {
+            if self.cut_off.contains(name) {
+                process.in_sync = false;
+            } else if let Some(offset) = offsets.get(&source) {
                 process.in_sync = process.leader.is_some();
                 process.offset = *offset;
             }

@@ -248,13 +248,13 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
             } else if program.starts_with("e2e/") || program.starts_with("charts/") {
                 (!tree.root.join(program).exists()).then(|| format!("{program} does not exist"))
             } else if program == "cargo" {
-                let folder = match behind(&command, "-p") {
-                    Some("placement") => "placement",
-                    _ => "operator",
-                };
-                behind(&command, "--test")
-                    .filter(|test| tree.file(&format!("{folder}/tests/{test}.rs")).is_none())
-                    .map(|test| format!("{folder}/tests has no {test}"))
+                test_named_in(&command)
+                    .filter(|test| {
+                        ["operator", "placement", "e2e"]
+                            .iter()
+                            .all(|part| tree.file(&format!("{part}/tests/{test}.rs")).is_none())
+                    })
+                    .map(|test| format!("no crate has a test {test}"))
             } else {
                 None
             };
@@ -270,10 +270,10 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The word behind an option.
-fn behind<'a>(command: &'a str, option: &str) -> Option<&'a str> {
+/// What stands behind `--test`.
+fn test_named_in(command: &str) -> Option<&str> {
     let mut words = command.split_whitespace();
-    words.find(|word| *word == option)?;
+    words.find(|word| *word == "--test")?;
     words.next()
 }
 

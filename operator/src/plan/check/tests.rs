@@ -110,6 +110,12 @@ fn i3_the_last_whole_copy_is_not_taken_away() {
 fn i11_only_what_is_proven_dead_goes_without_its_kubelet() {
     let mut seen = formed();
     assert_eq!(promises(&seen, vec![delete("c-0-2", true)]), ["I11"]);
+    seen.hosts[1].is_out_of_service = true;
+    assert_eq!(
+        promises(&seen, vec![delete("c-0-2", true)]),
+        ["I11"],
+        "it answers"
+    );
     seen.pods[1].phase = PodPhase::Ended {
         reason: "exit code 137".to_owned(),
     };
@@ -160,6 +166,8 @@ fn i5_no_takeover_from_a_leader_that_answers() {
     let takeover = || vec![failover("c-0-2", FailoverMode::Takeover, "id-c-0-1")];
     assert_eq!(promises(&seen, takeover()), ["I5"]);
     seen.members.remove(&MemberName::from("c-0-1"));
+    assert_eq!(promises(&seen, takeover()), ["I5"], "it is only silent");
+    seen.hosts[0].is_out_of_service = true;
     assert!(promises(&seen, takeover()).is_empty());
 }
 
