@@ -47,7 +47,7 @@
 //! * The budget is counted in steps of arithmetic. Where it ends first, `optimal` is false and
 //!   [`Placement::bound`] says what is proven.
 //! * A placement that is best already stays as it is.
-//! * [`verify`] and [`score`] share no code with the solver.
+//! * [`verify()`] and [`score`] share no code with the solver.
 
 mod explain;
 mod model;

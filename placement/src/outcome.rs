@@ -164,7 +164,7 @@ impl fmt::Display for Infeasible {
     }
 }
 
-/// Why [`crate::solve`] returned no placement.
+/// Why [`crate::solve()`] returned no placement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {
     /// There is none, and this is why.

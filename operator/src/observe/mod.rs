@@ -1,8 +1,8 @@
 //! Effects in. Reads Kubernetes' stores and asks every member, and puts both into one
-//! [`Observation`].
+//! [`crate::model::Observation`].
 //!
 //! Writes nothing, decides nothing. What was not seen stays unknown: a store that is not filled
-//! yet is an error, a member that was not asked is [`Asked::NotAsked`].
+//! yet is an error, a member that was not asked is [`crate::model::Asked::NotAsked`].
 //! Translation from Kubernetes' types (`pods`, `hosts`, `secrets`) is pure and tested by tables.
 
 mod hosts;

@@ -68,7 +68,12 @@ write_users() {
 
 [ -n "${POD_IP:-}" ] || fail 'POD_IP is not set'
 server=$(server)
+# A server may say cluster_state:ok, and take writes, from 2 s after its start (its writable delay).
+# A body's peers cannot be reached until they are introduced: they must count as failed before that,
+# on a busy machine too. The operator sets the timeout that is wanted.
+set --
+[ ! -s "$data/nodes.conf" ] || set -- --cluster-node-timeout 1000
 [ -n "$server" ] || fail 'the image has neither valkey-server nor redis-server'
 blank_addresses
 write_users
-exec "$server" /etc/zoneward/redis.conf --cluster-announce-ip "$POD_IP"
+exec "$server" /etc/zoneward/redis.conf --cluster-announce-ip "$POD_IP" "$@"
