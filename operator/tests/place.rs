@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -231,7 +232,7 @@ fn a_problem_can_stand_in_a_file() {
             .output()
             .unwrap()
     };
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("placement-problem.json");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("placement-problem.json");
     std::fs::write(&file, RETURNED).unwrap();
     let output = run(file.to_str().unwrap());
     assert_eq!(output.status.code(), Some(0));
@@ -244,4 +245,36 @@ fn a_problem_can_stand_in_a_file() {
         complaint.contains("failed to read no-such-file.json"),
         "{complaint}"
     );
+}
+
+/// Each command of the user documentation, behind `$ `, prints what stands below it.
+#[test]
+fn the_documented_commands_print_what_is_documented() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(manifest.join("../docs/placement.md")).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("placement-documents");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_zoneward")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut count = 0;
+    for block in text.split("```").skip(1).step_by(2) {
+        for command in block.split("\n$ ").skip(1) {
+            let end = if command.contains("<<'END'") {
+                command.find("\nEND").unwrap() + "\nEND".len()
+            } else {
+                command.find('\n').unwrap()
+            };
+            let (command, wanted) = command.split_at(end);
+            let output = Command::new("sh")
+                .args(["-c", &format!("exec 2>&1\n{command}\n")])
+                .current_dir(&folder)
+                .env("PATH", &path)
+                .output()
+                .unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(printed.trim(), wanted.trim(), "{command}");
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "the commands were not found");
 }
