@@ -721,3 +721,17 @@ fn a_body_whose_place_was_given_away_is_started_when_it_is_the_only_copy() {
         world.story.join("\n")
     );
 }
+
+#[test]
+fn a_record_that_is_older_than_the_members_touches_nothing() {
+    let mut world = formed(shape(3, 1));
+    let old = world.status.record.clone();
+    let name = member(&world, false);
+    world.kill(&name);
+    settle(&mut world);
+    let before = names(&world);
+    world.status.record = old;
+    run(&mut world, 5_000);
+    assert_eq!(names(&world), before);
+    assert!(waits_for(&world, "RecordMissing"));
+}

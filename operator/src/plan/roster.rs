@@ -8,6 +8,7 @@ use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason};
 use crate::model::{
     Asked, Departed, Desired, Enrolled, MemberName, Observation, Record, Serial, StartFailures,
+    VolumeName,
 };
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
@@ -31,12 +32,21 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     record
 }
 
-/// There are pods or volumes of this RedisCluster, and no record of it: its status was deleted, or
-/// it was made again over volumes that were kept. Whatever is done now might be done to the only
-/// copy, or form a second cluster beside the first.
+/// There are pods or volumes that the record cannot know, for serials are raised in it first: the
+/// status was deleted, taken back to an older one, or the RedisCluster was made again over volumes
+/// that were kept. Whatever is done now might be done to the only copy, or form a second cluster
+/// beside the first.
 pub(super) fn is_lost(seen: &Observation) -> bool {
-    seen.record.next_serial == Serial::default()
-        && !(seen.pods.is_empty() && seen.volumes.is_empty())
+    let next = seen.record.next_serial;
+    let is_unknown = |serial: Option<Serial>| {
+        serial.map_or(next == Serial::default(), |serial| serial >= next)
+    };
+    let volume_name = |name: &VolumeName| MemberName::new(name.as_str());
+    seen.pods.iter().any(|pod| is_unknown(pod.name.serial()))
+        || seen
+            .volumes
+            .iter()
+            .any(|volume| is_unknown(volume_name(&volume.name).serial()))
 }
 
 /// What to do about it.
@@ -51,8 +61,8 @@ pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
         )
     } else {
         format!(
-            "members run, and status.record, which says what they are to each other, is gone: they are \
-             left as they are. Restore the status of RedisCluster {name} from a backup, or move the \
+            "members run that status.record, which says what they are to each other, does not know (any \
+             more): they are left as they are. Restore the status of RedisCluster {name} from a backup, or move the \
              data to a new RedisCluster"
         )
     }
@@ -242,7 +252,7 @@ pub(super) fn enroll(
         .desired
         .storage
         .as_ref()
-        .map(|_| crate::model::VolumeName::new(name.as_str()));
+        .map(|_| VolumeName::new(name.as_str()));
     draft.record.members.push(Enrolled {
         name,
         shard,
