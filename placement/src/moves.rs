@@ -186,9 +186,16 @@ impl<'a> Plan<'a> {
             for (zone, _) in &members {
                 *held.entry(zone).or_default() += 1;
             }
+            let has_copy = |at: Option<&ZoneName>| {
+                members
+                    .iter()
+                    .any(|(zone, has_data)| *has_data && at.is_none_or(|at| *zone == at))
+            };
+            // A leader that came back empty has nothing to hand on: who holds the data leads (I3).
             let leader = now
                 .and_then(|now| now.leader.as_ref())
-                .filter(|zone| exists(zone));
+                .filter(|zone| exists(zone))
+                .filter(|zone| has_copy(Some(zone)) || !has_copy(None));
             shards.push(Shard {
                 id: placed.shard,
                 members,

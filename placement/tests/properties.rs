@@ -178,8 +178,14 @@ fn solved_again(problem: &Problem, lagging: bool) -> Option<(Problem, Placement)
     for shard in &mut next.current {
         let old = problem.current.iter().find(|it| it.shard == shard.shard);
         shard.pinned = old.is_some_and(|old| old.pinned);
-        // Members that were built just now are not in sync yet.
-        for member in shard.members.iter_mut().filter(|_| lagging) {
+        // Followers that were built just now are not in sync yet; a leader is what others follow.
+        let leader = shard.leader.clone();
+        let follows = |at: &ZoneName| Some(at) != leader.as_ref();
+        for member in shard
+            .members
+            .iter_mut()
+            .filter(|it| lagging && follows(&it.zone))
+        {
             member.has_data = old.is_some_and(|old| old.members.contains(member));
         }
     }
@@ -222,6 +228,22 @@ impl Walker {
     fn here(&self, zone: &ZoneName) -> usize {
         self.members.iter().filter(|(at, _)| at == zone).count()
     }
+
+    fn leader_has_data(&self) -> bool {
+        let leads = |at: &ZoneName| Some(at) == self.leader.as_ref();
+        self.members
+            .iter()
+            .any(|(at, has_data)| leads(at) && *has_data)
+    }
+}
+
+#[test]
+fn a_leader_that_came_back_empty_takes_no_copy_with_it() {
+    let seed = 13_756_704_886_969_454_242;
+    let problem = random(&mut Dice(seed), 5, 10, 4);
+    let placement = solved(&problem).unwrap();
+    let list = moves(&problem, &placement);
+    assert_eq!(follow(&problem, &placement, &list), Ok(()));
 }
 
 /// Carries the moves out one by one and checks the promises after each.
@@ -299,7 +321,7 @@ fn take(
                 .members
                 .iter()
                 .any(|(at, has)| at == zone && (*has || !had_data));
-            if walker.leader.is_some() || !fit {
+            if walker.leader_has_data() || !fit {
                 return Err(format!("I3: appoints in {zone}"));
             }
             walker.leader = Some(zone.clone());
@@ -314,6 +336,9 @@ fn take(
             if walker.leader.as_ref() != Some(from) || walker.here(to) == 0 {
                 return Err(format!("switches from {from} to {to}"));
             }
+            if had_data && !walker.leader_has_data() {
+                return Err(format!("I3: an empty leader in {from} feeds {to}"));
+            }
             // It waited until the copy was in sync.
             walker.members.iter_mut().for_each(|it| it.1 = true);
             walker.leader = Some(to.clone());
@@ -324,8 +349,7 @@ fn take(
                 return Err(format!("I6: removes the leader from {zone}"));
             }
             // It waits until those that the leader feeds are in sync.
-            let leads = |it: &&(ZoneName, bool)| Some(&it.0) == walker.leader.as_ref() && it.1;
-            if walker.members.iter().any(|it| leads(&it)) {
+            if walker.leader_has_data() {
                 walker.members.iter_mut().for_each(|it| it.1 = true);
             }
             let here = walker
