@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test fmt lint doc deny crds servers control-plane demo smoke install \
+.PHONY: help test fast-test explore fmt lint doc deny crds servers control-plane demo smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -9,6 +9,8 @@ export IMAGES ?= auto
 # of the demo's members; zoneward.local/valkey:8 is there too
 REDIS_IMAGE ?= zoneward.local/redis:8
 DEMO_OPTIONS ?=
+# random tests roll the same dice each time, so that a change passes or fails for what it is
+export PROPTEST_RNG_SEED ?= 20261121
 # kind, kubectl and helm of the testbed, and its cluster
 export KUBECONFIG ?= $(CURDIR)/target/kind/kubeconfig
 export PATH := $(CURDIR)/target/kind/bin:$(PATH)
@@ -20,6 +22,9 @@ test: lint servers control-plane ## all tests but those on kind; fetches servers
 	cargo test --workspace --locked
 	$(MAKE) --no-print-directory doc deny
 	charts/check
+
+explore: ## the random tests with new dice, and forty times as many throws
+	env -u PROPTEST_RNG_SEED PROPTEST_CASES=10000 cargo test --release --locked -p placement --test properties
 
 fast-test: ## tests that need nothing but cargo
 	cargo test --workspace --locked --lib --test story --test tidy --test crds

@@ -735,3 +735,46 @@ fn a_record_that_is_older_than_the_members_touches_nothing() {
     assert_eq!(names(&world), before);
     assert!(waits_for(&world, "RecordMissing"));
 }
+
+#[test]
+fn a_surplus_member_that_is_needed_after_all_is_taken_back_for_good() {
+    let mut world = formed(shape(3, 2));
+    world.stop_zone("a");
+    run(&mut world, 3_000);
+    world.desired.followers_per_leader = 1;
+    run(&mut world, 40_000);
+    world.start_zone("a");
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn members_move_when_the_allowed_zones_change() {
+    let mut world = World::new(shape(3, 1), &["a", "b", "c", "d"], 2);
+    world.desired.zones.allowed = vec!["a".into(), "b".into(), "c".into()];
+    settle(&mut world);
+    world.desired.zones.allowed = vec!["b".into(), "c".into(), "d".into()];
+    settle(&mut world);
+    assert_promises(&world, 3);
+    assert!(world.pods.values().all(|pod| pod.zone.as_str() != "a"));
+}
+
+#[test]
+fn members_whose_pods_are_deleted_by_force_are_made_good() {
+    for spec in [shape(3, 1), with_volumes(3, "Retain")] {
+        let mut world = formed(spec);
+        let followers: Vec<MemberName> = world
+            .living()
+            .filter(|(_, p)| p.leader.is_some())
+            .map(|(n, _)| n.clone())
+            .collect();
+        for name in &followers {
+            world.delete_pod(name, true);
+        }
+        settle(&mut world);
+        let leader = member(&world, true);
+        world.delete_pod(&leader, true);
+        settle(&mut world);
+        assert_promises(&world, 3);
+    }
+}

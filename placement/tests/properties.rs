@@ -61,6 +61,17 @@ fn relabelled(problem: &Problem) -> Problem {
     turned
 }
 
+#[test]
+fn no_advice_asks_for_more_zones_than_a_problem_may_have() {
+    let problem = random(&mut Dice(5_606_983_994_609_067_975), 5, 10, 5);
+    let Err(SolveError::Infeasible(why)) = solve(&problem) else {
+        panic!("five members in three zones");
+    };
+    for changed in followed(&problem, &why) {
+        assert!(solve(&changed).is_ok(), "{why}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

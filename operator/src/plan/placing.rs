@@ -161,8 +161,10 @@ fn adjust(round: &Round<'_>, draft: &mut Draft, id: ShardId, wanted: &[&ZoneName
         }
     }
     // what fell silent for too long has been replaced: it is surplus, should it return
-    for member in members.iter().filter(|m| !counts(round, m)) {
-        set_surplus(draft, member, true);
+    for member in members {
+        if !may_fill(round, draft, member) {
+            set_surplus(draft, member, true);
+        }
     }
     changed
 }

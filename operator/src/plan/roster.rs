@@ -38,9 +38,8 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
 /// beside the first.
 pub(super) fn is_lost(seen: &Observation) -> bool {
     let next = seen.record.next_serial;
-    let is_unknown = |serial: Option<Serial>| {
-        serial.map_or(next == Serial::default(), |serial| serial >= next)
-    };
+    let is_unknown =
+        |serial: Option<Serial>| serial.map_or(next == Serial::default(), |serial| serial >= next);
     let volume_name = |name: &VolumeName| MemberName::new(name.as_str());
     seen.pods.iter().any(|pod| is_unknown(pod.name.serial()))
         || seen

@@ -2,7 +2,6 @@
 //! checked before the change is advised.
 
 use super::infeasible::count;
-use crate::model::is_usable;
 use crate::problem::{CurrentShard, Problem, WhenUnsatisfiable, ZONES_MAX};
 use crate::solve::is_feasible;
 use crate::topology::{Zone, ZoneName, ZoneState};
@@ -70,11 +69,10 @@ impl<'a> Advice<'a> {
         }
     }
 
-    /// Adds the fewest zones without a bound that suffice, `least` or more.
+    /// Adds the fewest zones without a bound that suffice, `least` or more. Zones that take nobody
+    /// stay listed, so they count towards the most that a problem may have.
     pub(super) fn offer_new_zones(&mut self, least: u32) {
-        let used = |zone: &&Zone| is_usable(self.problem, zone);
         let mut changed = self.problem.clone();
-        changed.zones = self.problem.zones.iter().filter(used).cloned().collect();
         let mut added = 0;
         while changed.zones.len() < ZONES_MAX {
             added += 1;
