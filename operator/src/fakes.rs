@@ -16,7 +16,7 @@ use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::model::{
     ClusterKey, HostView, MemberAnswer, MemberName, PodPhase, PodUid, PodView, Role, SecretsView,
-    ShardId, SilenceReason, VolumeName, ZoneName,
+    ShardId, Silence, SilenceReason, VolumeName, ZoneName,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 use crate::ports::{
@@ -210,9 +210,12 @@ impl ObjectApi for World {
 
 #[async_trait]
 impl RedisAdmin for World {
-    async fn ask(&self, target: &AskTarget, _: Duration) -> Result<MemberAnswer, SilenceReason> {
+    async fn ask(&self, target: &AskTarget, _: Duration) -> Result<MemberAnswer, Silence> {
         let _ = self.call(format!("ask {}", target.name)).await;
-        Err(SilenceReason::Timeout)
+        Err(Silence {
+            reason: SilenceReason::Timeout,
+            millis: 0,
+        })
     }
 
     async fn command(

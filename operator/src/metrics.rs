@@ -394,7 +394,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "hosts": [], "pods": [], "volumes": [], "objects": [], "record": {},
             "secrets": { "internalIsPresent": true, "clientIsPresent": true, "clientIsUsable": true },
-            "members": { "cache-0-1": "notAsked", "cache-0-2": { "silent": "Timeout" } },
+            "members": { "cache-0-1": "notAsked", "cache-0-2": { "silent": {"reason": "Timeout", "millis": 1} } },
         }))
         .unwrap()
     }

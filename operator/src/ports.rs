@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::model::{
     Address, ClusterKey, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView, Role,
-    SecretsView, SilenceReason, VolumeName, VolumeView,
+    SecretsView, Silence, VolumeName, VolumeView,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 
@@ -209,8 +209,7 @@ pub struct AskTarget {
 #[async_trait]
 pub trait RedisAdmin: Send + Sync {
     /// Asks a member everything, over a connection that is kept. Ends within `limit`.
-    async fn ask(&self, target: &AskTarget, limit: Duration)
-    -> Result<MemberAnswer, SilenceReason>;
+    async fn ask(&self, target: &AskTarget, limit: Duration) -> Result<MemberAnswer, Silence>;
 
     /// Sends a command to exactly the process in `member`: class `Conflict` where its run id or
     /// another precondition of the command does not hold any more. A reply that does not come in

@@ -170,6 +170,133 @@ fn a_dead_leader_is_succeeded_replaced_and_leaders_are_even_again() {
     assert_promises(&world, 3);
 }
 
+/// How often a follower was told to take over without its leader.
+fn forced(world: &World) -> usize {
+    world
+        .story
+        .iter()
+        .filter(|deed| deed.contains("(Force)"))
+        .count()
+}
+
+fn leaders_in(world: &World, zone: &str) -> Vec<MemberName> {
+    let leads = |process: &world::Process| !process.slots.is_empty();
+    let names = world.living().filter(|(_, process)| leads(process));
+    names
+        .map(|(name, _)| name.clone())
+        .filter(|name| world.pods[name].zone.as_str() == zone)
+        .collect()
+}
+
+#[test]
+fn a_third_of_the_leaders_is_succeeded_one_after_the_other_long_before_the_bus_votes() {
+    for has_report in [true, false] {
+        let mut world = formed(shape(9, 1));
+        let dead = leaders_in(&world, "a");
+        assert_eq!(dead.len(), 3);
+        for name in &dead {
+            if has_report {
+                world.kill(name);
+            } else {
+                world.crash(name);
+            }
+        }
+        let before = forced(&world);
+        for done in 1..=dead.len() {
+            world.round();
+            assert_eq!(forced(&world) - before, done);
+            world.pass(50);
+        }
+        let led = world
+            .living()
+            .filter(|(_, process)| !process.slots.is_empty());
+        assert_eq!(led.count(), 9);
+        if !has_report {
+            dead.iter().for_each(|name| world.kill(name));
+        }
+        settle(&mut world);
+        assert_promises(&world, 3);
+    }
+}
+
+#[test]
+fn a_zone_that_falls_silent_is_succeeded_before_the_bus_notices() {
+    let mut world = formed(shape(6, 1));
+    let lost = leaders_in(&world, "a").len();
+    let before = forced(&world);
+    world.stop_zone("a");
+    run(&mut world, 1_900);
+    assert_eq!(forced(&world), before, "too early to tell");
+    run(&mut world, 1_000);
+    assert_eq!(forced(&world) - before, lost);
+    run(&mut world, 60_000);
+    world.start_zone("a");
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
+fn silence_that_is_not_a_zones_forces_nobody_to_lead() {
+    type Fault = fn(&mut World);
+    let faults: [(&str, usize, Fault); 4] = [
+        ("one host of two", 2, |world| {
+            world.down.insert(world.hosts[0].name.clone());
+        }),
+        ("a zone of one host", 1, |world| world.stop_zone("a")),
+        ("the operator is cut off", 2, |world| world.is_blind = true),
+        ("it is switched off", 2, |world| {
+            world.desired.zone_loss_millis = 0;
+            world.stop_zone("a");
+        }),
+    ];
+    for (what, hosts_per_zone, fault) in faults {
+        let mut world = World::new(shape(6, 1), &["a", "b", "c"], hosts_per_zone);
+        settle(&mut world);
+        let before = forced(&world);
+        fault(&mut world);
+        run(&mut world, 20_000);
+        assert_eq!(forced(&world), before, "{what}");
+    }
+}
+
+#[test]
+fn a_follower_that_fell_behind_is_never_forced_to_lead() {
+    let mut world = formed(shape(3, 1));
+    let leader = leaders_in(&world, "a").remove(0);
+    let shard = world.pods[&leader].shard;
+    let follower = world
+        .pods
+        .values()
+        .find(|pod| pod.shard == shard && pod.name != leader);
+    let follower = follower.unwrap().name.clone();
+    world.cut_off.insert(follower);
+    run(&mut world, 10_000);
+    let before = forced(&world);
+    world.kill(&leader);
+    run(&mut world, 60_000);
+    assert_eq!(forced(&world), before);
+    assert!(waits_for(&world, "Election"));
+}
+
+#[test]
+fn after_a_lost_election_the_shard_is_left_to_the_bus_for_four_node_timeouts() {
+    let mut world = formed(shape(6, 1));
+    world.no_votes = true;
+    let dead = leaders_in(&world, "a");
+    let before = forced(&world);
+    dead.iter().for_each(|name| world.kill(name));
+    run(&mut world, 4_000);
+    assert_eq!(forced(&world) - before, dead.len(), "each shard once");
+    world.no_votes = false;
+    settle(&mut world);
+    assert_eq!(
+        forced(&world) - before,
+        dead.len(),
+        "the bus elected meanwhile"
+    );
+    assert_promises(&world, 3);
+}
+
 #[test]
 fn all_followers_at_once_are_rebuilt() {
     let mut world = formed(shape(5, 2));

@@ -15,7 +15,7 @@ mod spec;
 mod status;
 
 pub use spec::{
-    AuthSpec, Persistence, PodTemplate, RedisCluster, RedisClusterSpec, RetainPolicy, Storage,
-    WhenUnsatisfiable, ZonesSpec,
+    AuthSpec, Persistence, PodTemplate, RecoverySpec, RedisCluster, RedisClusterSpec, RetainPolicy,
+    Storage, WhenUnsatisfiable, ZonesSpec,
 };
 pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

@@ -101,9 +101,40 @@ pub struct RedisClusterSpec {
     #[serde(default)]
     pub pod: PodTemplate,
 
+    /// When losses are made good.
+    #[serde(default)]
+    pub recovery: RecoverySpec,
+
     /// Observe and report, touch nothing.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// When losses are made good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoverySpec {
+    /// Silence of a whole zone, in milliseconds, after which its leaders are succeeded without
+    /// waiting for the bus. If the zone was only cut off, what its leaders took meanwhile is lost.
+    /// 0 leaves it to the bus.
+    #[serde(default = "default_zone_loss_millis")]
+    #[schemars(range(min = 0, max = 60000))]
+    pub zone_loss_millis: u64,
+
+    /// How long a member may be silent, in seconds, before another is built beside it elsewhere.
+    /// Left out: 30 in memory, 300 with storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 86400))]
+    pub rehome_after_seconds: Option<u64>,
+}
+
+impl Default for RecoverySpec {
+    fn default() -> Self {
+        Self {
+            zone_loss_millis: default_zone_loss_millis(),
+            rehome_after_seconds: None,
+        }
+    }
 }
 
 /// Which zones may be used, and how strictly.
@@ -268,6 +299,10 @@ fn default_followers_per_leader() -> u32 {
 
 fn default_node_timeout_millis() -> u64 {
     5000
+}
+
+fn default_zone_loss_millis() -> u64 {
+    2000
 }
 
 fn default_topology_key() -> String {

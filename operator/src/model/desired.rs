@@ -37,6 +37,11 @@ pub struct Desired {
     pub auth: Auth,
     /// The owner's part of the pods.
     pub pod: PodTemplate,
+    /// Silence of a whole zone after which its leaders are succeeded without waiting for the bus,
+    /// in milliseconds; 0 leaves them to it.
+    pub zone_loss_millis: u64,
+    /// How long a member may be silent before another is built beside it, in milliseconds.
+    pub rehome_after_millis: u64,
     /// Observe and report, touch nothing.
     pub paused: bool,
 }

@@ -58,12 +58,23 @@ pub enum Asked {
     /// It answered all questions.
     Answered(Box<MemberAnswer>),
     /// It did not.
-    Silent(SilenceReason),
+    Silent(Silence),
     /// It was not asked: it has no address, or we no credentials for it. Not a sign of anything.
     NotAsked,
 }
 
-/// Why a member did not answer. Silence is never proof of death.
+/// How a member did not answer. Silence is never proof of death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Silence {
+    /// What the last try met.
+    pub reason: SilenceReason,
+    /// For how long nothing has come from its address, at least: answers, or acknowledgements of the
+    /// kernel there.
+    pub millis: u64,
+}
+
+/// What a question met instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SilenceReason {
     /// Nothing came back in time.

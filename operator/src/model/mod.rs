@@ -18,13 +18,13 @@ pub use ids::{
     RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
-    Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, SilenceReason, UpstreamLink,
-    Version,
+    Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, Silence, SilenceReason,
+    UpstreamLink, Version,
 };
 pub use observation::{
     HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
-pub use record::{Clocks, Departed, Enrolled, FullZone, Record, StartFailures};
+pub use record::{Clocks, Departed, Enrolled, FullZone, Record, RoleChange, StartFailures};
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 
 pub use placement::ZoneName;

@@ -128,6 +128,8 @@ pub struct FullZone {
 pub struct RoleChange {
     /// The shard.
     pub shard: ShardId,
+    /// Who was to be relieved: as long as it leads, the change is under way.
+    pub of: MemberId,
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -179,16 +181,11 @@ impl Record {
             .map(|c| c.at)
     }
 
-    /// Notes that we ask for a role change in this shard now.
-    pub fn note_role_change(&mut self, shard: ShardId, at: Timestamp) {
-        match self
-            .clocks
-            .role_changes
-            .iter_mut()
-            .find(|change| change.shard == shard)
-        {
-            Some(change) => change.at = at,
-            None => self.clocks.role_changes.push(RoleChange { shard, at }),
-        }
+    /// Notes that we ask now for this leader of this shard to be relieved.
+    pub fn note_role_change(&mut self, shard: ShardId, of: MemberId, at: Timestamp) {
+        let changes = &mut self.clocks.role_changes;
+        changes.retain(|change| change.shard != shard);
+        changes.push(RoleChange { shard, of, at });
+        changes.sort_by_key(|change| change.shard);
     }
 }

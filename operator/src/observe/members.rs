@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::model::{
-    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, SilenceReason,
+    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, Silence,
+    SilenceReason,
 };
 use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
 
@@ -62,6 +63,9 @@ async fn ask(admin: &dyn RedisAdmin, target: &AskTarget) -> Asked {
     match tokio::time::timeout(ASK_LIMIT * 2, admin.ask(target, ASK_LIMIT)).await {
         Ok(Ok(answer)) => Asked::Answered(Box::new(answer)),
         Ok(Err(reason)) => Asked::Silent(reason),
-        Err(_) => Asked::Silent(SilenceReason::Timeout),
+        Err(_) => Asked::Silent(Silence {
+            reason: SilenceReason::Timeout,
+            millis: 0,
+        }),
     }
 }

@@ -195,7 +195,7 @@ impl<'a> Census<'a> {
         self.living().next().is_none()
             && self.members().any(|member| {
                 member.entry.member_id.is_some()
-                    && matches!(member.verdict, Verdict::Silent | Verdict::Starting)
+                    && matches!(member.verdict, Verdict::Silent(_) | Verdict::Starting)
             })
     }
 

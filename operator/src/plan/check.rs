@@ -71,6 +71,18 @@ impl<'a> World<'a> {
         self.answers.values().any(|answer| &answer.id == id)
     }
 
+    fn answers_open(&self, id: &MemberId) -> bool {
+        self.answers
+            .values()
+            .any(|answer| &answer.id == id && answer.is_open)
+    }
+
+    /// Whether this very process was in sync when its leader was heard last.
+    fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
+        let entry = self.seen.record.member_by_id(&answer.id);
+        entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
         self.seen
             .record
@@ -295,6 +307,18 @@ fn failover(
     match mode {
         FailoverMode::Graceful if !answer.is_in_sync() => {
             Some(refuse("I3", action, "its copy is not in sync"))
+        }
+        FailoverMode::Force if world.answers_open(of) => Some(refuse(
+            "I3",
+            action,
+            "the old leader serves: what its clients write meanwhile would be lost",
+        )),
+        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+            Some(refuse(
+                "I3",
+                action,
+                "its copy was not whole when its leader was heard last",
+            ))
         }
         FailoverMode::Takeover if world.answers_as(of) => Some(refuse(
             "I5",

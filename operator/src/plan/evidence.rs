@@ -3,7 +3,7 @@
 //! Silence is not death and a pod object that is gone is no proof (force deletes leave processes
 //! running): only its kubelet's report, or a human's word, proves that a process is dead.
 
-use crate::model::{Asked, Enrolled, HostView, MemberAnswer, PodPhase, PodView};
+use crate::model::{Asked, Enrolled, HostView, MemberAnswer, PodPhase, PodView, Silence};
 
 /// The verdict on one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Verdict<'a> {
     /// It answers.
     Alive(&'a MemberAnswer),
     /// It runs as far as Kubernetes knows, and does not answer.
-    Silent,
+    Silent(Silence),
     /// Its pod was seen and is gone. No proof that its process is dead.
     Gone,
     /// Its process is dead, proven.
@@ -52,7 +52,7 @@ impl<'a> Verdict<'a> {
             }
             _ if matches!(pod.phase, PodPhase::Waiting { .. }) => Self::Starting,
             // before its first answer a process may just not listen yet
-            Some(Asked::Silent(_)) if entry.member_id.is_some() => Self::Silent,
+            Some(Asked::Silent(silence)) if entry.member_id.is_some() => Self::Silent(*silence),
             Some(Asked::Silent(_) | Asked::NotAsked) | None => Self::Starting,
         }
     }
@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn silence_is_not_death_and_only_the_kubelet_or_a_human_proves_it() {
-        let refused = Asked::Silent(SilenceReason::Refused);
+        let refused = Asked::Silent(Silence {
+            reason: SilenceReason::Refused,
+            millis: 0,
+        });
         let silent = || Some(&refused);
         let answered = Asked::Answered(Box::new(answer("m")));
         let told = |entry: &mut Enrolled| entry.member_id = Some(MemberId::from("m"));

@@ -74,7 +74,7 @@ fn still_answers(round: &Round<'_>, gone: &Departed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MemberId, MemberName, Observation, SilenceReason};
+    use crate::model::{MemberId, MemberName, Observation, Silence, SilenceReason};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
 
@@ -104,7 +104,10 @@ mod tests {
         assert!(is_remembered(&listing));
         seen.members.insert(
             MemberName::from("c-2-6"),
-            Asked::Silent(SilenceReason::Timeout),
+            Asked::Silent(Silence {
+                reason: SilenceReason::Timeout,
+                millis: 0,
+            }),
         );
         assert!(is_remembered(&seen), "c-2-6 may bring it back");
     }

@@ -90,7 +90,7 @@ pub(super) fn endangers_followers(
     owns && !is_fresh
         && shard.members.iter().any(|other| match other.verdict {
             Verdict::Alive(a) => a.id != answer.id && follows(a, &answer.id) && other.was_in_sync(),
-            Verdict::Silent | Verdict::Gone => {
+            Verdict::Silent(_) | Verdict::Gone => {
                 may_be_old && other.entry.synced_run.is_some() && placing::counts(round, other)
             }
             _ => false,

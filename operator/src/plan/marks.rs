@@ -19,7 +19,7 @@ pub(super) fn mark(round: &Round<'_>, draft: &mut Draft) {
             else {
                 continue;
             };
-            let is_unheard = matches!(member.verdict, Verdict::Silent | Verdict::Starting);
+            let is_unheard = matches!(member.verdict, Verdict::Silent(_) | Verdict::Starting);
             if is_blind && is_unheard && pod.phase == PodPhase::Running {
                 continue;
             }
@@ -47,7 +47,7 @@ fn truth(round: &Round<'_>, shard: &Shard<'_>, member: &Member<'_>) -> (Option<R
         }
         Verdict::Alive(_) | Verdict::NotMade | Verdict::Starting => (None, false),
         // a leader that fell silent is the leader until another one is
-        Verdict::Silent | Verdict::Gone | Verdict::Dead(_) => {
+        Verdict::Silent(_) | Verdict::Gone | Verdict::Dead(_) => {
             let role = if shard.is_led_by(member) {
                 Role::Leader
             } else {

@@ -8,6 +8,7 @@ mod census;
 mod check;
 mod draft;
 mod evidence;
+mod failover;
 mod forget;
 mod form;
 mod join;
@@ -17,10 +18,12 @@ mod objects;
 mod placing;
 mod pods;
 mod roster;
+mod spacing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod validate;
 mod waiting;
+mod zone_loss;
 mod zones;
 
 pub use action::{
@@ -51,8 +54,9 @@ const STEPS: &[Step] = &[
     join::follow,
     form::note_formed,
     join::set_timeouts,
-    leadership::take_over,
-    leadership::relieve_closed_leaders,
+    failover::force,
+    failover::take_over,
+    failover::relieve_closed_leaders,
     leadership::switch_over,
     pods::retire_surplus,
     pods::clear_leftovers,

@@ -15,10 +15,6 @@ use super::{Draft, WaitingReason, roster, zones};
 use crate::api;
 use crate::model::{ShardId, ZoneName};
 
-/// How long a member may be silent before another is built beside it: memory only.
-pub(super) const REHOME_AFTER_MILLIS_MEMORY: u64 = 30_000;
-/// The same with storage, where its body may well come back with its data.
-pub(super) const REHOME_AFTER_MILLIS_STORAGE: u64 = 300_000;
 /// How long all must have been whole and in sync before members are evened out.
 const QUIET_MILLIS: u64 = 120_000;
 /// How many shards are on the move at once in quiet times.
@@ -33,17 +29,10 @@ pub(super) fn counts(round: &Round<'_>, member: &Member<'_>) -> bool {
         Verdict::Dead(_) => member.entry.volume.is_some(),
         Verdict::NotMade | Verdict::Starting => !is_stranded(round, member),
         Verdict::Alive(_) => true,
-        Verdict::Silent | Verdict::Gone => {
-            let limit = if member.entry.volume.is_some() {
-                REHOME_AFTER_MILLIS_STORAGE
-            } else {
-                REHOME_AFTER_MILLIS_MEMORY
-            };
-            member
-                .entry
-                .silent_since
-                .is_none_or(|since| round.millis_since(since) < limit)
-        }
+        Verdict::Silent(_) | Verdict::Gone => member
+            .entry
+            .silent_since
+            .is_none_or(|since| round.millis_since(since) < round.desired.rehome_after_millis),
     }
 }
 

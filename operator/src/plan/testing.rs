@@ -113,6 +113,8 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
             secret_name: None,
         },
         pod: PodTemplate::default(),
+        zone_loss_millis: 2000,
+        rehome_after_millis: 30_000,
         paused: false,
     }
 }

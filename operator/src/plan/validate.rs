@@ -4,6 +4,11 @@ use crate::api::{Persistence, RedisCluster, RedisClusterSpec};
 use crate::model::{Auth, ClusterKey, Desired, Zones};
 use crate::resources;
 
+/// `recovery.rehomeAfterSeconds` where the spec does not say: memory only.
+const REHOME_AFTER_SECONDS_MEMORY: u64 = 30;
+/// The same with storage.
+const REHOME_AFTER_SECONDS_STORAGE: u64 = 300;
+
 /// A spec that cannot work. Nothing that runs is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -47,8 +52,20 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
             secret_name: spec.auth.secret_name.clone(),
         },
         pod: spec.pod.clone(),
+        zone_loss_millis: spec.recovery.zone_loss_millis,
+        rehome_after_millis: rehome_after_millis(spec),
         paused: spec.paused,
     })
+}
+
+/// A body may well come back with its data, so it is waited for longer.
+fn rehome_after_millis(spec: &RedisClusterSpec) -> u64 {
+    let default = if spec.storage.is_some() {
+        REHOME_AFTER_SECONDS_STORAGE
+    } else {
+        REHOME_AFTER_SECONDS_MEMORY
+    };
+    spec.recovery.rehome_after_seconds.unwrap_or(default) * 1000
 }
 
 fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {

@@ -54,10 +54,11 @@ pub(super) fn host_is_silent(host: &HostView, census: &Census<'_>) -> bool {
                 .pod
                 .is_some_and(|pod| pod.host.as_ref() == Some(&host.name))
         })
-        .filter(|member| matches!(member.verdict, Verdict::Alive(_) | Verdict::Silent))
+        .filter(|member| matches!(member.verdict, Verdict::Alive(_) | Verdict::Silent(_)))
         .peekable();
     let has_members = ours.peek().is_some();
-    !host.is_ready || (has_members && ours.all(|member| matches!(member.verdict, Verdict::Silent)))
+    !host.is_ready
+        || (has_members && ours.all(|member| matches!(member.verdict, Verdict::Silent(_))))
 }
 
 /// Each zone's state: *gone* when all its hosts are silent, *cordoned* when none of the others

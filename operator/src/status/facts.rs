@@ -171,7 +171,7 @@ fn state(member: &Member<'_>, in_sync: bool) -> &'static str {
         Verdict::NotMade | Verdict::Starting => "Starting",
         Verdict::Alive(_) if in_sync => "Alive",
         Verdict::Alive(_) => "Joining",
-        Verdict::Silent | Verdict::Gone => "Silent",
+        Verdict::Silent(_) | Verdict::Gone => "Silent",
         Verdict::Dead(_) => "Ended",
     }
 }

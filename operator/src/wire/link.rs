@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion,
     PushInfo, PushKind, RedisConnectionInfo, Value,
@@ -19,6 +18,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::error::{Unreadable, WireError};
+use super::heard::{Heard, tcp_settings};
 use super::info::Info;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
@@ -33,6 +33,7 @@ pub(super) struct Link {
     cluster: ClusterKey,
     address: Address,
     alarm: Alarm,
+    heard: Arc<Heard>,
     /// Held while connecting: that is what keeps attempts one at a time.
     kept: Mutex<Option<Connection>>,
 }
@@ -51,12 +52,17 @@ impl Link {
             cluster,
             address,
             alarm,
+            heard: Arc::new(Heard::now()),
             kept: Mutex::new(None),
         }
     }
 
     pub(super) fn address(&self) -> Address {
         self.address
+    }
+
+    pub(super) fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     /// The kept connection, or a new one.
@@ -128,7 +134,7 @@ impl Link {
         let info = ConnectionAddr::Tcp(self.address.ip.to_string(), self.address.port)
             .into_connection_info()
             .map_err(WireError::Connect)?
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+            .set_tcp_settings(tcp_settings())
             .set_redis_settings(login);
         Client::open(info).map_err(WireError::Connect)
     }
@@ -139,9 +145,11 @@ impl Link {
         is_up: Arc<AtomicBool>,
     ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
         let (alarm, cluster, address) = (self.alarm.clone(), self.cluster.clone(), self.address);
+        let heard = Arc::clone(&self.heard);
         move |push| {
             if push.kind == PushKind::Disconnection {
                 is_up.store(false, Ordering::Release);
+                heard.end();
                 debug!(%cluster, %address, "connection ended");
                 alarm.wake(&cluster);
             }

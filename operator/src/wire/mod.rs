@@ -9,6 +9,7 @@ mod ask;
 mod cluster_nodes;
 mod command;
 mod error;
+mod heard;
 mod info;
 mod link;
 mod users;
@@ -16,7 +17,7 @@ mod wake;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -28,7 +29,7 @@ pub use self::users::{
     CLIENT_USER, DEPARTURE_ACKNOWLEDGED, DEPARTURE_RELEASED, OPERATOR_USER, REPLICATION_USER,
 };
 pub use self::wake::{Alarm, Wakes, wakes};
-use crate::model::{ClusterKey, MemberAnswer, PodUid, SilenceReason};
+use crate::model::{ClusterKey, MemberAnswer, PodUid, Silence, SilenceReason};
 use crate::plan::{MemberCommand, MemberRef};
 use crate::ports::{AskTarget, CommandError, RedisAdmin};
 
@@ -76,12 +77,9 @@ impl RedisWire {
 
 #[async_trait]
 impl RedisAdmin for RedisWire {
-    async fn ask(
-        &self,
-        target: &AskTarget,
-        limit: Duration,
-    ) -> Result<MemberAnswer, SilenceReason> {
+    async fn ask(&self, target: &AskTarget, limit: Duration) -> Result<MemberAnswer, Silence> {
         let link = self.link(target);
+        let (limit, asked) = (link.heard().patience(limit), Instant::now());
         let asking = async {
             let mut connection = link.connection(&target.credentials).await?;
             ask::ask(&mut connection).await
@@ -90,13 +88,23 @@ impl RedisAdmin for RedisWire {
             Ok(outcome) => outcome,
             Err(_) => Err(WireError::TimedOut(limit)),
         };
+        if outcome.is_ok() {
+            link.heard().answer();
+        }
         outcome.map_err(|error| {
+            let reason = error.silence();
             if error.spoils_connection() {
                 link.drop_connection();
             }
+            if matches!(reason, SilenceReason::Timeout | SilenceReason::Unreachable) {
+                link.heard().no_answer(asked);
+            }
             // Silence is a fact of the observation, which tells it to people; not ours to warn of.
             debug!(cluster = %target.cluster, member = %target.name, error = %chain(&error), "silent");
-            error.silence()
+            Silence {
+                reason,
+                millis: millis(link.heard().silence()),
+            }
         })
     }
 
@@ -132,6 +140,10 @@ impl RedisAdmin for RedisWire {
         self.links()
             .retain(|(of, pod), _| of != cluster || pods.contains(pod));
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error and its causes in one line.

@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::{SignedDuration, Timestamp};
 use zoneward_operator::api::RedisClusterStatus;
 use zoneward_operator::model::{
-    Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine, HostName, HostView,
-    MemberAnswer, MemberId, MemberName, ObjectView, Observation, PodPhase, PodUid, PodView,
-    Replication, Role, RunId, SecretsView, ShardId, SilenceReason, SlotSet, UpstreamLink, Version,
-    ViewEntry, ViewFlags, VolumeName, VolumeView, ZoneName,
+    Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine, FollowerLink,
+    HostName, HostView, MemberAnswer, MemberId, MemberName, ObjectView, Observation, PodPhase,
+    PodUid, PodView, Replication, Role, RunId, SecretsView, ShardId, Silence, SilenceReason,
+    SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{self, Deed, MemberCommand, Plan};
 use zoneward_operator::status;
@@ -30,6 +30,10 @@ pub(crate) struct Process {
     silent_for: u64,
 }
 
+fn silent(reason: SilenceReason, millis: u64) -> Asked {
+    Asked::Silent(Silence { reason, millis })
+}
+
 pub(crate) struct World {
     pub(crate) desired: Desired,
     pub(crate) status: RedisClusterStatus,
@@ -45,12 +49,16 @@ pub(crate) struct World {
     pub(crate) hidden: BTreeSet<MemberName>,
     /// The operator reaches no member.
     pub(crate) is_blind: bool,
+    /// For so long.
+    blind_for: u64,
     /// Followers whose link to their leader is cut: their copies grow old.
     pub(crate) cut_off: BTreeSet<MemberName>,
     /// Volumes over which a server ends at its start.
     pub(crate) broken: BTreeSet<VolumeName>,
     /// Every server ends at its start.
     pub(crate) fails_to_start: bool,
+    /// Elections are lost.
+    pub(crate) no_votes: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     next_ip: u32,
@@ -85,9 +93,11 @@ impl World {
             image_is_bad: false,
             hidden: BTreeSet::new(),
             is_blind: false,
+            blind_for: 0,
             cut_off: BTreeSet::new(),
             broken: BTreeSet::new(),
             fails_to_start: false,
+            no_votes: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             next_ip: 1,
@@ -97,14 +107,13 @@ impl World {
     }
 
     fn is_up(&self, name: &MemberName) -> bool {
-        self.processes
-            .get(name)
-            .is_some_and(|process| !process.is_dead)
-            && self
-                .pods
-                .get(name)
-                .and_then(|pod| pod.host.as_ref())
-                .is_some_and(|host| !self.down.contains(host))
+        let process = self.processes.get(name);
+        process.is_some_and(|process| !process.is_dead) && self.host_is_up(name)
+    }
+
+    fn host_is_up(&self, name: &MemberName) -> bool {
+        let host = self.pods.get(name).and_then(|pod| pod.host.as_ref());
+        host.is_some_and(|host| !self.down.contains(host))
     }
 
     pub(crate) fn living(&self) -> impl Iterator<Item = (&MemberName, &Process)> {
@@ -121,11 +130,15 @@ impl World {
             .map(|(name, _)| {
                 let asked = match self.processes.get(name) {
                     _ if !self.secrets.internal_is_present => Asked::NotAsked,
-                    Some(_) if self.is_blind => Asked::Silent(SilenceReason::Timeout),
+                    Some(_) if self.is_blind => silent(SilenceReason::Timeout, self.blind_for),
                     Some(process) if self.is_up(name) => {
                         Asked::Answered(Box::new(self.answer(name, process)))
                     }
-                    Some(_) => Asked::Silent(SilenceReason::Timeout),
+                    // its kubelet has not reported it yet: nothing listens there any more
+                    Some(process) if process.is_dead && self.host_is_up(name) => {
+                        silent(SilenceReason::Refused, 0)
+                    }
+                    Some(process) => silent(SilenceReason::Timeout, process.silent_for),
                     None => Asked::NotAsked,
                 };
                 (name.clone(), asked)
@@ -170,7 +183,7 @@ impl World {
                     ..ViewFlags::default()
                 },
                 config_epoch: ConfigEpoch(other.epoch),
-                link_up: true,
+                link_up: !other.is_dead,
                 slots: other.slots.clone(),
                 open_slots: Vec::new(),
             })
@@ -186,11 +199,12 @@ impl World {
                     .and_then(|n| self.address(n))
                     .map_or(String::new(), |a| a.ip.to_string()),
                 port: 6379,
-                is_up: process.in_sync && at.is_some_and(|n| self.is_up(n)),
+                // a link whose other end fell silent stands until repl-timeout, a minute
+                is_up: process.in_sync && at.is_some_and(|n| !self.processes[n].is_dead),
                 is_syncing: !process.in_sync
                     && !self.cut_off.contains(name)
                     && at.is_some_and(|n| self.is_up(n) && self.processes[n].is_open),
-                last_io_seconds: None,
+                last_io_seconds: at.map(|n| self.processes[n].silent_for / 1000),
             }
         });
         MemberAnswer {
@@ -209,7 +223,7 @@ impl World {
                 replication_id: "r".to_owned(),
                 offset: process.offset,
                 upstream,
-                followers: Vec::new(),
+                followers: self.links_to_followers(process),
             },
             view: ClusterView {
                 myself: process.id.clone(),
@@ -218,6 +232,19 @@ impl World {
                 entries,
             },
         }
+    }
+
+    fn links_to_followers(&self, leader: &Process) -> Vec<FollowerLink> {
+        self.processes
+            .iter()
+            .filter(|(_, it)| it.leader.as_ref() == Some(&leader.id) && !it.is_dead)
+            .map(|(name, it)| FollowerLink {
+                ip: self.address(name).map(|at| at.ip),
+                is_online: it.in_sync,
+                offset: it.offset,
+                lag_seconds: it.silent_for / 1000,
+            })
+            .collect()
     }
 
     /// One round of the loop: decide, check, keep the record, act.
@@ -358,6 +385,11 @@ impl World {
         };
     }
 
+    /// The process ends; nobody has reported it yet.
+    pub(crate) fn crash(&mut self, name: &MemberName) {
+        self.processes.get_mut(name).unwrap().is_dead = true;
+    }
+
     pub(crate) fn stop_zone(&mut self, zone: &str) {
         let hosts = self
             .hosts
@@ -423,6 +455,7 @@ impl World {
             }
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Open => process.is_open = true,
+            MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
             MemberCommand::AcknowledgeDeparture | MemberCommand::ReleaseDeparture => {}
         }
@@ -459,6 +492,11 @@ impl World {
             host.is_ready = !self.down.contains(&host.name);
         }
         self.start_pods();
+        self.blind_for = if self.is_blind {
+            self.blind_for + millis
+        } else {
+            0
+        };
         let up: BTreeSet<MemberName> = self.living().map(|(name, _)| name.clone()).collect();
         for (name, process) in &mut self.processes {
             process.silent_for = if up.contains(name) {
@@ -478,17 +516,23 @@ impl World {
             .values()
             .filter_map(|pod| Some((pod.host.clone()?, pod.shard)))
             .collect();
+        let mut held: BTreeMap<HostName, u32> = BTreeMap::new();
+        for host in self.pods.values().filter_map(|pod| pod.host.clone()) {
+            *held.entry(host).or_insert(0) += 1;
+        }
         for pod in self
             .pods
             .values_mut()
             .filter(|p| matches!(p.phase, PodPhase::Waiting { .. }))
         {
-            let host = self.hosts.iter().find(|host| {
+            let fits = self.hosts.iter().filter(|host| {
                 host.is_ready
                     && host.zone.as_ref() == Some(&pod.zone)
                     && !taken.contains(&(host.name.clone(), pod.shard))
                     && !self.full_zones.contains(&pod.zone)
             });
+            // as the real scheduler does: the emptiest
+            let host = fits.min_by_key(|host| held.get(&host.name).copied().unwrap_or(0));
             let Some(host) = host else {
                 let unschedulable = Some("0/6 nodes are available".to_owned());
                 pod.phase = PodPhase::Waiting {
@@ -498,6 +542,7 @@ impl World {
                 continue;
             };
             pod.host = Some(host.name.clone());
+            *held.entry(host.name.clone()).or_insert(0) += 1;
             if self.image_is_bad {
                 let kubelet = Some("ErrImagePull: no such image".to_owned());
                 pod.phase = PodPhase::Waiting {

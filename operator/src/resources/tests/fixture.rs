@@ -35,6 +35,8 @@ pub(super) fn minimal() -> Desired {
             secret_name: None,
         },
         pod: PodTemplate::default(),
+        zone_loss_millis: 2000,
+        rehome_after_millis: 30_000,
         paused: false,
     }
 }

@@ -1,0 +1,249 @@
+//! Gives shards whose leader is lost another one, faster than the bus or where the bus cannot.
+//!
+//! The operator is the only sender of failover commands. One at a time, over all shards
+//! (`spacing`), and only to a follower whose copy was whole: the server itself does not ask for
+//! that when it is told to FORCE (REDIS-LAB section 13: an empty follower was made leader).
+
+use std::collections::BTreeSet;
+
+use super::census::{Census, Member, Round, Shard, follows};
+use super::evidence::Verdict;
+use super::{
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, join, placing, spacing, zone_loss,
+};
+use crate::model::{MemberAnswer, MemberId, SilenceReason, ZoneName};
+
+/// Shards whose slots' owner does not answer.
+pub(super) fn leaderless<'a, 'b>(census: &'b Census<'a>) -> impl Iterator<Item = &'b Shard<'a>> {
+    census
+        .shards
+        .iter()
+        .filter(|shard| shard.leader.is_some() && shard.living_leader().is_none())
+}
+
+/// A leader whose end is known is succeeded at once, without waiting for the bus to notice (1.2 to
+/// 1.5 node timeouts and up to a second). FORCE needs the votes of a majority of leaders, so it
+/// cannot split the cluster; after an election that was lost the shard is left to the bus.
+pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
+    if !round.record.formed || !round.census.has_majority() || spacing::is_in_flight(round) {
+        return;
+    }
+    let mut lost = leaderless(round.census)
+        .filter(|shard| !spacing::is_too_soon(round, shard))
+        .peekable();
+    if lost.peek().is_none() {
+        return;
+    }
+    let gone = zone_loss::gone(round);
+    let mut lost = lost.filter_map(|shard| Some((shard, end_of_leader(round, shard, &gone)?)));
+    let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
+    let next = lost.find_map(|(shard, end)| {
+        let of = shard.leader.clone()?;
+        let (heir, _) = best_candidate(shard, &of, homes.get(&shard.id))
+            .filter(|(heir, _)| heir.was_in_sync())?;
+        Some((shard, of, heir.command_target()?, end))
+    });
+    if let Some((shard, of, target, end)) = next {
+        let why = format!("shard {}: its leader has ended: {end}", shard.id);
+        ask(round, draft, shard, FailoverMode::Force, of, target, why);
+    }
+}
+
+/// How the shard's lost leader is known to have ended; none where it may only be silent.
+fn end_of_leader(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    gone: &BTreeSet<ZoneName>,
+) -> Option<&'static str> {
+    let id = shard.leader.as_ref()?;
+    if unproven_leader(round, shard).is_none() {
+        return Some("proven");
+    }
+    let member = shard
+        .members
+        .iter()
+        .find(|member| shard.is_led_by(member))?;
+    match member.verdict {
+        // its body is to start again under its next name, closed: the process that led is no more
+        Verdict::NotMade | Verdict::Starting if member.entry.volume.is_some() => {
+            Some("its body starts again")
+        }
+        Verdict::Silent(it) if it.reason == SilenceReason::Refused && is_cut_off(round, id) => {
+            Some("its host says that nothing listens there, and the others have lost it, too")
+        }
+        Verdict::Silent(_) if gone.contains(member.zone()) => Some("its zone fell silent"),
+        _ => None,
+    }
+}
+
+/// Whether the others have lost their connections to it: each of its followers, and most of the bus.
+fn is_cut_off(round: &Round<'_>, id: &MemberId) -> bool {
+    let is_fed = round.census.living().any(|(_, answer)| {
+        follows(answer, id)
+            && answer
+                .replication
+                .upstream
+                .as_ref()
+                .is_some_and(|up| up.is_up)
+    });
+    let in_touch = |answer: &MemberAnswer| answer.view.entry(id).is_some_and(|it| it.link_up);
+    let all = round.census.living().count();
+    let linked = round
+        .census
+        .living()
+        .filter(|(_, answer)| in_touch(answer))
+        .count();
+    !is_fed && linked * 2 < all
+}
+
+/// Notes when it was asked for, and asks.
+fn ask(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    shard: &Shard<'_>,
+    mode: FailoverMode,
+    of: MemberId,
+    target: MemberRef,
+    why: String,
+) {
+    draft
+        .record
+        .note_role_change(shard.id, of.clone(), round.now);
+    draft.tell(target, MemberCommand::Failover { mode, of }, why);
+}
+
+/// Where no majority of leaders can vote, a follower takes over without a vote: only when *every*
+/// lost leader is proven dead, one at a time (anything less splits the brain: 51,584 of 58,000
+/// acknowledged writes lost, REDIS-LAB section 10).
+pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
+    if !round.record.formed || round.census.has_majority() {
+        return;
+    }
+    let lost: Vec<&Shard<'_>> = leaderless(round.census).collect();
+    let unproven: Vec<String> = lost
+        .iter()
+        .filter_map(|shard| unproven_leader(round, shard))
+        .collect();
+    if !unproven.is_empty() {
+        draft.wait(WaitingReason::QuorumLost, quorum_message(round, &unproven));
+        return;
+    }
+    if spacing::is_in_flight(round) {
+        return;
+    }
+    let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
+    let candidate = lost.iter().find_map(|shard| {
+        let old = shard.leader.clone()?;
+        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))?;
+        Some((shard, old, member.command_target()?))
+    });
+    if let Some((shard, of, target)) = candidate {
+        let why = format!(
+            "shard {}: its leader is proven dead and no majority is left to vote",
+            shard.id
+        );
+        ask(round, draft, shard, FailoverMode::Takeover, of, target, why);
+    }
+}
+
+/// The shard's lost leader, where nothing proves that it is dead.
+fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
+    let id = shard.leader.as_ref()?;
+    if let Some(entry) = round.record.member_by_id(id) {
+        let dead = shard.members.iter().any(|member| {
+            member.name() == &entry.name && matches!(member.verdict, Verdict::Dead(_))
+        });
+        return (!dead).then(|| entry.name.to_string());
+    }
+    // off the roster: was its death proven when it was struck out, or was its pod merely gone?
+    let departed = round
+        .record
+        .departed
+        .iter()
+        .find(|gone| &gone.member_id == id);
+    match departed {
+        Some(gone) if gone.is_proven_dead => None,
+        Some(gone) => Some(gone.name.to_string()),
+        None => Some(id.to_string()),
+    }
+}
+
+fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
+    let (all, living) = round.census.voters();
+    format!(
+        "{living} of {all} leaders answer, {} must vote. {} may still serve clients on the other side \
+         of a partition. If the hosts are really down, say so for each: kubectl taint node HOST \
+         node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
+        all / 2 + 1,
+        unproven.join(", "),
+    )
+}
+
+/// Among the followers of the dead leader that were in sync with it to the last: the one with the
+/// most data, ties to the zone that the solver wants. Where its data is not on a volume, an older copy is better than none; else its body
+/// is to come back.
+fn best_candidate<'a, 'b>(
+    shard: &'b Shard<'a>,
+    old: &MemberId,
+    home: Option<&ZoneName>,
+) -> Option<(&'b Member<'a>, &'a MemberAnswer)> {
+    let has_body = shard.members.iter().any(|member| {
+        member.entry.member_id.as_ref() == Some(old) && member.entry.volume.is_some()
+    });
+    shard
+        .members
+        .iter()
+        .filter(|member| member.entry.joined && !member.is_leaving())
+        .filter(|member| member.was_in_sync() || !has_body)
+        .filter_map(|member| member.answer().map(|answer| (member, answer)))
+        .filter(|(_, answer)| follows(answer, old) && !answer.loading)
+        .filter(|(_, answer)| {
+            answer
+                .replication
+                .upstream
+                .as_ref()
+                .is_some_and(|up| !up.is_syncing)
+        })
+        .max_by_key(|(member, answer)| {
+            (
+                member.was_in_sync(),
+                answer.replication.offset,
+                home == Some(member.zone()),
+                std::cmp::Reverse(member.name()),
+            )
+        })
+}
+
+/// A leader that came back on its volume waits closed (`join::open`): its follower has newer or
+/// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
+pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
+    for shard in &round.census.shards {
+        let Some((leader, answer)) = shard.living_leader() else {
+            continue;
+        };
+        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
+            continue;
+        }
+        if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {
+            draft.wait(
+                WaitingReason::RoleChangeTooSoon,
+                format!(
+                    "shard {}: {} waits closed for a follower to lead",
+                    shard.id,
+                    leader.name()
+                ),
+            );
+            continue; // one shard's distance must not hold up the next
+        }
+        let heir = best_candidate(shard, &answer.id, None);
+        if let Some((_, target)) = heir.and_then(|(m, _)| Some((m, m.command_target()?))) {
+            let why = format!(
+                "{} restarted and may be older than its followers",
+                leader.name()
+            );
+            let of = answer.id.clone();
+            ask(round, draft, shard, FailoverMode::Force, of, target, why);
+            return;
+        }
+    }
+}

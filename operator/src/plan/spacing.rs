@@ -1,0 +1,50 @@
+//! How far role changes are kept apart.
+//!
+//! Elections that run side by side take the same epoch, and the loser waits 4 node timeouts before
+//! it tries again: 19 of 30 shards did (REDIS-LAB section 2). So they are asked for one at a time,
+//! over all shards, and not twice in one shard within 4 node timeouts (a phantom win otherwise,
+//! section 4).
+
+use super::census::{Round, Shard};
+use crate::model::RoleChange;
+
+/// The least distance between two role changes in one shard, in node timeouts.
+const DISTANCE_TIMEOUTS: u64 = 4;
+/// How long a role change may take to show before the next shard's is asked for all the same.
+const SHOWS_WITHIN_MILLIS: u64 = 2_000;
+/// How long everybody may take to hear of a role change that has shown.
+const SPREADS_WITHIN_MILLIS: u64 = 200;
+
+/// Whether a role change was asked for and does not show yet.
+pub(super) fn is_in_flight(round: &Round<'_>) -> bool {
+    recent(round).any(|change| {
+        let shard = round.census.shard(change.shard);
+        shard.and_then(|shard| shard.leader.as_ref()) == Some(&change.of)
+    })
+}
+
+/// Whether one is in flight, or not everybody may have heard of the last one yet: a voter that has
+/// refuses one that has not, and a leader that hands over stops for 5 s when that happens.
+pub(super) fn is_unsettled(round: &Round<'_>) -> bool {
+    is_in_flight(round)
+        || recent(round).any(|change| {
+            !round.census.views_are_equal || round.millis_since(change.at) < SPREADS_WITHIN_MILLIS
+        })
+}
+
+/// Whether this shard's last role change was a moment ago.
+pub(super) fn is_too_soon(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let distance = DISTANCE_TIMEOUTS * round.desired.node_timeout_millis;
+    round
+        .record
+        .last_role_change(shard.id)
+        .is_some_and(|at| round.millis_since(at) < distance)
+}
+
+fn recent<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a RoleChange> {
+    let changes = &round.record.clocks.role_changes;
+    let round = *round;
+    changes
+        .iter()
+        .filter(move |change| round.millis_since(change.at) < SHOWS_WITHIN_MILLIS)
+}
