@@ -13,6 +13,39 @@ use crate::program;
 /// Where the workload lies in its container.
 pub const WORKLOAD_IN_CONTAINER: &str = "/usr/local/bin/zoneward-workload";
 
+/// How a zone is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fault {
+    /// Its hosts die. Here their kernel lives on and closes their connections: a goodbye.
+    #[default]
+    Kill,
+    /// Its hosts stand still.
+    Pause,
+    /// No frame passes between its hosts and any other: silence, as of a real zone's loss.
+    Cut,
+}
+
+impl Fault {
+    /// What `e2e/kind/zone` is told, and told afterwards.
+    fn actions(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Kill => ("kill", "start"),
+            Self::Pause => ("pause", "unpause"),
+            Self::Cut => ("cut", "heal"),
+        }
+    }
+
+    /// What has become of its hosts, and when it is over.
+    pub fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Kill => ("its hosts are dead", "its hosts are started"),
+            Self::Pause => ("its hosts stand still", "its hosts go on"),
+            Self::Cut => ("it is cut off", "the cut is healed"),
+        }
+    }
+}
+
 /// The testbed.
 #[derive(Clone, Debug)]
 pub struct Bed {
@@ -72,8 +105,17 @@ impl Bed {
         })
     }
 
-    /// Stops or starts a zone.
-    pub async fn zone(&self, action: &str, zone: &str) -> Result<()> {
+    /// Takes the zone away.
+    pub async fn lose_zone(&self, zone: &str, fault: Fault) -> Result<()> {
+        self.zone(fault.actions().0, zone).await
+    }
+
+    /// Brings the zone back.
+    pub async fn return_zone(&self, zone: &str, fault: Fault) -> Result<()> {
+        self.zone(fault.actions().1, zone).await
+    }
+
+    async fn zone(&self, action: &str, zone: &str) -> Result<()> {
         let mut command = self.kubectl.environment(self.kind.join("zone"));
         command.args([action, zone]);
         program::text(&mut command, "", Duration::from_secs(120))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, Fault};
 use crate::bench::Shape;
 use crate::demo::{Limits, Options};
 use crate::kubectl::Kubectl;
@@ -134,6 +134,9 @@ pub struct DemoArgs {
     /// The zone to stop; without it one that has a leader.
     #[arg(long)]
     pub zone: Option<String>,
+    /// How it is lost.
+    #[arg(long, value_enum, default_value_t)]
+    pub fault: Fault,
     /// The example (default: examples/redis-cluster.yaml of the repository).
     #[arg(long)]
     pub example: Option<PathBuf>,
@@ -212,6 +215,7 @@ impl DemoArgs {
                 .example
                 .unwrap_or_else(|| root.join("examples/redis-cluster.yaml")),
             zone: self.zone,
+            fault: self.fault,
             workload: self.workload,
             assert: self.assert,
             lost_max: self.lost_max,

@@ -95,7 +95,7 @@ async fn tell(bed: &Bed, options: &Options, screen: Screen) -> Result<()> {
     {
         // Only now: what was kept shows the outage. To start a zone that runs does no harm.
         screen.line(&format!("bringing {} back", outage.zone));
-        bed.zone("start", &outage.zone).await?;
+        bed.return_zone(&outage.zone, outage.fault).await?;
     }
     told
 }

@@ -11,7 +11,7 @@
 mod advice;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use advice::followed;
 use placement::{
@@ -240,6 +240,11 @@ impl Walker {
         self.members.iter().filter(|(at, _)| at == zone).count()
     }
 
+    fn zones_with_data(&self) -> usize {
+        let zones = self.members.iter().filter(|(_, has_data)| *has_data);
+        zones.map(|(at, _)| at).collect::<BTreeSet<_>>().len()
+    }
+
     fn leader_has_data(&self) -> bool {
         let leads = |at: &ZoneName| Some(at) == self.leader.as_ref();
         self.members
@@ -303,6 +308,16 @@ fn follow(problem: &Problem, placement: &Placement, list: &[Move]) -> Result<(),
     Ok(())
 }
 
+/// Whether a member could have been added in a zone that the shard is not in.
+fn has_other_room(problem: &Problem, walker: &Walker, held: &BTreeMap<ZoneName, u32>) -> bool {
+    problem.zones.iter().any(|zone| {
+        let taken = held.get(&zone.name).copied().unwrap_or(0);
+        zone.state == ZoneState::Open
+            && walker.here(&zone.name) == 0
+            && zone.capacity.is_none_or(|room| taken < room)
+    })
+}
+
 fn take(
     problem: &Problem,
     walker: &mut Walker,
@@ -310,6 +325,7 @@ fn take(
     step: &Step,
 ) -> Result<(), String> {
     let strict = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
+    let members_wanted = problem.members_per_shard;
     let had_data = walker.members.iter().any(|(_, has_data)| *has_data);
     match step {
         Step::Add { zone } => {
@@ -369,7 +385,18 @@ fn take(
                 .enumerate()
                 .filter(|(_, (at, _))| at == zone);
             let (at, _) = here.min_by_key(|(_, (_, has))| *has).unwrap();
+            let before = walker.zones_with_data();
             walker.members.remove(at);
+            let after = walker.zones_with_data();
+            if after < 2
+                && after < before
+                && members_wanted > 1
+                && has_other_room(problem, walker, held)
+            {
+                return Err(format!(
+                    "I6: the shard is in one zone without {zone}, and there was room"
+                ));
+            }
             *held.get_mut(zone).unwrap() -= 1;
             if had_data && !walker.members.iter().any(|(_, has)| *has) {
                 return Err(format!("I3: the last copy leaves {zone}"));

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, Fault};
 use crate::bring_up::{bring_up, make_room};
 use crate::crash_loop::open_zones;
 use crate::diagnosis::operators;
@@ -34,6 +34,8 @@ pub struct Options {
     pub example: PathBuf,
     /// The zone to stop; none leaves the choice to the demo.
     pub zone: Option<String>,
+    /// How it is lost.
+    pub fault: Fault,
     /// A workload built beforehand.
     pub workload: Option<PathBuf>,
     /// Whether anything that is not as promised is an error.

@@ -66,8 +66,10 @@ impl Stage<'_> {
     async fn lose(&self, workload: &mut Workload, story: &mut Story) -> Result<()> {
         let start = Instant::now();
         let unix_millis = Timestamp::now().as_millisecond();
+        let fault = self.options.fault;
         let mut outage = Outage {
             zone: self.zone.to_owned(),
+            fault,
             unix_millis,
             ..Outage::default()
         };
@@ -77,10 +79,10 @@ impl Stage<'_> {
         };
         // From here on the zone has to be brought back, whatever happens.
         story.outage = Some(outage.clone());
-        self.bed.zone("kill", self.zone).await?;
-        outage.hosts_dead = seconds(start.elapsed());
+        self.bed.lose_zone(self.zone, fault).await?;
+        outage.hosts_lost = seconds(start.elapsed());
         self.screen
-            .event(start.elapsed(), Color::Red, "its hosts are dead");
+            .event(start.elapsed(), Color::Red, fault.texts().0);
 
         let mut tracker = Tracker::new(self.zone);
         let watched = self.watch(&mut tracker, workload, &teller, start).await;
@@ -154,13 +156,14 @@ impl Stage<'_> {
         };
         // What was said before counts from another moment.
         drop(workload.told());
-        self.bed.zone("start", self.zone).await?;
+        let fault = self.options.fault;
+        self.bed.return_zone(self.zone, fault).await?;
         let mut back = Return {
-            hosts_started: seconds(start.elapsed()),
+            hosts_back: seconds(start.elapsed()),
             ..Return::default()
         };
         self.screen
-            .event(start.elapsed(), Color::Plain, "its hosts are started");
+            .event(start.elapsed(), Color::Plain, fault.texts().1);
         let what = "all members in sync, none too many, leaders spread evenly";
         let mut shown = String::new();
         until(

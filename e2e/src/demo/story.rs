@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::bed::Fault;
 use crate::bring_up::BringUp;
 use crate::timeline::Phase;
 use crate::workload::report::Report;
@@ -24,7 +25,7 @@ pub struct Story {
     pub error: Option<String>,
 }
 
-/// A zone was stopped. Seconds from just before its hosts were killed.
+/// A zone was stopped. Seconds from just before.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outage {
@@ -32,8 +33,10 @@ pub struct Outage {
     pub zone: String,
     /// When, milliseconds since 1970.
     pub unix_millis: i64,
-    /// Its hosts were dead.
-    pub hosts_dead: f64,
+    /// How.
+    pub fault: Fault,
+    /// Its hosts were lost.
+    pub hosts_lost: f64,
     /// What the status reached, and when. A phase that was not reached is not there.
     pub phases: BTreeMap<Phase, f64>,
     /// check-cluster has confirmed that it is redundant.
@@ -44,8 +47,8 @@ pub struct Outage {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Return {
-    /// The hosts were started.
-    pub hosts_started: f64,
+    /// The hosts were back.
+    pub hosts_back: f64,
     /// All members are there and in sync, none too many, leaders even.
     pub home: f64,
     /// check-cluster has confirmed it.

@@ -29,6 +29,7 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal>
         refusals.extend(check_action(desired, &world, plan, action));
     }
     refusals.extend(one_disruption_per_shard(&world, plan));
+    refusals.extend(one_election_at_a_time(plan));
     refusals
 }
 
@@ -332,6 +333,23 @@ fn failover(
         )),
         _ => None,
     }
+}
+
+/// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may
+/// have two owners (REDIS-LAB section 10).
+fn one_election_at_a_time(plan: &Plan) -> Option<Refusal> {
+    let is_election = |action: &&Action| {
+        let Deed::Command { command, .. } = &action.deed else {
+            return false;
+        };
+        matches!(command, MemberCommand::Failover { .. })
+    };
+    let second = plan.actions.iter().filter(is_election).nth(1)?;
+    Some(refuse(
+        "I5",
+        second,
+        "another failover is asked for in the same breath",
+    ))
 }
 
 /// I6: what is voluntary takes at most one member of a shard at a time.

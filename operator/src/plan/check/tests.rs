@@ -172,6 +172,40 @@ fn i5_no_takeover_from_a_leader_that_answers() {
 }
 
 #[test]
+fn i3_nobody_is_forced_over_a_leader_that_serves_nor_with_a_copy_that_was_not_whole() {
+    let mut seen = formed();
+    let force = |name| failover(name, FailoverMode::Force, "id-c-0-1");
+    assert_eq!(promises(&seen, vec![force("c-0-2")]), ["I3"], "it serves");
+    answer_of(&mut seen, "c-0-1").is_open = false;
+    assert!(promises(&seen, vec![force("c-0-2")]).is_empty());
+    seen.members.remove(&MemberName::from("c-0-1"));
+    let run = answer_of(&mut seen, "c-0-2").run_id.clone();
+    let entry = |seen: &mut Observation, run| {
+        let mut members = seen.record.members.iter_mut();
+        let entry = members.find(|it| it.name.as_str() == "c-0-2").unwrap();
+        entry.synced_run = run;
+    };
+    entry(&mut seen, None);
+    assert_eq!(promises(&seen, vec![force("c-0-2")]), ["I3"], "not whole");
+    entry(&mut seen, Some(run));
+    assert!(promises(&seen, vec![force("c-0-2")]).is_empty());
+}
+
+#[test]
+fn i5_no_two_elections_at_a_time() {
+    let mut seen = formed();
+    for host in &mut seen.hosts {
+        host.is_out_of_service = true;
+    }
+    for name in ["c-0-1", "c-1-3"] {
+        seen.members.remove(&MemberName::from(name));
+    }
+    let take = |name, of| failover(name, FailoverMode::Takeover, of);
+    let both = vec![take("c-0-2", "id-c-0-1"), take("c-1-4", "id-c-1-3")];
+    assert_eq!(promises(&seen, both), ["I5"]);
+}
+
+#[test]
 fn i3_only_a_follower_of_that_leader_that_is_in_sync_takes_over_in_peace() {
     let mut seen = formed();
     let graceful = |of| vec![failover("c-0-2", FailoverMode::Graceful, of)];
