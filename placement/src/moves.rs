@@ -107,12 +107,16 @@ impl<'a> Shard<'a> {
         self.target.iter().filter(|at| **at == zone).count()
     }
 
-    /// Zones that shall get a member, the leader's first.
+    /// Zones that shall get a member, the leader's first; one that shall get two stands there twice.
     fn missing(&self) -> Vec<&'a ZoneName> {
-        let zones = self.target.iter().copied();
-        zones
-            .filter(|zone| self.count(zone) < self.wanted(zone))
-            .collect()
+        let mut missing: Vec<&ZoneName> = Vec::new();
+        for zone in self.target.iter().copied() {
+            let on_list = missing.iter().filter(|it| **it == zone).count();
+            if self.count(zone) + on_list < self.wanted(zone) {
+                missing.push(zone);
+            }
+        }
+        missing
     }
 
     /// The zones of members that shall go.

@@ -62,6 +62,17 @@ fn relabelled(problem: &Problem) -> Problem {
 }
 
 #[test]
+fn who_misses_one_member_gets_one_in_a_zone_that_is_to_hold_two() {
+    let mut problem = fresh(1, 1, 2);
+    problem.when_unsatisfiable = WhenUnsatisfiable::ScheduleAnyway;
+    let mut now = carried_out(&problem, &solved(&problem).unwrap());
+    now.current[0].members.pop();
+    let list = moves(&now, &solved(&now).unwrap());
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(matches!(list[0].step, Step::Add { .. }));
+}
+
+#[test]
 fn no_advice_asks_for_more_zones_than_a_problem_may_have() {
     let problem = random(&mut Dice(5_606_983_994_609_067_975), 5, 10, 5);
     let Err(SolveError::Infeasible(why)) = solve(&problem) else {
@@ -325,7 +336,6 @@ fn take(
     step: &Step,
 ) -> Result<(), String> {
     let strict = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
-    let members_wanted = problem.members_per_shard;
     let had_data = walker.members.iter().any(|(_, has_data)| *has_data);
     match step {
         Step::Add { zone } => {
@@ -388,11 +398,8 @@ fn take(
             let before = walker.zones_with_data();
             walker.members.remove(at);
             let after = walker.zones_with_data();
-            if after < 2
-                && after < before
-                && members_wanted > 1
-                && has_other_room(problem, walker, held)
-            {
+            let is_thinner = after < 2 && after < before && problem.members_per_shard > 1;
+            if strict && is_thinner && has_other_room(problem, walker, held) {
                 return Err(format!(
                     "I6: the shard is in one zone without {zone}, and there was room"
                 ));

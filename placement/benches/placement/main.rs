@@ -35,11 +35,13 @@ fn main() {
                 let is_optimal = show(&name, &problem);
                 proven = (proven.0 + u32::from(is_optimal), proven.1 + 1);
                 if caption.is_some() {
+                    let took = median(&problem);
+                    report(&format!("{name}: median {took:.1?}"));
                     points.push(Point {
                         zones,
                         story,
                         members: problem.shards * problem.members_per_shard,
-                        took: median(&problem),
+                        took,
                     });
                 } else if std::env::var_os("ONCE").is_none() {
                     criterion.bench_function(&name, |bench| {
