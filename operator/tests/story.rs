@@ -212,7 +212,9 @@ fn a_third_of_the_leaders_is_succeeded_one_after_the_other_long_before_the_bus_v
             .filter(|(_, process)| !process.slots.is_empty());
         assert_eq!(led.count(), 9);
         if !has_report {
-            dead.iter().for_each(|name| world.kill(name));
+            for name in &dead {
+                world.kill(name);
+            }
         }
         settle(&mut world);
         assert_promises(&world, 3);
@@ -243,7 +245,9 @@ fn silence_that_is_not_a_zones_forces_nobody_to_lead() {
             world.down.insert(world.hosts[0].name.clone());
         }),
         ("a zone of one host", 1, |world| world.stop_zone("a")),
-        ("the operator is cut off", 2, |world| world.is_blind = true),
+        ("the operator is cut off", 2, |world| {
+            world.blind_for = Some(0);
+        }),
         ("it is switched off", 2, |world| {
             world.desired.zone_loss_millis = 0;
             world.stop_zone("a");
@@ -284,7 +288,9 @@ fn after_a_lost_election_the_shard_is_left_to_the_bus_for_four_node_timeouts() {
     world.no_votes = true;
     let dead = leaders_in(&world, "a");
     let before = forced(&world);
-    dead.iter().for_each(|name| world.kill(name));
+    for name in &dead {
+        world.kill(name);
+    }
     run(&mut world, 4_000);
     assert_eq!(forced(&world) - before, dead.len(), "each shard once");
     world.no_votes = false;
@@ -578,11 +584,11 @@ fn a_lost_internal_secret_closes_no_gate() {
 fn an_operator_that_hears_nobody_closes_no_gate_and_doubles_nobody() {
     let mut world = formed(shape(3, 1));
     let before = names(&world);
-    world.is_blind = true;
+    world.blind_for = Some(0);
     run(&mut world, 60_000);
     assert!(gates_are_open(&world));
     assert_eq!(names(&world), before);
-    world.is_blind = false;
+    world.blind_for = None;
     settle(&mut world);
     assert_eq!(names(&world), before);
 }

@@ -5,10 +5,11 @@
 //! [`PROBED_SILENCE`], without anybody asking anything.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
+use tokio::time::Instant;
 
 /// One probe after this much quiet, and the end of the connection after as much again.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
@@ -107,48 +108,49 @@ pub(super) fn tcp_settings() -> TcpSettings {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
-    #[test]
-    fn silence_lasts_from_the_first_sign_that_was_missed_to_the_next_that_came() {
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_lasts_from_the_first_sign_that_was_missed_to_the_next_that_came() {
         let heard = Heard::now();
-        assert_eq!(heard.silence(), Duration::ZERO);
+        advance(millis(3000)).await;
+        assert_eq!(heard.silence(), Duration::ZERO, "nobody asked");
         heard.no_answer(Instant::now());
-        std::thread::sleep(Duration::from_millis(5));
-        assert!(heard.silence() >= Duration::from_millis(5));
+        advance(millis(700)).await;
         heard.no_answer(Instant::now());
-        assert!(
-            heard.silence() >= Duration::from_millis(5),
-            "the first counts"
-        );
+        assert_eq!(heard.silence(), millis(700), "the first counts");
         heard.answer();
         assert_eq!(heard.silence(), Duration::ZERO);
     }
 
-    #[test]
-    fn an_end_by_the_probes_tells_of_silence_before_it_and_never_of_more_than_there_was() {
+    #[tokio::test(start_paused = true)]
+    async fn an_end_by_the_probes_tells_of_silence_before_it_and_never_of_more_than_there_was() {
         let heard = Heard::now();
+        advance(millis(10)).await;
         heard.end();
-        assert!(
-            heard.silence() < PROBED_SILENCE,
-            "it was heard a moment ago"
-        );
-        heard.times().last = Instant::now() - Duration::from_secs(3);
+        assert_eq!(heard.silence(), millis(10), "it was heard a moment ago");
+        heard.answer();
+        advance(millis(3000)).await;
         heard.end();
-        assert!(heard.silence() >= PROBED_SILENCE);
-        assert!(heard.silence() < Duration::from_secs(3));
+        assert_eq!(heard.silence(), PROBED_SILENCE);
     }
 
-    #[test]
-    fn who_is_silent_holds_nobody_up_and_is_given_all_its_time_now_and_then() {
-        let limit = Duration::from_millis(600);
+    #[tokio::test(start_paused = true)]
+    async fn who_is_silent_holds_nobody_up_and_is_given_all_its_time_now_and_then() {
+        let limit = millis(600);
         let heard = Heard::now();
         heard.no_answer(Instant::now());
         assert_eq!(heard.patience(limit), limit, "it may be starting");
         heard.answer();
         heard.no_answer(Instant::now());
         assert_eq!(heard.patience(limit), BRIEF_WAIT);
-        heard.times().patient = Instant::now() - PATIENT_EVERY;
+        advance(PATIENT_EVERY).await;
         assert_eq!(heard.patience(limit), limit);
         assert_eq!(heard.patience(limit), BRIEF_WAIT);
     }

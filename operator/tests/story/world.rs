@@ -47,10 +47,8 @@ pub(crate) struct World {
     pub(crate) image_is_bad: bool,
     /// Pods that exist and that a store which lags does not show.
     pub(crate) hidden: BTreeSet<MemberName>,
-    /// The operator reaches no member.
-    pub(crate) is_blind: bool,
-    /// For so long.
-    blind_for: u64,
+    /// The operator reaches no member, for so many milliseconds.
+    pub(crate) blind_for: Option<u64>,
     /// Followers whose link to their leader is cut: their copies grow old.
     pub(crate) cut_off: BTreeSet<MemberName>,
     /// Volumes over which a server ends at its start.
@@ -92,8 +90,7 @@ impl World {
             full_zones: BTreeSet::new(),
             image_is_bad: false,
             hidden: BTreeSet::new(),
-            is_blind: false,
-            blind_for: 0,
+            blind_for: None,
             cut_off: BTreeSet::new(),
             broken: BTreeSet::new(),
             fails_to_start: false,
@@ -128,18 +125,18 @@ impl World {
         };
         let members = shown()
             .map(|(name, _)| {
-                let asked = match self.processes.get(name) {
+                let asked = match (self.processes.get(name), self.blind_for) {
                     _ if !self.secrets.internal_is_present => Asked::NotAsked,
-                    Some(_) if self.is_blind => silent(SilenceReason::Timeout, self.blind_for),
-                    Some(process) if self.is_up(name) => {
+                    (Some(_), Some(millis)) => silent(SilenceReason::Timeout, millis),
+                    (Some(process), None) if self.is_up(name) => {
                         Asked::Answered(Box::new(self.answer(name, process)))
                     }
                     // its kubelet has not reported it yet: nothing listens there any more
-                    Some(process) if process.is_dead && self.host_is_up(name) => {
+                    (Some(process), None) if process.is_dead && self.host_is_up(name) => {
                         silent(SilenceReason::Refused, 0)
                     }
-                    Some(process) => silent(SilenceReason::Timeout, process.silent_for),
-                    None => Asked::NotAsked,
+                    (Some(process), None) => silent(SilenceReason::Timeout, process.silent_for),
+                    (None, _) => Asked::NotAsked,
                 };
                 (name.clone(), asked)
             })
@@ -492,11 +489,7 @@ impl World {
             host.is_ready = !self.down.contains(&host.name);
         }
         self.start_pods();
-        self.blind_for = if self.is_blind {
-            self.blind_for + millis
-        } else {
-            0
-        };
+        self.blind_for = self.blind_for.map(|so_far| so_far + millis);
         let up: BTreeSet<MemberName> = self.living().map(|(name, _)| name.clone()).collect();
         for (name, process) in &mut self.processes {
             process.silent_for = if up.contains(name) {
@@ -510,16 +503,21 @@ impl World {
         self.elect(&up);
     }
 
+    fn pods_on_hosts(&self) -> BTreeMap<HostName, u32> {
+        let mut held = BTreeMap::new();
+        for host in self.pods.values().filter_map(|pod| pod.host.clone()) {
+            *held.entry(host).or_insert(0) += 1;
+        }
+        held
+    }
+
     fn start_pods(&mut self) {
         let taken: BTreeSet<(HostName, ShardId)> = self
             .pods
             .values()
             .filter_map(|pod| Some((pod.host.clone()?, pod.shard)))
             .collect();
-        let mut held: BTreeMap<HostName, u32> = BTreeMap::new();
-        for host in self.pods.values().filter_map(|pod| pod.host.clone()) {
-            *held.entry(host).or_insert(0) += 1;
-        }
+        let mut held = self.pods_on_hosts();
         for pod in self
             .pods
             .values_mut()
