@@ -9,7 +9,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use world::World;
-use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
+use zoneward_operator::api::{RedisCluster, RedisClusterStatus, ShardLossPolicy};
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
 use zoneward_operator::status;
@@ -810,26 +810,94 @@ fn zone_labels_that_vanish_are_named_and_nobody_moves() {
     assert!(waits_for(&world, "ZoneLabelMissing"));
 }
 
+/// Everybody of a shard, the leader first.
+fn members_of(world: &World, shard: u32) -> Vec<MemberName> {
+    let own = world.pods.values().filter(|pod| pod.shard.0 == shard);
+    own.map(|pod| pod.name.clone()).collect()
+}
+
+fn seizures(world: &World) -> usize {
+    world
+        .story
+        .iter()
+        .filter(|deed| deed.contains("begin slots"))
+        .count()
+}
+
 #[test]
-fn data_that_is_lost_whole_is_named_with_the_next_step() {
+fn a_shard_whose_every_copy_is_lost_is_named_first_and_begun_anew_by_policy() {
     let mut world = formed(shape(3, 1));
-    for name in names(&world) {
+    for name in members_of(&world, 1) {
+        world.kill(&name);
+    }
+    world.round();
+    assert_eq!(seizures(&world), 0, "first it is named");
+    settle(&mut world);
+    assert_eq!(seizures(&world), 1);
+    assert!(condition(&world, "DataLost"), "it is told for a day");
+    assert_promises(&world, 3);
+    world.pass(25 * 3_600_000);
+    settle(&mut world);
+    assert!(!condition(&world, "DataLost"));
+}
+
+#[test]
+fn a_whole_cluster_whose_every_copy_is_lost_is_begun_anew_shard_by_shard() {
+    for leaders in [1, 3] {
+        let mut world = formed(shape(leaders, 1));
+        for name in names(&world) {
+            world.kill(&name);
+        }
+        settle(&mut world);
+        assert_eq!(seizures(&world), usize::try_from(leaders).unwrap());
+        assert!(condition(&world, "DataLost"));
+        assert_promises(&world, 3);
+    }
+}
+
+#[test]
+fn a_lost_shard_stays_unserved_where_the_policy_is_to_wait() {
+    let mut world = formed(shape(3, 1));
+    world.desired.shard_loss = ShardLossPolicy::Wait;
+    for name in members_of(&world, 1) {
         world.kill(&name);
     }
     run(&mut world, 20_000);
-    assert!(
-        waits_for(&world, "SlotsUnserved"),
-        "{:#?}",
-        world.status.waiting_on
-    );
-    assert!(
-        !world
-            .story
-            .iter()
-            .rev()
-            .take(12)
-            .any(|line| line.contains("own slots"))
-    );
+    assert_eq!(seizures(&world), 0);
+    assert!(condition(&world, "DataLost") && waits_for(&world, "DataLost"));
+    world.desired.shard_loss = ShardLossPolicy::AcceptEmpty;
+    settle(&mut world);
+    assert_eq!(seizures(&world), 1);
+}
+
+#[test]
+fn nothing_is_begun_anew_while_a_copy_may_live_or_come_back() {
+    type Fault = fn(&mut World, &MemberName);
+    let faults: [(&str, Desired, Fault); 3] = [
+        ("a silent host", shape(3, 1), |world, name| {
+            let host = world.pods[name].host.clone().unwrap();
+            world.down.insert(host);
+        }),
+        ("a pod that is merely gone", shape(3, 1), |world, name| {
+            let host = world.pods[name].host.clone().unwrap();
+            world.down.insert(host);
+            world.pods.remove(name);
+        }),
+        ("bodies", with_volumes(3, "Retain"), |world, name| {
+            let volume = world.pods[name].volume.clone().unwrap();
+            world.broken.insert(volume);
+            world.kill(name);
+        }),
+    ];
+    for (what, spec, fault) in faults {
+        let mut world = formed(spec);
+        world.desired.shard_loss = ShardLossPolicy::AcceptEmpty;
+        let members = members_of(&world, 1);
+        world.kill(&members[0]);
+        fault(&mut world, &members[1]);
+        run(&mut world, 120_000);
+        assert_eq!(seizures(&world), 0, "{what}");
+    }
 }
 
 #[test]

@@ -16,6 +16,6 @@ mod status;
 
 pub use spec::{
     AuthSpec, Persistence, PodTemplate, RecoverySpec, RedisCluster, RedisClusterSpec, RetainPolicy,
-    Storage, WhenUnsatisfiable, ZonesSpec,
+    ShardLossPolicy, Storage, WhenUnsatisfiable, ZonesSpec,
 };
 pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

@@ -126,6 +126,20 @@ pub struct RecoverySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 86400))]
     pub rehome_after_seconds: Option<u64>,
+
+    /// What becomes of a shard that lost every copy of its data. Left out: AcceptEmpty in memory,
+    /// Wait with storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_loss: Option<ShardLossPolicy>,
+}
+
+/// What becomes of a shard that lost every copy of its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ShardLossPolicy {
+    /// Its slots stay unserved.
+    Wait,
+    /// An empty member takes its slots over. The condition DataLost tells of it for a day.
+    AcceptEmpty,
 }
 
 impl Default for RecoverySpec {
@@ -133,6 +147,7 @@ impl Default for RecoverySpec {
         Self {
             zone_loss_millis: default_zone_loss_millis(),
             rehome_after_seconds: None,
+            shard_loss: None,
         }
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::QuorumLost
         | WaitingReason::MemberSilent
         | WaitingReason::SlotsUnserved
+        | WaitingReason::DataLost
         | WaitingReason::RoleChangeTooSoon
         | WaitingReason::Departure
         | WaitingReason::PodStarting

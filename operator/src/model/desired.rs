@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ClusterKey;
-use crate::api::{Persistence, PodTemplate, Storage, WhenUnsatisfiable};
+use crate::api::{Persistence, PodTemplate, ShardLossPolicy, Storage, WhenUnsatisfiable};
 
 /// A spec that can work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Desired {
     /// Silence of a whole zone after which its leaders are succeeded without waiting for the bus,
     /// in milliseconds; 0 leaves them to it.
     pub zone_loss_millis: u64,
+    /// What becomes of a shard that lost every copy of its data.
+    pub shard_loss: ShardLossPolicy,
     /// How long a member may be silent before another is built beside it, in milliseconds.
     pub rehome_after_millis: u64,
     /// Observe and report, touch nothing.

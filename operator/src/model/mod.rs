@@ -24,7 +24,9 @@ pub use member::{
 pub use observation::{
     HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
-pub use record::{Clocks, Departed, Enrolled, FullZone, Record, RoleChange, StartFailures};
+pub use record::{
+    Clocks, DataLoss, Departed, Enrolled, FullZone, Record, RoleChange, StartFailures,
+};
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 
 pub use placement::ZoneName;

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, VolumeName, ZoneName};
+use super::{
+    HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
+};
 
 /// The durable memory of one RedisCluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +31,9 @@ pub struct Record {
     /// Since when, and when last.
     #[serde(default)]
     pub clocks: Clocks,
+    /// Shards that lost every copy of their data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<DataLoss>,
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
@@ -90,6 +95,24 @@ pub struct Departed {
     /// When it was struck out, or some time after that a member still knew it.
     #[schemars(with = "String")]
     pub since: Timestamp,
+}
+
+/// Every copy of a shard's data was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataLoss {
+    /// The shard.
+    pub shard: ShardId,
+    /// The slots whose data it was.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+    /// When it was noticed.
+    #[schemars(with = "String")]
+    pub noticed: Timestamp,
+    /// When an empty member was told to begin the slots anew, as the policy lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub accepted: Option<Timestamp>,
 }
 
 /// Clocks of safety: written before the action that starts them; a new active operator that

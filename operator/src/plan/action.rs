@@ -126,6 +126,15 @@ pub enum MemberCommand {
         /// The leader to be relieved.
         of: MemberId,
     },
+    /// Own these slots, which nobody alive holds the data of: given up in its own table first, then
+    /// taken, and told with a higher epoch (`DELSLOTSRANGE`, `ADDSLOTSRANGE`, `BUMPEPOCH`).
+    /// Re-checked when sent: it is empty, and nobody else than `of` owns any of them.
+    SeizeSlots {
+        /// Which.
+        slots: SlotSet,
+        /// Their dead owner; none where nobody owns them any more.
+        of: Option<MemberId>,
+    },
     /// `CONFIG SET cluster-node-timeout`.
     SetNodeTimeout {
         /// Milliseconds.
@@ -226,6 +235,7 @@ impl MemberCommand {
                 mode: FailoverMode::Takeover,
                 ..
             } => "takeover",
+            Self::SeizeSlots { .. } => "seize-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
@@ -283,6 +293,7 @@ impl fmt::Display for MemberCommand {
             Self::Replicate { leader } => write!(f, "follow {leader}"),
             Self::Forget(id) => write!(f, "forget {id}"),
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
+            Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
             Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),

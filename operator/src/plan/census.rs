@@ -239,6 +239,13 @@ impl<'a> Census<'a> {
             })
     }
 
+    /// Slots that any living member's view gives to anybody.
+    pub(super) fn owned_slots(&self) -> SlotSet {
+        self.living()
+            .flat_map(|(_, answer)| &answer.view.entries)
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
+    }
+
     /// Whether any living member's view gives slots to this id.
     pub fn owns_slots(&self, id: &MemberId) -> bool {
         self.living()

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
-use crate::api::WhenUnsatisfiable;
+use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, ShardId, SlotSet,
+    Role, ShardId, SlotSet, ViewEntry,
 };
 
 /// A promise that the plan would break.
@@ -111,6 +111,31 @@ impl<'a> World<'a> {
             || pod.is_some_and(|pod| self.is_proven_dead(pod))
     }
 
+    fn is_loss_on_record(&self, shard: ShardId, slots: &SlotSet) -> bool {
+        let mut losses = self.seen.record.losses.iter();
+        losses.any(|loss| loss.shard == shard && slots.difference(&loss.slots).is_empty())
+    }
+
+    /// Whether anybody but a member that is proven dead may hold data of these slots.
+    fn may_be_held(&self, shard: ShardId, slots: &SlotSet, of: Option<&MemberId>) -> bool {
+        let views = self
+            .answers
+            .values()
+            .flat_map(|answer| &answer.view.entries);
+        let overlaps = |entry: &&ViewEntry| {
+            entry.slots.difference(slots).count() != entry.slots.count() && !entry.flags.myself
+        };
+        let mut owners = views.filter(overlaps).map(|entry| &entry.id);
+        let is_owned = owners.any(|id| Some(id) != of || !self.is_id_proven_dead(id));
+        let mut members = self.seen.record.members.iter();
+        let has_body = members.any(|entry| {
+            let pod = self.seen.pod(&entry.name);
+            let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
+            entry.shard == shard && entry.joined && (entry.volume.is_some() || !is_dead)
+        });
+        is_owned || has_body
+    }
+
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
         self.answers
             .get(&entry.name)
@@ -153,7 +178,7 @@ fn check_action(
                 .any(in_use);
             held.then(|| refuse("I11", action, "a member on the roster lives on it"))
         }
-        Deed::Command { member, command } => command_to(world, action, member, command),
+        Deed::Command { member, command } => command_to(desired, world, action, member, command),
         _ => None,
     }
 }
@@ -247,6 +272,7 @@ fn pod_deletion(
 }
 
 fn command_to(
+    desired: &Desired,
     world: &World<'_>,
     action: &Action,
     member: &MemberRef,
@@ -285,6 +311,20 @@ fn command_to(
                     "I3",
                     action,
                     "it leads slots, or the other leads another shard",
+                )
+            })
+        }
+        MemberCommand::SeizeSlots { slots, of } => {
+            let is_empty = answer.keys == 0;
+            let may_be_held = world.may_be_held(entry.shard, slots, of.as_ref());
+            let is_told = world.is_loss_on_record(entry.shard, slots);
+            let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+            (!is_told || !is_wanted || !is_empty || may_be_held).then(|| {
+                refuse(
+                    "I9",
+                    action,
+                    "only slots whose loss is on record and whose every holder is proven dead go to \
+                     an empty member, and only by policy",
                 )
             })
         }

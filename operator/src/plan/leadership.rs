@@ -6,14 +6,12 @@
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, spacing};
-use crate::model::SlotSet;
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
 
 /// Says which shards wait for an election, and why none can come where that is so.
 pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
-    report_lost_data(round, draft);
     for shard in leaderless(round.census) {
         let old = shard.leader.as_ref().map_or_else(String::new, |id| {
             round
@@ -42,29 +40,6 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
                 ),
             );
         }
-    }
-}
-
-/// Says which shards have lost all their data: nobody owns their slots, and nobody on the roster
-/// ever held a copy. Slots are never given to an empty member unasked (promise I9).
-fn report_lost_data(round: &Round<'_>, draft: &mut Draft) {
-    if !round.record.formed {
-        return;
-    }
-    for shard in &round.census.shards {
-        if shard.leader.is_some() || shard.members.iter().any(|member| member.entry.joined) {
-            continue;
-        }
-        draft.wait(
-            WaitingReason::SlotsUnserved,
-            format!(
-                "shard {}: every member that held its data is lost, and slots {} are given to no empty \
-                 one. Copy out what is needed of the other shards, delete the RedisCluster and make \
-                 it anew",
-                shard.id,
-                SlotSet::even_share(shard.id.0, round.desired.leaders)
-            ),
-        );
     }
 }
 

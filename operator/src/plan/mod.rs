@@ -13,6 +13,7 @@ mod forget;
 mod form;
 mod join;
 mod leadership;
+mod loss;
 mod marks;
 mod objects;
 mod placing;
@@ -57,6 +58,8 @@ const STEPS: &[Step] = &[
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,
+    loss::note,
+    loss::go_on_without,
     leadership::switch_over,
     pods::retire_surplus,
     pods::clear_leftovers,

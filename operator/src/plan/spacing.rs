@@ -41,6 +41,11 @@ pub(super) fn is_too_soon(round: &Round<'_>, shard: &Shard<'_>) -> bool {
         .is_some_and(|at| round.millis_since(at) < distance)
 }
 
+/// Whether a role change in this shard may still have to show.
+pub(super) fn was_asked_a_moment_ago(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    recent(round).any(|change| change.shard == shard.id)
+}
+
 fn recent<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a RoleChange> {
     let changes = &round.record.clocks.role_changes;
     let round = *round;

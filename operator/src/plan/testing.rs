@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{Persistence, PodTemplate, WhenUnsatisfiable};
+use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
     Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
@@ -115,6 +115,7 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
+        shard_loss: ShardLossPolicy::AcceptEmpty,
         paused: false,
     }
 }

@@ -1,6 +1,6 @@
 //! Reads a spec into [`Desired`], or says why it cannot work.
 
-use crate::api::{Persistence, RedisCluster, RedisClusterSpec};
+use crate::api::{Persistence, RedisCluster, RedisClusterSpec, ShardLossPolicy};
 use crate::model::{Auth, ClusterKey, Desired, Zones};
 use crate::resources;
 
@@ -28,6 +28,11 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
     } else {
         Persistence::None
     };
+    let default_shard_loss = if spec.storage.is_some() {
+        ShardLossPolicy::Wait
+    } else {
+        ShardLossPolicy::AcceptEmpty
+    };
     Ok(Desired {
         key: ClusterKey {
             namespace: resource.metadata.namespace.clone().unwrap_or_default(),
@@ -53,6 +58,7 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         },
         pod: spec.pod.clone(),
         zone_loss_millis: spec.recovery.zone_loss_millis,
+        shard_loss: spec.recovery.shard_loss.unwrap_or(default_shard_loss),
         rehome_after_millis: rehome_after_millis(spec),
         paused: spec.paused,
     })

@@ -45,6 +45,8 @@ pub enum WaitingReason {
     MemberSilent,
     /// Slots have no leader that lives.
     SlotsUnserved,
+    /// Every copy of a shard's data is lost.
+    DataLost,
     /// A switchover must keep its distance to the last role change.
     RoleChangeTooSoon,
     /// A member asked to go is still there.

@@ -36,6 +36,7 @@ pub(super) fn findings(input: &Input<'_>, facts: &Facts<'_>) -> Vec<Finding> {
         placement_satisfied(input, facts),
         zone_safe(facts),
         zone_outage(facts),
+        data_lost(facts),
         paused(facts),
     ]
 }
@@ -171,6 +172,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::ZoneLabelMissing
             | W::PlacementInfeasible
             | W::QuorumLost
+            | W::DataLost
             | W::Stranger
     )
 }
@@ -250,6 +252,25 @@ fn zone_outage(facts: &Facts<'_>) -> Finding {
     }
     let message = format!("all hosts of {} are silent", gone.join(", "));
     Finding::new("ZoneOutage", true, reasons::ZONE_SILENT, message)
+}
+
+fn data_lost(facts: &Facts<'_>) -> Finding {
+    if facts.losses.is_empty() {
+        let message = "no shard has lost its last copy";
+        return Finding::new("DataLost", false, reasons::AS_WANTED, message);
+    }
+    let losses: Vec<String> = facts
+        .losses
+        .iter()
+        .map(|loss| match loss.accepted {
+            None => format!("slots {} lost every copy at {}", loss.slots, loss.noticed),
+            Some(_) => format!(
+                "slots {} lost every copy at {} and were begun anew, empty",
+                loss.slots, loss.noticed
+            ),
+        })
+        .collect();
+    Finding::new("DataLost", true, reasons::DATA_LOST, losses.join("; "))
 }
 
 fn paused(facts: &Facts<'_>) -> Finding {

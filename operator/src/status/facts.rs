@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use placement::ZoneState;
 
 use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
-use crate::model::{Desired, Role, SlotSet, ZoneName};
+use crate::model::{DataLoss, Desired, Role, SlotSet, ZoneName};
 use crate::plan::{Census, Member, Shard, Verdict};
 
 /// Bytes in a step of the lag that status tells.
@@ -13,6 +13,8 @@ const MEBIBYTE_SHIFT: u32 = 20;
 
 /// What is, from one round.
 pub(super) struct Facts<'a> {
+    /// Shards that lost every copy.
+    pub(super) losses: &'a [DataLoss],
     /// What is wanted.
     pub(super) desired: &'a Desired,
     /// Who is there.

@@ -64,6 +64,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
         zones: verdict::zones(&census, &states, record.formed),
         states,
         formed: record.formed,
+        losses: &record.losses,
     };
     next.slots_served = u32::from(census.served.count());
     if let Some((engine, version)) = census

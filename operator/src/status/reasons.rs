@@ -7,6 +7,8 @@ pub const AS_WANTED: &str = "AsWanted";
 pub const FORMING: &str = "Forming";
 /// Slots have no leader that answers.
 pub const SLOTS_UNSERVED: &str = "SlotsUnserved";
+/// Every copy of a shard's data is lost, or was a short time ago.
+pub const DATA_LOST: &str = "DataLost";
 /// A shard has fewer in-sync members than the spec wants.
 pub const MEMBERS_MISSING: &str = "MembersMissing";
 /// Something is being brought about.

@@ -33,9 +33,11 @@ pub(super) async fn carry_out(
     if let MemberCommand::Failover { mode, of } = command {
         check_failover(connection, *mode, of).await?;
     }
-    let replies = connection
-        .exchange(&pipeline(credentials, command)?)
-        .await?;
+    let pipeline = match command {
+        MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
+        _ => pipeline(credentials, command)?,
+    };
+    let replies = connection.exchange(&pipeline).await?;
     match replies.iter().find_map(first_error) {
         Some(error) if is_content(command, &error) => Ok(()),
         Some(error) => Err(error),
@@ -78,6 +80,50 @@ async fn check_failover(
     Ok(())
 }
 
+/// What has to be sent to a member so that it owns these slots: its table must give them up before it
+/// can take them, and the others believe a claim with a higher epoch only. What an earlier try has
+/// done already is left out.
+async fn seize(
+    connection: &mut Connection,
+    slots: &SlotSet,
+    of: Option<&MemberId>,
+) -> Result<Pipeline, WireError> {
+    let mut questions = redis::pipe();
+    questions.cmd("CLUSTER").arg("NODES");
+    questions.cmd("DBSIZE");
+    let mut replies = connection.exchange(&questions).await?.into_iter();
+    let mut next = || replies.next().unwrap_or(Value::Nil);
+    let nodes = cluster_nodes::parse(&text(next())?)?;
+    if next() != Value::Int(0) {
+        return Err(WireError::Precondition("it is empty"));
+    }
+    let mut own = SlotSet::empty();
+    let mut given_up = SlotSet::empty();
+    for entry in &nodes {
+        let wanted = entry.slots.difference(&entry.slots.difference(slots));
+        if entry.flags.myself {
+            if entry.role != Role::Leader {
+                return Err(WireError::Precondition("it follows nobody"));
+            }
+            own = wanted;
+        } else if Some(&entry.id) == of {
+            given_up = given_up.union(&wanted);
+        } else if !wanted.is_empty() {
+            return Err(WireError::Precondition("the slots have no other owner"));
+        }
+    }
+    let mut pipeline = redis::pipe();
+    if !given_up.is_empty() {
+        pipeline.add_command(with_slots("DELSLOTSRANGE", &given_up));
+    }
+    let missing = slots.difference(&own);
+    if !missing.is_empty() {
+        pipeline.add_command(with_slots("ADDSLOTSRANGE", &missing));
+    }
+    pipeline.cmd("CLUSTER").arg("BUMPEPOCH");
+    Ok(pipeline)
+}
+
 fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeline, WireError> {
     let mut pipeline = redis::pipe();
     match command {
@@ -105,7 +151,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
     let mut cmd = redis::cmd("CLUSTER");
     match command {
         MemberCommand::SetConfigEpoch(epoch) => cmd.arg("SET-CONFIG-EPOCH").arg(epoch.0),
-        MemberCommand::AddSlots(slots) => return Ok(add_slots(slots)),
+        MemberCommand::AddSlots(slots) => return Ok(with_slots("ADDSLOTSRANGE", slots)),
         MemberCommand::Replicate { leader } => cmd.arg("REPLICATE").arg(leader.as_str()),
         MemberCommand::Forget(id) => cmd.arg("FORGET").arg(id.as_str()),
         MemberCommand::Failover { mode, .. } => {
@@ -122,7 +168,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         }
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
-        MemberCommand::Meet(_) | MemberCommand::Open => {
+        MemberCommand::Meet(_) | MemberCommand::Open | MemberCommand::SeizeSlots { .. } => {
             return Err(WireError::Precondition("it is one command"));
         }
     };
@@ -138,9 +184,9 @@ fn meet(address: Address) -> Cmd {
     cmd
 }
 
-fn add_slots(slots: &SlotSet) -> Cmd {
+fn with_slots(subcommand: &str, slots: &SlotSet) -> Cmd {
     let mut cmd = redis::cmd("CLUSTER");
-    cmd.arg("ADDSLOTSRANGE");
+    cmd.arg(subcommand);
     for range in slots.ranges() {
         cmd.arg(range.start()).arg(range.end());
     }

@@ -24,6 +24,7 @@ pub(crate) struct Process {
     pub(crate) knows: BTreeSet<MemberId>,
     pub(crate) is_open: bool,
     pub(crate) in_sync: bool,
+    has_data: bool,
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
     is_dead: bool,
@@ -211,7 +212,7 @@ impl World {
             version: Version(8, 0, 2),
             uptime_seconds: 1,
             loading: false,
-            keys: u64::from(self.status.record.formed),
+            keys: u64::from(process.has_data),
             used_memory_bytes: 1,
             connected_clients: 1,
             is_open: process.is_open,
@@ -450,6 +451,13 @@ impl World {
             MemberCommand::Forget(id) => {
                 process.knows.remove(id);
             }
+            MemberCommand::SeizeSlots { slots, .. } => {
+                (process.slots, process.epoch) = (slots.clone(), epoch);
+                let own = process.id.clone();
+                for other in self.processes.values_mut().filter(|it| it.id != own) {
+                    other.slots = other.slots.difference(slots);
+                }
+            }
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Open => process.is_open = true,
             MemberCommand::Failover { .. } if self.no_votes => {}
@@ -585,6 +593,7 @@ impl World {
                     knows: BTreeSet::new(),
                     is_open: false,
                     in_sync: false,
+                    has_data: false,
                     offset: 0,
                     timeout: 2000,
                     is_dead: false,
@@ -633,6 +642,9 @@ impl World {
                 process.in_sync = false;
             } else if let Some(offset) = offsets.get(&source) {
                 process.in_sync = process.leader.is_some();
+                // clients write as soon as they can
+                let is_fed = process.in_sync || !process.slots.is_empty();
+                process.has_data |= self.status.record.formed && is_fed;
                 process.offset = *offset;
             }
         }

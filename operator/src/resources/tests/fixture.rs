@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use crate::api::{Persistence, PodTemplate, RetainPolicy, Storage, WhenUnsatisfiable};
+use crate::api::{
+    Persistence, PodTemplate, RetainPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
+};
 use crate::model::{Auth, ClusterKey, Desired, Zones};
 use crate::resources::labels::labels;
 
@@ -37,6 +39,7 @@ pub(super) fn minimal() -> Desired {
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
+        shard_loss: ShardLossPolicy::AcceptEmpty,
         paused: false,
     }
 }

@@ -1,0 +1,158 @@
+//! Shards whose every copy is lost: says so, and goes on without the data only as the policy says.
+//!
+//! Lost means that every member that held the data is proven dead, never only silent (promise I9),
+//! and that no volume of one is left. It is on record, and so in status, before a slot is given to an
+//! empty member.
+
+use super::census::{Member, Round, Shard};
+use super::evidence::Verdict;
+use super::{Draft, MemberCommand, WaitingReason, placing, spacing};
+use crate::api::ShardLossPolicy;
+use crate::model::{DataLoss, MemberAnswer, Role, SlotSet};
+
+/// How long a loss stands in status after the cluster went on without the data.
+const TOLD_MILLIS: u64 = 24 * 3_600_000;
+
+/// Keeps the record of losses true.
+pub(super) fn note(round: &Round<'_>, draft: &mut Draft) {
+    if !round.record.formed {
+        return;
+    }
+    draft.record.losses.retain(|loss| {
+        let is_led = is_led(round, loss);
+        match loss.accepted {
+            // somebody came back with the data after all
+            None => !is_led,
+            Some(at) => !is_led || round.millis_since(at) < TOLD_MILLIS,
+        }
+    });
+    for shard in &round.census.shards {
+        let Some(slots) = lost_slots(round, shard) else {
+            continue;
+        };
+        let known = draft
+            .record
+            .losses
+            .iter_mut()
+            .find(|it| it.shard == shard.id);
+        let is_new = |loss: &DataLoss| {
+            loss.accepted.is_some() && !spacing::was_asked_a_moment_ago(round, shard)
+        };
+        let noticed = DataLoss {
+            shard: shard.id,
+            slots,
+            noticed: round.now,
+            accepted: None,
+        };
+        match known {
+            Some(loss) if is_new(loss) => *loss = noticed,
+            Some(_) => {}
+            None => draft.record.losses.push(noticed),
+        }
+    }
+}
+
+fn is_led(round: &Round<'_>, loss: &DataLoss) -> bool {
+    let shard = round.census.shard(loss.shard);
+    shard.is_some_and(|shard| shard.living_leader().is_some())
+}
+
+/// Gives the slots of a lost shard to an empty member, where the policy lets it. One shard at a time:
+/// its claim raises the configuration epoch as an election does.
+pub(super) fn go_on_without(round: &Round<'_>, draft: &mut Draft) {
+    for loss in &round.record.losses {
+        let Some(shard) = round.census.shard(loss.shard) else {
+            continue;
+        };
+        if lost_slots(round, shard).is_none() {
+            continue;
+        }
+        if round.desired.shard_loss == ShardLossPolicy::Wait {
+            draft.wait(WaitingReason::DataLost, wait_message(round, loss));
+            continue;
+        }
+        draft.wait(
+            WaitingReason::DataLost,
+            format!(
+                "shard {}: every copy of slots {} is lost; an empty member is to take them over",
+                loss.shard, loss.slots
+            ),
+        );
+        if spacing::is_in_flight(round) || draft.asks_for_failover() {
+            continue;
+        }
+        let Some(target) = heir(round, draft, shard).and_then(Member::command_target) else {
+            continue;
+        };
+        let of = shard.leader.clone();
+        if let Some(old) = of.clone().or_else(|| Some(target.id.clone())) {
+            draft.record.note_role_change(shard.id, old, round.now);
+        }
+        for entry in &mut draft.record.losses {
+            if entry.shard == loss.shard {
+                entry.accepted = Some(round.now);
+            }
+        }
+        let slots = loss.slots.clone();
+        draft.tell(
+            target,
+            MemberCommand::SeizeSlots { slots, of },
+            format!(
+                "shard {}: every copy is lost, and the policy is AcceptEmpty",
+                loss.shard
+            ),
+        );
+        return;
+    }
+}
+
+fn wait_message(round: &Round<'_>, loss: &DataLoss) -> String {
+    format!(
+        "shard {}: every copy of slots {} is lost, and recovery.shardLoss is Wait. To go on without \
+         the data: kubectl patch rdc {} --type merge -p \
+         '{{\"spec\":{{\"recovery\":{{\"shardLoss\":\"AcceptEmpty\"}}}}}}'",
+        loss.shard, loss.slots, round.desired.key.name
+    )
+}
+
+/// The slots of a shard that nobody can ever serve again with the data that was in them.
+fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
+    if shard.living_leader().is_some() || shard.id.0 >= round.desired.leaders {
+        return None;
+    }
+    let may_hold_data = |member: &Member<'_>| {
+        member.entry.joined
+            && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
+    };
+    let mut departed = round.record.departed.iter();
+    let may_live = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
+    if may_live || shard.members.iter().any(may_hold_data) {
+        return None;
+    }
+    let slots = match &shard.leader {
+        Some(_) => shard.slots.clone(),
+        None => SlotSet::even_share(shard.id.0, round.desired.leaders)
+            .difference(&round.census.owned_slots()),
+    };
+    (!slots.is_empty()).then_some(slots)
+}
+
+/// The empty member that is to lead, in the zone that the solver wants where there is one.
+fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Option<&'b Member<'a>> {
+    let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
+    let home = homes.get(&shard.id);
+    let fits = shard.members.iter().filter(|member| {
+        let is_empty = member.answer().is_some_and(is_empty_leader);
+        is_empty && !member.entry.joined && !member.entry.surplus && !member.is_leaving()
+    });
+    fits.max_by_key(|member| {
+        (
+            home == Some(member.zone()),
+            std::cmp::Reverse(member.name()),
+        )
+    })
+}
+
+fn is_empty_leader(answer: &MemberAnswer) -> bool {
+    answer.keys == 0 && answer.is_open && answer.role() == Role::Leader
+}
