@@ -95,7 +95,9 @@ async fn tell(bed: &Bed, options: &Options, screen: Screen) -> Result<()> {
     {
         // Only now: what was kept shows the outage. To start a zone that runs does no harm.
         screen.line(&format!("bringing {} back", outage.zone));
-        bed.return_zone(&outage.zone, outage.fault).await?;
+        if let Err(error) = bed.return_zone(&outage.zone, outage.fault).await {
+            screen.warning(&format!("{error:#}"));
+        }
     }
     told
 }

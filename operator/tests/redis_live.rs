@@ -30,8 +30,8 @@ use zoneward_operator::model::{
 use zoneward_operator::plan::{FailoverMode, MemberCommand};
 use zoneward_operator::ports::{ErrorClass, RedisAdmin};
 
-use redis_cluster::{Cluster, LIMIT, key, member_ref, target, until};
-use redis_server::for_each_server;
+use redis_cluster::{Cluster, LIMIT, ask, key, member_ref, target, tell, until};
+use redis_server::{Member, for_each_server};
 
 /// What came of a question, without how long it was silent.
 fn reason(asked: Result<MemberAnswer, Silence>) -> Result<MemberAnswer, SilenceReason> {
@@ -176,6 +176,57 @@ async fn a_death_wakes_at_once_and_the_dead_is_forgotten() {
         assert_eq!(now.id, dead.id);
         assert_ne!(now.run_id, dead.run_id);
         assert!(!now.is_open, "a new process is closed again");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_member_begins_the_slots_of_a_lost_shard_anew() {
+    for_each_server(|server| async move {
+        let mut cluster = Cluster::formed(&server).await;
+        let lost = cluster.id(2).await;
+        cluster.members[2].kill();
+        cluster.members[5].kill();
+        let new = Member::start(&server);
+        let meet = MemberCommand::Meet(vec![new.address]);
+        cluster.tell(0, meet).await.unwrap();
+        let view = async |at| ask(&cluster.wire, at).await.view;
+        // only an owner tells of its slots, so it never hears of those of the dead
+        until("the new one knows the owners that live", || async {
+            let entries = view(new.address).await.entries;
+            let owned = entries
+                .iter()
+                .fold(SlotSet::empty(), |all, it| all.union(&it.slots));
+            let living = SlotSet::even_share(0, 3).union(&SlotSet::even_share(1, 3));
+            living.difference(&owned).is_empty()
+        })
+        .await;
+
+        let slots = SlotSet::even_share(2, 3);
+        let seize = |slots: &SlotSet| MemberCommand::SeizeSlots {
+            slots: slots.clone(),
+            of: Some(lost.clone()),
+        };
+        let at = new.address;
+        let others = tell(&cluster.wire, at, seize(&SlotSet::even_share(1, 3))).await;
+        assert_eq!(others, Err(ErrorClass::Conflict), "somebody else's");
+        for again in 0..2 {
+            let told = tell(&cluster.wire, at, seize(&slots)).await;
+            assert_eq!(told, Ok(()), "time {again}");
+        }
+        let own = view(at).await.myself;
+        let took = until("all agree", || async {
+            let mut all = true;
+            for address in [cluster.address(0), cluster.address(1), at] {
+                let view = view(address).await;
+                let owned = |id| view.entry(id).map(|entry| entry.slots.clone());
+                all &= owned(&own) == Some(slots.clone())
+                    && owned(&lost).is_none_or(|it| it.is_empty());
+            }
+            all
+        })
+        .await;
+        println!("{}: all agree {took:?} later", server.version);
     })
     .await;
 }

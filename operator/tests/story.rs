@@ -283,6 +283,68 @@ fn a_follower_that_fell_behind_is_never_forced_to_lead() {
 }
 
 #[test]
+fn a_follower_whose_link_is_up_and_quiet_is_not_in_sync() {
+    let mut world = formed(shape(3, 1));
+    let leader = leaders_in(&world, "a").remove(0);
+    world.half_open.insert(follower_of(&world, &leader));
+    run(&mut world, 10_000);
+    assert!(!condition(&world, "ZoneSafe"));
+    let before = forced(&world);
+    world.kill(&leader);
+    run(&mut world, 4_000);
+    assert_eq!(forced(&world), before);
+}
+
+#[test]
+fn a_lost_majority_with_volumes_is_taken_over_host_by_host_as_a_human_says() {
+    let mut world = formed(desired(
+        "  leaders: 6\n  followersPerLeader: 2\n  storage: {size: 1Gi}\n",
+    ));
+    world.stop_zone("a");
+    world.stop_zone("b");
+    run(&mut world, 10_000);
+    assert!(waits_for(&world, "QuorumLost"));
+    let hosts: Vec<HostName> = world.down.iter().cloned().collect();
+    for host in hosts {
+        mark_out_of_service(&mut world, &host);
+        run(&mut world, 300);
+    }
+    run(&mut world, 30_000);
+    assert!(
+        condition(&world, "Available"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+}
+
+#[test]
+fn the_word_about_a_host_holds_for_pods_that_were_evicted_before_it_was_heard() {
+    let mut world = formed(shape(1, 1));
+    let leader = member(&world, true);
+    let host = world.pods[&leader].host.clone().unwrap();
+    world.down.insert(host.clone());
+    run(&mut world, 2_000);
+    world.pods.remove(&leader);
+    run(&mut world, 1_000);
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 5_000);
+    assert!(
+        condition(&world, "Available"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+}
+
+#[test]
+fn a_single_leader_that_was_deleted_by_force_is_taken_over_once_its_kubelet_has_ended_it() {
+    let mut world = formed(shape(1, 1));
+    let leader = member(&world, true);
+    world.delete_pod(&leader, true);
+    settle(&mut world);
+    assert_promises(&world, 3);
+}
+
+#[test]
 fn after_a_lost_election_the_shard_is_left_to_the_bus_for_four_node_timeouts() {
     let mut world = formed(shape(6, 1));
     world.no_votes = true;

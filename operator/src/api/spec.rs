@@ -111,12 +111,13 @@ pub struct RedisClusterSpec {
 }
 
 /// When losses are made good.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.zoneLossMillis == 0 || self.zoneLossMillis >= 2000").message("spec.recovery.zoneLossMillis: write 0 (leave it to the bus) or 2000 and more; the witnesses count whole seconds"))]
 pub struct RecoverySpec {
     /// Silence of a whole zone, in milliseconds, after which its leaders are succeeded without
-    /// waiting for the bus. If the zone was only cut off, what its leaders took meanwhile is lost.
-    /// 0 leaves it to the bus.
+    /// waiting for the bus; 2000 or more. If the zone was only cut off, what its leaders took
+    /// meanwhile is lost. 0 leaves it to the bus.
     #[serde(default = "default_zone_loss_millis")]
     #[schemars(range(min = 0, max = 60000))]
     pub zone_loss_millis: u64,

@@ -15,7 +15,8 @@ pub struct RedisClusterStatus {
     #[serde(default)]
     pub observed_generation: i64,
 
-    /// Ready, Available, Progressing, Degraded, PlacementSatisfied, ZoneSafe, ZoneOutage, Paused.
+    /// Ready, Available, Progressing, Degraded, PlacementSatisfied, ZoneSafe, ZoneOutage, DataLost,
+    /// Paused.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -87,6 +87,10 @@ pub enum SilenceReason {
     Unusable,
 }
 
+/// Followers hear their leader every second, as our redis.conf has it; a leader that forks may leave
+/// out one or two.
+const QUIET_SECONDS_MAX: u64 = 4;
+
 /// What a member says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,12 +132,16 @@ impl MemberAnswer {
         }
     }
 
-    /// Whether it is a follower whose copy is complete and fed: initial sync done, link up.
+    /// Whether it is a follower whose copy is complete and fed: initial sync done, link up, and its
+    /// leader heard of late. A link whose packets are dropped stays up for `repl-timeout`, a minute,
+    /// while the leader takes writes.
     pub fn is_in_sync(&self) -> bool {
-        self.replication
-            .upstream
-            .as_ref()
-            .is_some_and(|link| link.is_up && !link.is_syncing && !self.loading)
+        self.replication.upstream.as_ref().is_some_and(|link| {
+            let is_quiet = link
+                .last_io_seconds
+                .is_some_and(|seconds| seconds > QUIET_SECONDS_MAX);
+            link.is_up && !link.is_syncing && !is_quiet && !self.loading
+        })
     }
 }
 

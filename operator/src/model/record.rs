@@ -74,6 +74,9 @@ pub struct Enrolled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub silent_since: Option<Timestamp>,
+    /// Its last process is proven to have ended, and the next one has not answered yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_ended: bool,
     /// It is to leave as soon as it is not needed: its place is elsewhere now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub surplus: bool,
@@ -152,7 +155,8 @@ pub struct RoleChange {
     /// The shard.
     pub shard: ShardId,
     /// Who was to be relieved: as long as it leads, the change is under way.
-    pub of: MemberId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<MemberId>,
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -208,7 +212,11 @@ impl Record {
     pub fn note_role_change(&mut self, shard: ShardId, of: MemberId, at: Timestamp) {
         let changes = &mut self.clocks.role_changes;
         changes.retain(|change| change.shard != shard);
-        changes.push(RoleChange { shard, of, at });
+        changes.push(RoleChange {
+            shard,
+            of: Some(of),
+            at,
+        });
         changes.sort_by_key(|change| change.shard);
     }
 }

@@ -104,11 +104,16 @@ impl<'a> World<'a> {
     fn is_id_proven_dead(&self, id: &MemberId) -> bool {
         let record = &self.seen.record;
         let departed = record.departed.iter().find(|gone| &gone.member_id == id);
-        let pod = record
-            .member_by_id(id)
-            .and_then(|entry| self.seen.pod(&entry.name));
+        let is_dead = |entry: &Enrolled| match self.seen.pod(&entry.name) {
+            _ if entry.has_ended => true,
+            Some(pod) => self.is_proven_dead(pod),
+            None => {
+                let host = entry.host.as_ref().and_then(|host| self.seen.host(host));
+                entry.pod_uid.is_some() && host.is_some_and(|host| host.is_out_of_service)
+            }
+        };
         departed.is_some_and(|gone| gone.is_proven_dead)
-            || pod.is_some_and(|pod| self.is_proven_dead(pod))
+            || record.member_by_id(id).is_some_and(is_dead)
     }
 
     fn is_loss_on_record(&self, shard: ShardId, slots: &SlotSet) -> bool {

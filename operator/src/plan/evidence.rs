@@ -5,6 +5,8 @@
 
 use crate::model::{Asked, Enrolled, HostView, MemberAnswer, PodPhase, PodView, Silence};
 
+const OUT_OF_SERVICE: &str = "its host carries the out-of-service taint";
+
 /// The verdict on one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
@@ -30,11 +32,13 @@ impl<'a> Verdict<'a> {
         host: Option<&HostView>,
         asked: Option<&'a Asked>,
     ) -> Self {
+        let is_out_of_service = host.is_some_and(|host| host.is_out_of_service);
         let Some(pod) = pod else {
-            return if entry.pod_uid.is_some() {
-                Self::Gone
-            } else {
-                Self::NotMade
+            // the word about a host outlives the pods that were evicted from it
+            return match entry.pod_uid {
+                Some(_) if is_out_of_service => Self::Dead(OUT_OF_SERVICE),
+                Some(_) => Self::Gone,
+                None => Self::NotMade,
             };
         };
         if entry.pod_uid.as_ref().is_some_and(|uid| uid != &pod.uid) {
@@ -47,9 +51,7 @@ impl<'a> Verdict<'a> {
         match asked {
             // outweighs a human's word: the taint may be for another host, or not taken back yet
             Some(Asked::Answered(answer)) => Self::Alive(answer),
-            _ if host.is_some_and(|host| host.is_out_of_service) => {
-                Self::Dead("its host carries the out-of-service taint")
-            }
+            _ if is_out_of_service => Self::Dead(OUT_OF_SERVICE),
             _ if matches!(pod.phase, PodPhase::Waiting { .. }) => Self::Starting,
             // before its first answer a process may just not listen yet
             Some(Asked::Silent(silence)) if entry.member_id.is_some() => Self::Silent(*silence),
@@ -144,5 +146,10 @@ mod tests {
         assert_eq!(Verdict::of(&entry, None, None, None), Verdict::NotMade);
         entry.pod_uid = Some(PodUid::from("u"));
         assert_eq!(Verdict::of(&entry, None, None, None), Verdict::Gone);
+        let mut host = host("h", "a");
+        assert_eq!(Verdict::of(&entry, None, Some(&host), None), Verdict::Gone);
+        host.is_out_of_service = true;
+        let told = Verdict::of(&entry, None, Some(&host), None);
+        assert!(matches!(told, Verdict::Dead(_)), "a human's word");
     }
 }

@@ -64,10 +64,6 @@ fn end_of_leader(
         .iter()
         .find(|member| shard.is_led_by(member))?;
     match member.verdict {
-        // its body is to start again under its next name, closed: the process that led is no more
-        Verdict::NotMade | Verdict::Starting if member.entry.volume.is_some() => {
-            Some("its body starts again")
-        }
         Verdict::Silent(it) if it.reason == SilenceReason::Refused && is_cut_off(round, id) => {
             Some("its host says that nothing listens there, and the others have lost it, too")
         }
@@ -96,7 +92,7 @@ fn is_cut_off(round: &Round<'_>, id: &MemberId) -> bool {
     !is_fed && linked * 2 < all
 }
 
-/// Notes when it was asked for, and asks.
+/// Notes when it was asked for, and asks; one failover in a round, over all shards.
 fn ask(
     round: &Round<'_>,
     draft: &mut Draft,
@@ -106,6 +102,9 @@ fn ask(
     target: MemberRef,
     why: String,
 ) {
+    if draft.asks_for_failover() {
+        return;
+    }
     draft
         .record
         .note_role_change(shard.id, of.clone(), round.now);
@@ -151,7 +150,9 @@ fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
     let id = shard.leader.as_ref()?;
     if let Some(entry) = round.record.member_by_id(id) {
         let dead = shard.members.iter().any(|member| {
-            member.name() == &entry.name && matches!(member.verdict, Verdict::Dead(_))
+            // a body that is to start again, closed: the process that led is no more
+            let is_over = matches!(member.verdict, Verdict::Dead(_)) || entry.has_ended;
+            member.name() == &entry.name && is_over
         });
         return (!dead).then(|| entry.name.to_string());
     }
@@ -179,8 +180,9 @@ fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
     )
 }
 
-/// Among the followers of the dead leader that were in sync with it to the last: the one with the
-/// most data, ties to the zone that the solver wants. Where its data is not on a volume, an older copy is better than none; else its body
+/// Among the followers of the lost leader that were in sync with it to the last: the one with the
+/// most data, ties to the zone that the solver wants. Where its data is not on a volume, an older copy is better than none (where nobody can vote:
+/// `force` takes whole copies only); else its body
 /// is to come back.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason};
+use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
     Asked, Departed, Desired, Enrolled, MemberName, Observation, Record, Serial, StartFailures,
     VolumeName,
@@ -85,6 +85,7 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
         Some(Asked::Answered(answer)) => {
             entry.member_id = Some(answer.id.clone());
             entry.silent_since = None;
+            entry.has_ended = false;
         }
         Some(Asked::Silent(_)) if entry.member_id.is_some() => {
             entry.silent_since.get_or_insert(now);
@@ -132,7 +133,13 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
             Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
             // memory-only: nothing of it can come back
             Verdict::Gone if member.entry.volume.is_none() && is_really_gone(round, member) => {
-                strike_out(draft, member.entry, false, round.now);
+                let is_proven = kubelet_has_ended_it(round, member);
+                // an owner of slots is kept in mind until its end is proven: others may have to
+                // take over from it
+                let may_be_proven = is_proven || placing::counts(round, member);
+                if is_proven || !may_be_proven || !leads(round, member) {
+                    strike_out(draft, member.entry, is_proven, round.now);
+                }
             }
             Verdict::Gone if member.entry.volume.is_some() && body_is_free(round, member) => {
                 reincarnate(round, draft, member.entry);
@@ -153,16 +160,22 @@ fn is_really_gone(round: &Round<'_>, member: &Member<'_>) -> bool {
     }
 }
 
-/// Whether no process can be at work on the volume of a pod that is gone: it never was on a host,
-/// a human says that the host is dead, or the host's kubelet lives and has had time to end it (a
-/// forced deletion does not wait for that). A host object that is gone proves nothing.
+/// Whether no process can be at work on the volume of a pod that is gone: it never was on a host, or
+/// the kubelet there has ended it. (A human's word makes it dead, not gone.)
 fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
-    match member.host {
-        _ if member.entry.host.is_none() => true,
-        Some(host) if host.is_out_of_service => true,
-        Some(host) => host.is_ready && silent_millis(round, member) >= FORCED_END_MILLIS,
-        None => false,
-    }
+    member.entry.host.is_none() || kubelet_has_ended_it(round, member)
+}
+
+/// The host's kubelet lives and has had time to end the container of a pod that is gone: a forced
+/// deletion does not wait for that. A host object that is gone proves nothing.
+fn kubelet_has_ended_it(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let is_ready = member.host.is_some_and(|host| host.is_ready);
+    is_ready && silent_millis(round, member) >= FORCED_END_MILLIS
+}
+
+fn leads(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let shard = round.census.shard(member.shard());
+    shard.is_some_and(|shard| shard.is_led_by(member))
 }
 
 fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
@@ -212,6 +225,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             host: None,
             synced_run: None,
             silent_since: None,
+            has_ended: true,
             ..entry.clone()
         };
     }
@@ -263,6 +277,7 @@ pub(super) fn enroll(
         joined: false,
         synced_run: None,
         silent_since: None,
+        has_ended: false,
         surplus: false,
     });
 }

@@ -12,6 +12,8 @@ use crate::model::RoleChange;
 const DISTANCE_TIMEOUTS: u64 = 4;
 /// How long a role change may take to show before the next shard's is asked for all the same.
 const SHOWS_WITHIN_MILLIS: u64 = 2_000;
+/// Clocks of two operators may differ by this much.
+const SKEW_MILLIS_MAX: i64 = 5_000;
 /// How long everybody may take to hear of a role change that has shown.
 const SPREADS_WITHIN_MILLIS: u64 = 200;
 
@@ -19,7 +21,8 @@ const SPREADS_WITHIN_MILLIS: u64 = 200;
 pub(super) fn is_in_flight(round: &Round<'_>) -> bool {
     recent(round).any(|change| {
         let shard = round.census.shard(change.shard);
-        shard.and_then(|shard| shard.leader.as_ref()) == Some(&change.of)
+        let leader = shard.and_then(|shard| shard.leader.as_ref());
+        leader.is_some() && leader == change.of.as_ref()
     })
 }
 
@@ -49,7 +52,9 @@ pub(super) fn was_asked_a_moment_ago(round: &Round<'_>, shard: &Shard<'_>) -> bo
 fn recent<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a RoleChange> {
     let changes = &round.record.clocks.role_changes;
     let round = *round;
-    changes
-        .iter()
-        .filter(move |change| round.millis_since(change.at) < SHOWS_WITHIN_MILLIS)
+    changes.iter().filter(move |change| {
+        // one that lies ahead was written by an operator whose clock runs ahead of ours
+        let ahead = change.at.as_millisecond() - round.now.as_millisecond();
+        round.millis_since(change.at) < SHOWS_WITHIN_MILLIS && ahead < SKEW_MILLIS_MAX
+    })
 }

@@ -25,6 +25,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         joined: false,
         synced_run: None,
         silent_since: None,
+        has_ended: false,
         surplus: false,
     }
 }

@@ -115,6 +115,15 @@ fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
                 .to_owned(),
         });
     }
+    if (1..2000).contains(&spec.recovery.zone_loss_millis) {
+        return Err(Rejection {
+            reason: "SizeOutOfRange",
+            message:
+                "spec.recovery.zoneLossMillis must be 0 or at least 2000: the witnesses count \
+                      whole seconds"
+                    .to_owned(),
+        });
+    }
     if !(1..=500).contains(&spec.leaders) || spec.followers_per_leader > 5 {
         return Err(Rejection {
             reason: "SizeOutOfRange",

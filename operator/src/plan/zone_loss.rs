@@ -60,34 +60,57 @@ fn hosts<'a>(members: &[&Member<'a>]) -> BTreeSet<&'a HostName> {
 fn links_are_stale(round: &Round<'_>, members: &[&Member<'_>], limit: u64) -> bool {
     // the servers count whole seconds
     let stale_seconds = limit.div_ceil(1000).max(1);
-    let ages: Vec<u64> = members
+    let witnesses: Vec<Witness<'_>> = members
         .iter()
-        .flat_map(|member| quiet_seconds(round, member))
+        .flat_map(|member| witnesses(round, member))
         .collect();
-    ages.len() >= WITNESSES_MIN && ages.iter().all(|age| *age >= stale_seconds)
+    // where only the path between two zones is cut, a third one still hears both
+    let zones = |from: &mut dyn Iterator<Item = &ZoneName>| from.collect::<BTreeSet<_>>().len();
+    let living = zones(&mut round.census.living().map(|(member, _)| member.zone()));
+    let heard = zones(&mut witnesses.iter().map(|it| it.zone));
+    witnesses.len() >= WITNESSES_MIN
+        && heard >= living.min(WITNESSES_MIN)
+        && witnesses.iter().all(|it| it.quiet_seconds >= stale_seconds)
 }
 
-/// For how many seconds nothing came over each replication link to this member, as the live ends
-/// tell: its followers, and the leader that it follows. A link that broke has been quiet for good.
-fn quiet_seconds(round: &Round<'_>, member: &Member<'_>) -> Vec<u64> {
+/// The live end of a replication link into the zone.
+struct Witness<'a> {
+    /// Where it is.
+    zone: &'a ZoneName,
+    /// For how long nothing came over the link, in the server's whole seconds.
+    quiet_seconds: u64,
+}
+
+/// The live ends of this member's replication links: its followers, and the leader that it follows.
+/// A link that broke has been quiet for good.
+fn witnesses<'a>(round: &Round<'a>, member: &Member<'_>) -> Vec<Witness<'a>> {
     let Some(id) = &member.entry.member_id else {
         return Vec::new();
     };
-    let mut ages = Vec::new();
-    for (_, answer) in round.census.living() {
+    let mut witnesses = Vec::new();
+    for (follower, answer) in round.census.living() {
         if let Some(up) = &answer.replication.upstream
             && follows(answer, id)
         {
-            ages.push(up.last_io_seconds.filter(|_| up.is_up).unwrap_or(u64::MAX));
+            witnesses.push(Witness {
+                zone: follower.zone(),
+                quiet_seconds: up.last_io_seconds.filter(|_| up.is_up).unwrap_or(u64::MAX),
+            });
         }
     }
     let shard = round.census.shard(member.shard());
-    if let Some((_, leader)) = shard.and_then(|shard| shard.living_leader())
+    if let Some((leader, answer)) = shard.and_then(|shard| shard.living_leader())
         && let Some(address) = member.address()
     {
-        let link = leader.replication.followers.iter();
-        let mut link = link.filter(|link| link.ip == Some(address.ip));
-        ages.push(link.next().map_or(u64::MAX, |link| link.lag_seconds));
+        let mut links = answer.replication.followers.iter();
+        let link = links.find(|link| link.ip == Some(address.ip));
+        // one that is being copied to says 0 whatever happens: no witness either way
+        if link.is_none_or(|link| link.is_online) {
+            witnesses.push(Witness {
+                zone: leader.zone(),
+                quiet_seconds: link.map_or(u64::MAX, |link| link.lag_seconds),
+            });
+        }
     }
-    ages
+    witnesses
 }

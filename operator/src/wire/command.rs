@@ -8,7 +8,7 @@ use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::link::{Connection, text};
 use super::{cluster_nodes, users};
-use crate::model::{Address, MemberId, Role, SlotSet};
+use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
 use crate::plan::{FailoverMode, MemberCommand};
 use crate::ports::Credentials;
 
@@ -23,6 +23,9 @@ pub(super) fn time_limit(command: &MemberCommand) -> Duration {
         _ => Duration::from_secs(2),
     }
 }
+
+/// A follower that heard its leader less than this long ago is being fed: it hears it every second.
+const FED_SECONDS: u64 = 2;
 
 /// Sends it over a connection to the process that was meant.
 pub(super) async fn carry_out(
@@ -68,16 +71,25 @@ async fn check_failover(
     if own.role != Role::Follower || own.leader.as_ref() != Some(of) {
         return Err(WireError::Precondition("it follows that leader"));
     }
-    if mode == FailoverMode::Graceful {
-        let info = text(next())?;
-        let link = Info::parse(&info).replication()?.upstream;
-        if !link.is_some_and(|link| link.is_up && !link.is_syncing) {
-            return Err(WireError::Precondition(
-                "its replication link is up and in sync",
-            ));
+    let info = text(next())?;
+    let link = Info::parse(&info).replication()?.upstream;
+    let is_fed = |link: &UpstreamLink| {
+        let heard = link.last_io_seconds.is_some_and(|age| age < FED_SECONDS);
+        link.is_up && heard
+    };
+    match mode {
+        FailoverMode::Graceful => {
+            let in_sync = link.is_some_and(|link| link.is_up && !link.is_syncing);
+            let what = "its replication link is up and in sync";
+            in_sync.then_some(()).ok_or(WireError::Precondition(what))
+        }
+        // the leader came back since it was looked at: what its clients write would be lost
+        FailoverMode::Force | FailoverMode::Takeover => {
+            let lost = link.is_none_or(|link| !is_fed(&link));
+            let what = "its leader feeds it no more";
+            lost.then_some(()).ok_or(WireError::Precondition(what))
         }
     }
-    Ok(())
 }
 
 /// What has to be sent to a member so that it owns these slots: its table must give them up before it

@@ -7,7 +7,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use tokio::time::Instant;
 
@@ -49,7 +48,7 @@ impl Heard {
         }))
     }
 
-    /// It answered.
+    /// It answered a question.
     pub(super) fn answer(&self) {
         let mut times = self.times();
         times.last = Instant::now();
@@ -57,8 +56,15 @@ impl Heard {
         times.silent_from = None;
     }
 
-    /// Its connection ended by itself: by its process, or by the probes.
-    pub(super) fn end(&self) {
+    /// Something came from it, if only the end of the connection.
+    pub(super) fn sign(&self) {
+        let mut times = self.times();
+        times.last = Instant::now();
+        times.silent_from = None;
+    }
+
+    /// Its connection ended because the probes were not answered.
+    pub(super) fn fade(&self) {
         let mut times = self.times();
         let probed = Instant::now().checked_sub(PROBED_SILENCE);
         let from = probed.map_or(times.last, |probed| probed.max(times.last));
@@ -95,15 +101,12 @@ impl Heard {
     }
 }
 
-/// A connection's settings: small messages at once, and probes.
-pub(super) fn tcp_settings() -> TcpSettings {
-    let probes = TcpKeepalive::new()
+/// A connection's probes.
+pub(super) fn probes() -> TcpKeepalive {
+    TcpKeepalive::new()
         .with_time(PROBE_AFTER)
         .with_interval(PROBE_AFTER)
-        .with_retries(1);
-    TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(probes)
+        .with_retries(1)
 }
 
 #[cfg(test)]
@@ -133,12 +136,19 @@ mod tests {
     async fn an_end_by_the_probes_tells_of_silence_before_it_and_never_of_more_than_there_was() {
         let heard = Heard::now();
         advance(millis(10)).await;
-        heard.end();
+        heard.fade();
         assert_eq!(heard.silence(), millis(10), "it was heard a moment ago");
         heard.answer();
         advance(millis(3000)).await;
-        heard.end();
+        heard.fade();
         assert_eq!(heard.silence(), PROBED_SILENCE);
+        advance(millis(3000)).await;
+        heard.sign();
+        assert_eq!(
+            heard.silence(),
+            Duration::ZERO,
+            "a goodbye is a sign of life"
+        );
     }
 
     #[tokio::test(start_paused = true)]

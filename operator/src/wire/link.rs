@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, Pipeline, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo, Value,
+    AsyncConnectionConfig, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
+    Value,
 };
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::error::{Unreadable, WireError};
-use super::heard::{Heard, tcp_settings};
+use super::heard::Heard;
 use super::info::Info;
+use super::stream::Stream;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
 use crate::model::{Address, ClusterKey, RunId};
@@ -92,7 +93,9 @@ impl Link {
     }
 
     async fn connect(&self, credentials: &Credentials) -> Result<Connection, WireError> {
-        let client = self.client(credentials)?;
+        let login = login(credentials)?;
+        let stream = Stream::connect(self.address, Arc::clone(&self.heard)).await;
+        let stream = stream.map_err(|error| WireError::Connect(error.into()))?;
         let is_up = Arc::new(AtomicBool::new(true));
         // Both time limits are ours: the crate's defaults (500 ms for any reply) are too short
         // for some commands, and one limit around a whole question is easier to reason about.
@@ -100,10 +103,10 @@ impl Link {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(self.listener(Arc::clone(&is_up)));
-        let inner = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(WireError::Connect)?;
+        let made = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let (inner, driver) = made.map_err(WireError::Connect)?;
+        // ends with the last clone of the connection, or with the stream
+        tokio::spawn(driver);
         let mut connection = Connection {
             inner,
             run_id: RunId::from(""),
@@ -119,37 +122,15 @@ impl Link {
         Ok(connection)
     }
 
-    fn client(&self, credentials: &Credentials) -> Result<Client, WireError> {
-        let password = credentials
-            .operator
-            .as_ref()
-            .ok_or(WireError::MissingPassword {
-                user: OPERATOR_USER,
-            })?;
-        let login = RedisConnectionInfo::default()
-            .set_username(OPERATOR_USER)
-            .set_password(password.reveal())
-            .set_protocol(ProtocolVersion::RESP3)
-            .set_lib_name("zoneward", env!("CARGO_PKG_VERSION"));
-        let info = ConnectionAddr::Tcp(self.address.ip.to_string(), self.address.port)
-            .into_connection_info()
-            .map_err(WireError::Connect)?
-            .set_tcp_settings(tcp_settings())
-            .set_redis_settings(login);
-        Client::open(info).map_err(WireError::Connect)
-    }
-
     /// Hears of the connection's end, from the task that reads it: must not wait.
     fn listener(
         &self,
         is_up: Arc<AtomicBool>,
     ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
         let (alarm, cluster, address) = (self.alarm.clone(), self.cluster.clone(), self.address);
-        let heard = Arc::clone(&self.heard);
         move |push| {
             if push.kind == PushKind::Disconnection {
                 is_up.store(false, Ordering::Release);
-                heard.end();
                 debug!(%cluster, %address, "connection ended");
                 alarm.wake(&cluster);
             }
@@ -176,6 +157,18 @@ impl Connection {
             .await
             .map_err(WireError::Exchange)
     }
+}
+
+fn login(credentials: &Credentials) -> Result<RedisConnectionInfo, WireError> {
+    let password = credentials.operator.as_ref();
+    let password = password.ok_or(WireError::MissingPassword {
+        user: OPERATOR_USER,
+    })?;
+    Ok(RedisConnectionInfo::default()
+        .set_username(OPERATOR_USER)
+        .set_password(password.reveal())
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_lib_name("zoneward", env!("CARGO_PKG_VERSION")))
 }
 
 /// A reply that is text.

@@ -12,6 +12,7 @@ mod error;
 mod heard;
 mod info;
 mod link;
+mod stream;
 mod users;
 mod wake;
 

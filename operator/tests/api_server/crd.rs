@@ -43,6 +43,7 @@ async fn defaults_appear() {
             "config": {},
             "auth": { "enabled": true },
             "pod": {},
+            "recovery": { "zoneLossMillis": 2000 },
             "paused": false,
         })
     );
@@ -81,6 +82,12 @@ async fn what_can_never_work_is_refused_with_the_reason() {
             "cache",
             json!({ "image": "r", "nodeTimeoutMillis": 100 }),
             "spec.nodeTimeoutMillis",
+        ),
+        (
+            "a hasty verdict on a zone",
+            "cache",
+            json!({ "image": "r", "recovery": { "zoneLossMillis": 500 } }),
+            "spec.recovery.zoneLossMillis",
         ),
         (
             "a long name",

@@ -24,7 +24,7 @@ pub(crate) struct Process {
     pub(crate) knows: BTreeSet<MemberId>,
     pub(crate) is_open: bool,
     pub(crate) in_sync: bool,
-    has_data: bool,
+    keys: u64,
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
     is_dead: bool,
@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) blind_for: Option<u64>,
     /// Followers whose link to their leader is cut: their copies grow old.
     pub(crate) cut_off: BTreeSet<MemberName>,
+    /// Followers whose leader's packets are dropped: their links stay up.
+    pub(crate) half_open: BTreeSet<MemberName>,
     /// Volumes over which a server ends at its start.
     pub(crate) broken: BTreeSet<VolumeName>,
     /// Every server ends at its start.
@@ -93,6 +95,7 @@ impl World {
             hidden: BTreeSet::new(),
             blind_for: None,
             cut_off: BTreeSet::new(),
+            half_open: BTreeSet::new(),
             broken: BTreeSet::new(),
             fails_to_start: false,
             no_votes: false,
@@ -202,7 +205,10 @@ impl World {
                 is_syncing: !process.in_sync
                     && !self.cut_off.contains(name)
                     && at.is_some_and(|n| self.is_up(n) && self.processes[n].is_open),
-                last_io_seconds: at.map(|n| self.processes[n].silent_for / 1000),
+                last_io_seconds: at.map(|n| {
+                    let dropped = u64::from(self.half_open.contains(name)) * 40;
+                    dropped + self.processes[n].silent_for / 1000
+                }),
             }
         });
         MemberAnswer {
@@ -212,7 +218,7 @@ impl World {
             version: Version(8, 0, 2),
             uptime_seconds: 1,
             loading: false,
-            keys: u64::from(process.has_data),
+            keys: process.keys,
             used_memory_bytes: 1,
             connected_clients: 1,
             is_open: process.is_open,
@@ -593,7 +599,7 @@ impl World {
                     knows: BTreeSet::new(),
                     is_open: false,
                     in_sync: false,
-                    has_data: false,
+                    keys: 0,
                     offset: 0,
                     timeout: 2000,
                     is_dead: false,
@@ -644,7 +650,9 @@ impl World {
                 process.in_sync = process.leader.is_some();
                 // clients write as soon as they can
                 let is_fed = process.in_sync || !process.slots.is_empty();
-                process.has_data |= self.status.record.formed && is_fed;
+                if self.status.record.formed && is_fed {
+                    process.keys = 1;
+                }
                 process.offset = *offset;
             }
         }

@@ -192,6 +192,28 @@ fn i3_nobody_is_forced_over_a_leader_that_serves_nor_with_a_copy_that_was_not_wh
 }
 
 #[test]
+fn i5_a_death_and_a_closed_leader_at_once_make_one_election() {
+    let mut seen = formed();
+    for name in ["c-0-2", "c-1-4"] {
+        let run = answer_of(&mut seen, name).run_id.clone();
+        let mut members = seen.record.members.iter_mut();
+        let entry = members.find(|it| it.name.as_str() == name).unwrap();
+        entry.synced_run = Some(run);
+    }
+    seen.members.remove(&MemberName::from("c-0-1"));
+    let pod = seen
+        .pods
+        .iter_mut()
+        .find(|pod| pod.name.as_str() == "c-0-1");
+    pod.unwrap().phase = PodPhase::Ended {
+        reason: "exit code 137".to_owned(),
+    };
+    answer_of(&mut seen, "c-1-3").is_open = false;
+    let made = crate::plan::plan(&desired(3, 1), &seen, jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(check(&desired(3, 1), &seen, &made), []);
+}
+
+#[test]
 fn i5_no_two_elections_at_a_time() {
     let mut seen = formed();
     for host in &mut seen.hosts {
