@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
-use super::retry::{Pace, STEADY, delay, is_short_lived};
+use super::retry::{Pace, STEADY, delay, is_short_lived, is_urgent};
 use crate::act::{Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
@@ -241,6 +241,7 @@ fn close(
                 failed_rounds: memory.failed_rounds,
             },
             None if has_acted => Pace::Acted,
+            None if is_urgent(&plan.waiting_on) => Pace::Urgent,
             None if is_waiting => Pace::Waiting {
                 idle_rounds: memory.idle_rounds,
             },
@@ -251,7 +252,7 @@ fn close(
         Pace::Failing { .. } => RoundEnd::ActionFailed,
         Pace::Acted => RoundEnd::Acted,
         Pace::Steady if plan.waiting_on.is_empty() => RoundEnd::Steady,
-        Pace::Waiting { .. } | Pace::Steady => RoundEnd::Waiting,
+        Pace::Waiting { .. } | Pace::Urgent | Pace::Steady => RoundEnd::Waiting,
     };
     Round {
         end,

@@ -14,6 +14,8 @@ const AFTER_ACTIONS: Duration = Duration::from_millis(50);
 /// While waiting for something that no watch tells of, at first and at most.
 const WAITING_FIRST: Duration = Duration::from_millis(50);
 const WAITING_MOST: Duration = Duration::from_secs(1);
+/// While a shard waits for a leader: a zone's silence turns into a verdict without any event.
+const URGENT: Duration = Duration::from_millis(150);
 
 /// Why the next round comes when it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Pace {
         /// How many.
         idle_rounds: u32,
     },
+    /// Slots are not served, and what can be done about it may be known at any moment.
+    Urgent,
     /// Nothing is expected.
     Steady,
     /// The round, or an action of it, failed; so many in a row.
@@ -41,6 +45,7 @@ pub fn delay(pace: Pace) -> Duration {
     match pace {
         Pace::Acted => AFTER_ACTIONS,
         Pace::Waiting { idle_rounds } => grown(WAITING_FIRST, WAITING_MOST, idle_rounds),
+        Pace::Urgent => URGENT,
         Pace::Steady => STEADY,
         Pace::Failing {
             class,
@@ -106,6 +111,13 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
     })
 }
 
+/// Whether clients wait for a leader that may be given to them soon.
+pub(super) fn is_urgent(waiting: &[WaitingOn]) -> bool {
+    waiting
+        .iter()
+        .any(|waiting| waiting.reason == WaitingReason::Election)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +133,7 @@ mod tests {
             (Pace::Waiting { idle_rounds: 0 }, 50),
             (Pace::Waiting { idle_rounds: 2 }, 200),
             (Pace::Waiting { idle_rounds: 99 }, 1000),
+            (Pace::Urgent, 150),
             (Pace::Steady, 3000),
             (failing(ErrorClass::Conflict, 1), 0),
             (failing(ErrorClass::Conflict, 2), 20),
