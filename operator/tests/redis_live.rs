@@ -151,7 +151,7 @@ async fn a_death_wakes_at_once_and_the_dead_is_forgotten() {
         let took = start.elapsed();
         println!("{}: woken {took:?} after kill -9", server.version);
         assert_eq!(woken, Ok(key()));
-        assert!(took < Duration::from_millis(100), "woken after {took:?}");
+        assert!(took < Duration::from_secs(1), "woken after {took:?}");
         let asked = cluster.wire.ask(&target(cluster.address(5)), LIMIT).await;
         assert_eq!(reason(asked), Err(SilenceReason::Refused));
 

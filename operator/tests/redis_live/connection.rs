@@ -42,7 +42,7 @@ async fn a_member_that_hangs_delays_nobody() {
         );
         assert_eq!(reason(silent), Err(SilenceReason::Timeout));
         assert_eq!(quick.0.run_id, second.run_id);
-        assert!(quick.1 < Duration::from_millis(300), "{:?}", quick.1);
+        assert!(quick.1 < limit, "{:?}", quick.1);
         assert_eq!(untold.unwrap_err().class, ErrorClass::Transient);
         // A new connection is accepted by the kernel, and silent as well.
         assert_eq!(
@@ -183,7 +183,7 @@ async fn each_silence_has_its_reason() {
         let asked = wire.ask(&target(address), limit).await;
         assert_eq!(reason(asked), Err(expected), "{name}");
         assert!(
-            start.elapsed() < limit + Duration::from_millis(300),
+            start.elapsed() < limit * 4,
             "{name}"
         );
         let member = MemberRef {
