@@ -933,6 +933,37 @@ fn a_lost_shard_stays_unserved_where_the_policy_is_to_wait() {
 }
 
 #[test]
+fn a_shard_that_was_deleted_by_force_is_lost_when_the_kubelets_have_ended_it_and_not_before() {
+    let mut world = formed(shape(3, 1));
+    for name in members_of(&world, 1) {
+        world.delete_pod(&name, true);
+    }
+    run(&mut world, 50_000);
+    assert_eq!(seizures(&world), 0);
+    assert!(waits_for(&world, "SlotsUnserved"));
+    settle(&mut world);
+    assert_eq!(seizures(&world), 1);
+
+    let mut world = formed(shape(3, 1));
+    let members = members_of(&world, 1);
+    let host = world.pods[&members[0]].host.clone().unwrap();
+    world.down.insert(host.clone());
+    for name in members {
+        world.pods.remove(&name);
+    }
+    run(&mut world, 600_000);
+    assert_eq!(
+        seizures(&world),
+        0,
+        "one of them may live on a host that is silent"
+    );
+    assert!(waits_for(&world, "SlotsUnserved"));
+    mark_out_of_service(&mut world, &host);
+    run(&mut world, 60_000);
+    assert_eq!(seizures(&world), 1, "a human's word");
+}
+
+#[test]
 fn nothing_is_begun_anew_while_a_copy_may_live_or_come_back() {
     type Fault = fn(&mut World, &MemberName);
     let faults: [(&str, Desired, Fault); 3] = [

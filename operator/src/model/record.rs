@@ -92,6 +92,9 @@ pub struct Departed {
     pub name: MemberName,
     /// Its shard.
     pub shard: ShardId,
+    /// The host that it was on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
     /// Whether its process was proven dead, and not merely its pod gone or its host silent.
     #[serde(default)]
     pub is_proven_dead: bool,

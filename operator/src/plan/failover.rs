@@ -157,7 +157,10 @@ fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
         return (!dead).then(|| entry.name.to_string());
     }
     // off the roster: was its death proven when it was struck out, or was its pod merely gone?
+    // as it stands on record: what was proven this round is acted on in the next, for the checker
+    // goes by what was seen
     let departed = round
+        .seen
         .record
         .departed
         .iter()

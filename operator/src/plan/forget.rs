@@ -37,7 +37,10 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
         }
         if is_listed {
             listed.push(gone.member_id.clone());
-        } else if !may_be_remembered && round.millis_since(gone.since) >= REMEMBERED_MILLIS {
+        } else if !may_be_remembered
+            && !is_waited_for(round, gone)
+            && round.millis_since(gone.since) >= REMEMBERED_MILLIS
+        {
             done.push(gone.member_id.clone());
         }
     }
@@ -51,6 +54,13 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
             gone.since = round.now;
         }
     }
+}
+
+/// Whether it may hold the last copy of a shard that nobody leads: that it is not proven dead must not
+/// be forgotten with it (promise I9).
+fn is_waited_for(round: &Round<'_>, gone: &Departed) -> bool {
+    let shard = round.census.shard(gone.shard);
+    !gone.is_proven_dead && shard.is_some_and(|shard| shard.living_leader().is_none())
 }
 
 /// Whether a member that does not answer now may bring the ids back that it remembers: a zone that
@@ -91,6 +101,7 @@ mod tests {
             member_id: MemberId::from("id-c-0-0"),
             name: MemberName::from("c-0-0"),
             shard: crate::model::ShardId(0),
+            host: None,
             is_proven_dead: true,
             since: jiff::Timestamp::UNIX_EPOCH,
         });

@@ -6,6 +6,7 @@
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, spacing};
+use crate::model::HostName;
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
@@ -24,13 +25,14 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
             .iter()
             .any(|m| m.answer().is_some() && m.entry.joined);
         if !has_candidate {
-            draft.wait(
-                WaitingReason::SlotsUnserved,
-                format!(
-                    "shard {}: no member with its data lives; slots {} are not served",
-                    shard.id, shard.slots
-                ),
-            );
+            if draft
+                .record
+                .losses
+                .iter()
+                .all(|loss| loss.shard != shard.id)
+            {
+                draft.wait(WaitingReason::SlotsUnserved, unserved_message(round, shard));
+            }
         } else if round.census.has_majority() {
             draft.wait(
                 WaitingReason::Election,
@@ -41,6 +43,36 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
             );
         }
     }
+}
+
+/// Who is waited for, and what would end the waiting.
+fn unserved_message(round: &Round<'_>, shard: &Shard<'_>) -> String {
+    let bodies = shard.members.iter().filter(|member| member.entry.joined);
+    let departed = round.record.departed.iter();
+    let departed = departed.filter(|gone| gone.shard == shard.id && !gone.is_proven_dead);
+    let at = |host: &Option<HostName>| {
+        host.as_ref()
+            .map_or(String::new(), |host| format!(" on host {host}"))
+    };
+    let mut awaited: Vec<String> = bodies
+        .map(|member| format!("{}{}", member.name(), at(&member.entry.host)))
+        .chain(departed.map(|gone| format!("{}{}", gone.name, at(&gone.host))))
+        .collect();
+    awaited.sort();
+    let who = if awaited.is_empty() {
+        "it is looked into".to_owned()
+    } else {
+        format!(
+            "it is waited for {}, which may hold the data. Bring back the host or the volume; if a host \
+             is off for good, say so: kubectl taint node HOST \
+             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
+            awaited.join(", ")
+        )
+    };
+    format!(
+        "shard {}: no member with its data answers, slots {} are not served; {who}",
+        shard.id, shard.slots
+    )
 }
 
 /// Leaders that were asked to go hand over first, then leadership goes to the zones that the

@@ -124,7 +124,8 @@ fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
         member.entry.joined
             && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
     };
-    let mut departed = round.record.departed.iter();
+    // as it stands on record, like the checker
+    let mut departed = round.seen.record.departed.iter();
     let may_live = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
     if may_live || shard.members.iter().any(may_hold_data) {
         return None;

@@ -279,8 +279,10 @@ fn solve(
     match placement::solve(&problem) {
         Ok(placement) => Some(placement),
         Err(SolveError::Infeasible(infeasible)) => {
+            let left_out = left_out(round, zones);
             for reason in infeasible.reasons {
-                draft.wait(WaitingReason::PlacementInfeasible, reason.message);
+                let message = format!("{}{left_out}", reason.message);
+                draft.wait(WaitingReason::PlacementInfeasible, message);
             }
             if full.is_empty() {
                 return None;
@@ -307,6 +309,23 @@ fn solve(
             None
         }
     }
+}
+
+/// Zones that hosts are in and the spec does not allow: to the solver they are gone.
+fn left_out(round: &Round<'_>, zones: &[Zone]) -> String {
+    let allowed = &round.desired.zones.allowed;
+    let is_out =
+        |zone: &&Zone| !allowed.is_empty() && allowed.iter().all(|name| name != zone.name.as_str());
+    let names: Vec<&str> = zones
+        .iter()
+        .filter(is_out)
+        .map(|zone| zone.name.as_str())
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.join(", ");
+    format!(". spec.zones.allowed leaves out {names}, which counts as gone: allow more zones")
 }
 
 /// The zone that each shard is to be led from: the solver's choice among the members as they

@@ -7,16 +7,17 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, MemberName, Observation, Record, Serial, StartFailures,
-    VolumeName,
+    Asked, Departed, Desired, Enrolled, MemberName, Observation, PodPhase, Record, Serial,
+    StartFailures, VolumeName,
 };
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
 /// No store lags longer: its watch is opened anew before (`controller::watches`).
 const STORE_AGE_MILLIS_MAX: u64 = 40_000;
-/// A kubelet that lives has ended the container of a pod that was deleted by force long before.
-const FORCED_END_MILLIS: u64 = 10_000;
+/// A host that is still Ready this long after a pod on it was deleted by force has a kubelet that was
+/// heard since (Kubernetes waits 40 to 50 s for its heartbeats), and that has ended the container.
+const FORCED_END_MILLIS: u64 = 60_000;
 
 /// The record with what was seen in it: pods and ids learnt, silence begun or ended. Decides
 /// nothing; this much is noted even while the cluster is paused.
@@ -28,8 +29,24 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
+    for gone in &mut record.departed {
+        gone.is_proven_dead |= has_surely_ended(gone, seen, now);
+    }
     note_copies(desired, seen, &mut record);
     record
+}
+
+/// What was not proven when it was struck out may be by now: a human gave his word about its host,
+/// or the kubelet there is back and has had time to end it. A pod that stands there still is told of
+/// by its kubelet.
+fn has_surely_ended(gone: &Departed, seen: &Observation, now: Timestamp) -> bool {
+    let host = gone.host.as_ref().and_then(|host| seen.host(host));
+    let millis = now.as_millisecond() - gone.since.as_millisecond();
+    let had_time = u64::try_from(millis).unwrap_or(0) >= FORCED_END_MILLIS;
+    match seen.pod(&gone.name) {
+        Some(pod) => matches!(pod.phase, PodPhase::Ended { .. }),
+        None => host.is_some_and(|host| host.is_out_of_service || host.is_ready && had_time),
+    }
 }
 
 /// There are pods or volumes that the record cannot know, for serials are raised in it first: the
@@ -247,6 +264,7 @@ pub(super) fn strike_out(
             member_id: id.clone(),
             name: entry.name.clone(),
             shard: entry.shard,
+            host: entry.host.clone(),
             is_proven_dead,
             since: now,
         });
@@ -325,7 +343,7 @@ pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
         WaitingReason::MemberFailsToStart,
         format!(
             "{} members in a row ended before they joined; the last one, {}: {}. Read `kubectl logs {}`, \
-             then correct spec.image or spec.config{}",
+             then correct spec.image or spec.config, in a new RedisCluster where this one was whole before{}",
             failures.count,
             failures.pod,
             failures.reason,

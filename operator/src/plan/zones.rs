@@ -105,11 +105,18 @@ pub(super) fn waits_for_room(round: &Round<'_>, member: &Member<'_>) -> bool {
         matches!(
             &pod.phase,
             PodPhase::Waiting {
-                unschedulable: Some(_),
+                unschedulable: Some(why),
                 ..
-            }
+            } if !is_about_volumes(why)
         ) && round.millis_since(pod.created) >= NO_ROOM_AFTER_MILLIS
     })
+}
+
+/// Volume trouble tells nothing of the room in a zone: a claim that is not bound or not seen yet.
+fn is_about_volumes(why: &str) -> bool {
+    let why = why.to_lowercase();
+    let is_short = why.contains("insufficient") || why.contains("too many pods");
+    !is_short && (why.contains("persistentvolumeclaim") || why.contains("persistent volume"))
 }
 
 fn remembered_full<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a FullZone> {

@@ -263,9 +263,12 @@ fn data_lost(facts: &Facts<'_>) -> Finding {
         .losses
         .iter()
         .map(|loss| match loss.accepted {
-            None => format!("slots {} lost every copy at {}", loss.slots, loss.noticed),
+            None => format!(
+                "slots {} lost every copy at {:.0}",
+                loss.slots, loss.noticed
+            ),
             Some(_) => format!(
-                "slots {} lost every copy at {} and were begun anew, empty",
+                "slots {} lost every copy at {:.0} and were begun anew, empty; told for a day",
                 loss.slots, loss.noticed
             ),
         })

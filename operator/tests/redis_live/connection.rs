@@ -182,10 +182,7 @@ async fn each_silence_has_its_reason() {
         let start = Instant::now();
         let asked = wire.ask(&target(address), limit).await;
         assert_eq!(reason(asked), Err(expected), "{name}");
-        assert!(
-            start.elapsed() < limit * 4,
-            "{name}"
-        );
+        assert!(start.elapsed() < limit * 4, "{name}");
         let member = MemberRef {
             name: MemberName::from("x"),
             id: MemberId::from("x"),
