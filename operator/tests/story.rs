@@ -9,7 +9,9 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use world::World;
-use zoneward_operator::api::{RedisCluster, RedisClusterStatus, ShardLossPolicy};
+use zoneward_operator::api::{
+    RedisCluster, RedisClusterStatus, ShardLossPolicy, WhenUnsatisfiable,
+};
 use zoneward_operator::model::{Desired, HostName, MemberName, ZoneName};
 use zoneward_operator::plan::{self, Deed};
 use zoneward_operator::status;
@@ -235,6 +237,21 @@ fn a_zone_that_falls_silent_is_succeeded_before_the_bus_notices() {
     world.start_zone("a");
     settle(&mut world);
     assert_promises(&world, 3);
+}
+
+#[test]
+fn hosts_without_zone_labels_are_spread_over_as_hosts_where_that_is_asked_for() {
+    let mut world = World::new(shape(3, 1), &["a"], 6);
+    world.desired.zones.when_unsatisfiable = WhenUnsatisfiable::ScheduleAnyway;
+    for host in &mut world.hosts {
+        host.zone = None;
+    }
+    settle(&mut world);
+    assert!(condition(&world, "Ready"));
+    let leader = member(&world, true);
+    world.kill(&leader);
+    settle(&mut world);
+    assert!(condition(&world, "Ready"), "it is repaired, too");
 }
 
 #[test]

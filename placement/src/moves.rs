@@ -3,9 +3,9 @@
 //! Copy first: a member leaves only when all members that its shard shall get are there, so no
 //! shard has fewer copies on the way than before (I3, I6), and no two members meet in a zone (I1).
 //! Where zones are full and wait for each other, a detour over a third zone resolves it; failing
-//! that, a follower leaves first from a shard that keeps another copy.
+//! that, a follower leaves first from a shard that keeps copies in two other zones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub enum Step {
         /// The next one.
         to: ZoneName,
     },
-    /// Take a member away; another one in sync remains.
+    /// Take a member away, once those that stay are in sync.
     Remove {
         /// From where.
         zone: ZoneName,
@@ -74,8 +74,8 @@ impl fmt::Display for Step {
 /// The moves that lead from the present to `placement`, in an order that is safe to follow.
 ///
 /// A move of a member that is not in sync yet waits until it is. Shards that are about to leave (numbers from [`Problem::shards`] on) are not touched, and their
-/// members are not counted as taking room. The list ends early where the only way on would take
-/// the last copy of a shard: full zones without any room to spare.
+/// members are not counted as taking room. The list ends early where full zones wait for each other
+/// without any room to spare, and the only way on would leave a shard in one zone (I3, I6).
 pub fn moves(problem: &Problem, placement: &Placement) -> Vec<Move> {
     let mut plan = Plan::new(problem, placement);
     while plan.advance() || plan.catch_up() || plan.detour() || plan.yield_room() {}
@@ -409,8 +409,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The last resort: a surplus member leaves before its successor is there. Only where the
-    /// shard keeps another copy, and only one.
+    /// The last resort: a surplus member leaves before its successor is there. Only where the shard
+    /// keeps copies in two zones, and only one.
     fn yield_room(&mut self) -> bool {
         let mut order: Vec<(usize, usize)> = self
             .shards
@@ -428,11 +428,17 @@ impl<'a> Plan<'a> {
                 .into_iter()
                 .find(|zone| self.is_awaited(zone));
             let Some(gives) = gives else { continue };
-            let keeps = shard
+            let keeps: BTreeSet<&ZoneName> = shard
                 .members
                 .iter()
-                .find(|(zone, has_data)| *zone != gives && *has_data);
-            let Some(heir) = keeps.map(|(zone, _)| *zone) else {
+                .filter(|(zone, has_data)| *zone != gives && *has_data)
+                .map(|(zone, _)| *zone)
+                .collect();
+            // the loss of one zone must not become the loss of the shard, were it only for a moment
+            if keeps.len() < 2 {
+                continue;
+            }
+            let Some(heir) = keeps.first().copied() else {
                 continue;
             };
             self.hand_over(index, gives, heir);

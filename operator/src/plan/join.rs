@@ -235,7 +235,8 @@ pub(super) fn set_timeouts(round: &Round<'_>, draft: &mut Draft) {
 
 /// Says who is still on the way in.
 pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
-    for shard in &round.census.shards {
+    let led = round.census.shards.iter();
+    for shard in led.filter(|shard| shard.living_leader().is_some()) {
         for member in &shard.members {
             let Some(answer) = member.answer() else {
                 continue;

@@ -57,8 +57,7 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
     }
     take_back_surplus(round, draft);
     let (zone_list, full) = zones::for_solver(round);
-    // members left behind stand in the list as zones that are gone
-    if zone_list.iter().all(|zone| zone.state == ZoneState::Gone) {
+    if zone_list.is_empty() {
         draft.wait(WaitingReason::ZoneLabelMissing, no_zone_message(round));
         return;
     }
@@ -238,27 +237,35 @@ pub(super) fn problem(round: &Round<'_>, draft: &Draft, zones: &[Zone], mode: Mo
             .shards
             .iter()
             .filter(wanted)
-            .map(|shard| current_shard(round, draft, shard))
+            .map(|shard| current_shard(round, draft, zones, shard))
             .collect(),
     }
 }
 
-fn current_shard(round: &Round<'_>, draft: &Draft, shard: &Shard<'_>) -> CurrentShard {
+/// Who fills the shard's places now. Members in zones that are gone from the hosts, or not allowed
+/// (any more), fill none: they are made good elsewhere.
+fn current_shard(
+    round: &Round<'_>,
+    draft: &Draft,
+    zones: &[Zone],
+    shard: &Shard<'_>,
+) -> CurrentShard {
+    let is_listed = |zone: &ZoneName| zones.iter().any(|it| it.name == zones::to_solver(zone));
     let filling: Vec<&Member<'_>> = shard
         .members
         .iter()
-        .filter(|member| may_fill(round, draft, member))
+        .filter(|member| may_fill(round, draft, member) && is_listed(member.zone()))
         .collect();
     let leader = filling
         .iter()
         .find(|member| shard.is_led_by(member) && member.answer().is_some())
-        .map(|member| member.zone().clone());
+        .map(|member| zones::to_solver(member.zone()));
     CurrentShard {
         shard: shard.id.0,
         members: filling
             .iter()
             .map(|member| CurrentMember {
-                zone: member.zone().clone(),
+                zone: zones::to_solver(member.zone()),
                 // one on its way is committed to as well, or each better idea would undo the last
                 has_data: !zones::waits_for_room(round, member),
             })
@@ -277,9 +284,9 @@ fn solve(
 ) -> Option<Placement> {
     let problem = problem(round, draft, zones, mode);
     match placement::solve(&problem) {
-        Ok(placement) => Some(placement),
+        Ok(placement) => Some(named(placement)),
         Err(SolveError::Infeasible(infeasible)) => {
-            let left_out = left_out(round, zones);
+            let left_out = left_out(round);
             for reason in infeasible.reasons {
                 let message = format!("{}{left_out}", reason.message);
                 draft.wait(WaitingReason::PlacementInfeasible, message);
@@ -300,6 +307,7 @@ fn solve(
                 ..problem
             })
             .ok()
+            .map(named)
         }
         Err(SolveError::Malformed { path, message }) => {
             draft.wait(
@@ -311,21 +319,34 @@ fn solve(
     }
 }
 
-/// Zones that hosts are in and the spec does not allow: to the solver they are gone.
-fn left_out(round: &Round<'_>, zones: &[Zone]) -> String {
+/// The placement with the zones' own names.
+fn named(mut placement: Placement) -> Placement {
+    for shard in &mut placement.shards {
+        let zones = std::iter::once(&mut shard.leader).chain(&mut shard.followers);
+        for zone in zones {
+            *zone = zones::from_solver(zone.clone());
+        }
+    }
+    placement
+}
+
+/// Zones that hosts are in and the spec does not allow.
+fn left_out(round: &Round<'_>) -> String {
     let allowed = &round.desired.zones.allowed;
-    let is_out =
-        |zone: &&Zone| !allowed.is_empty() && allowed.iter().all(|name| name != zone.name.as_str());
-    let names: Vec<&str> = zones
+    let hosts = round
+        .seen
+        .hosts
         .iter()
-        .filter(is_out)
-        .map(|zone| zone.name.as_str())
-        .collect();
+        .filter_map(|host| host.zone.as_ref());
+    let is_out =
+        |zone: &&ZoneName| !allowed.is_empty() && allowed.iter().all(|name| name != zone.as_str());
+    let names: BTreeSet<&str> = hosts.filter(is_out).map(ZoneName::as_str).collect();
     if names.is_empty() {
         return String::new();
     }
+    let names: Vec<&str> = names.into_iter().collect();
     let names = names.join(", ");
-    format!(". spec.zones.allowed leaves out {names}, which counts as gone: allow more zones")
+    format!(". spec.zones.allowed leaves out {names}: allow more zones")
 }
 
 /// The zone that each shard is to be led from: the solver's choice among the members as they
@@ -335,16 +356,20 @@ pub(super) fn wanted_leaders(
     draft: &Draft,
 ) -> Option<BTreeMap<ShardId, ZoneName>> {
     let (zones, _) = zones::for_solver(round);
-    let roomy: Vec<Zone> = zones
-        .into_iter()
-        .map(|z| Zone {
+    let problem = problem(round, draft, &zones, Mode::Repair);
+    // the same question that `place` asks, so that both have the same shares in mind
+    let placement = placement::solve(&problem).or_else(|_| {
+        let roomy = zones.iter().map(|zone| Zone {
             capacity: None,
-            ..z
+            ..zone.clone()
+        });
+        placement::solve(&Problem {
+            zones: roomy.collect(),
+            ..problem.clone()
         })
-        .collect();
-    let placement = placement::solve(&problem(round, draft, &roomy, Mode::Repair)).ok()?;
+    });
     Some(
-        placement
+        named(placement.ok()?)
             .shards
             .into_iter()
             .map(|shard| (ShardId(shard.shard), shard.leader))

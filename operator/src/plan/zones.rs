@@ -14,9 +14,29 @@ const NO_ROOM_AFTER_MILLIS: u64 = 5_000;
 /// How long a zone counts as full after the last pod that waited for room there.
 const FULL_FOR_MILLIS: u64 = 300_000;
 
+const UNLABELLED_TO_SOLVER: &str = "(no zone label)";
+
 /// The zone of a cluster whose hosts carry no zone label: one for all.
 pub(super) fn unlabelled() -> ZoneName {
     ZoneName::from("")
+}
+
+/// How the solver knows a zone: it wants a name for each, which no label can be.
+pub(super) fn to_solver(zone: &ZoneName) -> ZoneName {
+    if zone.as_str().is_empty() {
+        ZoneName::from(UNLABELLED_TO_SOLVER)
+    } else {
+        zone.clone()
+    }
+}
+
+/// The way back.
+pub(super) fn from_solver(zone: ZoneName) -> ZoneName {
+    if zone.as_str() == UNLABELLED_TO_SOLVER {
+        unlabelled()
+    } else {
+        zone
+    }
 }
 
 /// The zones that hosts (or members) are in and the spec allows, in order of their names.
@@ -171,23 +191,10 @@ pub(super) fn for_solver(round: &Round<'_>) -> (Vec<Zone>, BTreeSet<ZoneName>) {
         .chain(remembered_full(round).map(|full| full.zone.clone()))
         .collect();
     let states = states(round.desired, round.seen, round.census);
-    // members of zones that are gone from the hosts or not allowed (any more) move elsewhere
-    let left_behind = round
-        .census
-        .members()
-        .map(|member| member.zone().clone())
-        .filter(|zone| !states.contains_key(zone))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|name| Zone {
-            name,
-            capacity: None,
-            state: ZoneState::Gone,
-        });
     let zones = states
         .iter()
         .map(|(name, state)| Zone {
-            name: name.clone(),
+            name: to_solver(name),
             capacity: full.contains(name).then(|| housed(round, name)),
             // A silent zone takes nobody new and keeps its members: how long they keep their
             // places is decided member by member (`placing::counts`).
@@ -197,7 +204,6 @@ pub(super) fn for_solver(round: &Round<'_>) -> (Vec<Zone>, BTreeSet<ZoneName>) {
                 ZoneState::Cordoned
             },
         })
-        .chain(left_behind)
         .collect();
     (zones, full)
 }

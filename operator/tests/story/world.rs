@@ -538,8 +538,9 @@ impl World {
             .filter(|p| matches!(p.phase, PodPhase::Waiting { .. }))
         {
             let fits = self.hosts.iter().filter(|host| {
+                // a pod without a zone of its own may go anywhere
                 host.is_ready
-                    && host.zone.as_ref() == Some(&pod.zone)
+                    && (pod.zone.as_str().is_empty() || host.zone.as_ref() == Some(&pod.zone))
                     && !taken.contains(&(host.name.clone(), pod.shard))
                     && !self.full_zones.contains(&pod.zone)
             });
