@@ -54,6 +54,9 @@ pub(super) struct Search<'a> {
     term: Term,
     /// By how much the term can change at least.
     stride: u64,
+    /// The least value that the term has had. Where an earlier term is unproven a placement can be
+    /// better by that one and worse by this: what was closed before was compared with this value.
+    pub(super) least: u64,
     program: Program,
     simplex: Simplex,
     best: &'a mut Best,
@@ -76,7 +79,7 @@ enum Split {
 impl<'a> Search<'a> {
     pub(super) fn new(
         (model, catalog): (&'a Model, &'a Catalog),
-        (term, stride): (Term, u64),
+        (term, stride, least): (Term, u64, u64),
         program: Program,
         best: &'a mut Best,
         (steps, descent): (&'a mut u64, &'a mut u64),
@@ -88,6 +91,7 @@ impl<'a> Search<'a> {
             catalog,
             term,
             stride,
+            least,
             program,
             simplex,
             best,
@@ -117,11 +121,12 @@ impl<'a> Search<'a> {
 
     /// A point is worth finding only if its term is at most this.
     fn target(&self) -> i128 {
-        i128::from(self.known()) - i128::from(self.stride)
+        i128::from(self.least) - i128::from(self.stride)
     }
 
     fn explore(&mut self, depth: u32) -> Outcome {
-        if self.known() < self.stride {
+        self.least = self.least.min(self.known());
+        if self.least < self.stride {
             return Outcome::Proven;
         }
         match self.relax(depth) {

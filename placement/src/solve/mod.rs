@@ -134,18 +134,20 @@ impl<'a> Solver<'a> {
         let mut boxes = vec![whole];
         let mut useful = None;
         let mut root: Option<i128> = None;
+        let mut least = self.known(term);
         while let Some(lonely) = boxes.pop() {
             let known = self.best.tally.score(self.model);
             let program = build(self.model, &self.catalog, &known, terms, &lonely);
             let mut search = Search::new(
                 (self.model, &self.catalog),
-                (term, stride),
+                (term, stride, least),
                 program,
                 &mut self.best,
                 (&mut self.steps, &mut self.descent),
                 lonely.iter().collect(),
             );
             let outcome = search.run();
+            least = search.least;
             root = root.or(search.root);
             if lonely == whole {
                 useful = search.useful();
@@ -160,7 +162,7 @@ impl<'a> Solver<'a> {
                     boxes.extend([high, low]);
                 }
                 Outcome::Unproven => {
-                    return rounded(root, stride, self.known(term)).max(easy);
+                    return rounded(root, stride, least).max(easy);
                 }
             }
         }
@@ -168,7 +170,7 @@ impl<'a> Solver<'a> {
         if let Some(useful) = useful {
             self.catalog.keep(useful);
         }
-        self.known(term)
+        least.min(self.known(term))
     }
 
     /// What the settling of members alone has proven already.
