@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore fmt lint doc deny crds servers control-plane demo smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane demo smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -25,6 +25,10 @@ test: lint servers control-plane ## all tests but those on kind; fetches servers
 
 explore: ## the random tests with new dice, and forty times as many throws
 	env -u PROPTEST_RNG_SEED PROPTEST_CASES=10000 cargo test --release --locked -p placement --test properties
+
+sim: ## the loop against a modelled world: SEEDS=n FIRST_SEED=k many histories, SEED=k one as a story
+	cargo run --release --locked -p zoneward-sim -- \
+		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),1))
 
 fast-test: ## tests that need nothing but cargo
 	cargo test --workspace --locked --lib --test story --test tidy --test crds

@@ -225,7 +225,7 @@ fn close(
         .collect();
     let is_waiting = is_short_lived(&plan.waiting_on);
     // What is decided in one round is often done in the next, when the record is safe.
-    let has_acted = has_recorded || !outcomes.is_empty();
+    let has_acted = has_recorded || !plan.actions.iter().all(|action| action.deed.is_reminder());
     let mut pace = Pace::Steady;
     context.remember(key, |memory| {
         memory.failures = words;

@@ -200,6 +200,14 @@ impl ManifestKind {
 }
 
 impl Deed {
+    /// Whether it is said again in every round, and changes nothing by being said again.
+    pub fn is_reminder(&self) -> bool {
+        let Self::Command { command, .. } = self else {
+            return false;
+        };
+        matches!(command, MemberCommand::AcknowledgeDeparture)
+    }
+
     /// One stable word for metrics and logs.
     pub fn kind(&self) -> &'static str {
         match self {

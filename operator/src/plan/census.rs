@@ -220,12 +220,6 @@ impl<'a> Census<'a> {
         )
     }
 
-    /// Whether leaders enough answer to elect one (floor(N/2)+1, the dead ones counted).
-    pub fn has_majority(&self) -> bool {
-        let (all, living) = self.voters();
-        living > all / 2
-    }
-
     /// Whether any living member is in touch with this id over the bus.
     pub(super) fn is_in_touch_with(&self, id: &MemberId) -> bool {
         self.living()

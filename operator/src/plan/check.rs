@@ -122,21 +122,26 @@ impl<'a> World<'a> {
     }
 
     /// Whether anybody but a member that is proven dead may hold data of these slots.
-    fn may_be_held(&self, shard: ShardId, slots: &SlotSet, of: Option<&MemberId>) -> bool {
+    fn may_be_held(&self, shard: ShardId, slots: &SlotSet, heir: &MemberId) -> bool {
         let views = self
             .answers
             .values()
             .flat_map(|answer| &answer.view.entries);
         let overlaps = |entry: &&ViewEntry| {
-            entry.slots.difference(slots).count() != entry.slots.count() && !entry.flags.myself
+            entry.slots.difference(slots).count() != entry.slots.count() && &entry.id != heir
         };
         let mut owners = views.filter(overlaps).map(|entry| &entry.id);
-        let is_owned = owners.any(|id| Some(id) != of || !self.is_id_proven_dead(id));
+        let is_owned = owners.any(|id| !self.is_id_proven_dead(id));
         let mut members = self.seen.record.members.iter();
         let has_body = members.any(|entry| {
             let pod = self.seen.pod(&entry.name);
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
-            entry.shard == shard && entry.joined && (entry.volume.is_some() || !is_dead)
+            let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
+                let leads_nothing = self.slots_of(&answer.id).is_empty();
+                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+            });
+            let may_hold = entry.joined && !is_blank;
+            entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
         });
         is_owned || has_body
     }
@@ -242,11 +247,10 @@ fn pod_deletion(
             "nothing proves that its process is dead",
         ));
     }
-    let holds_nothing = world
-        .answers
-        .get(name)
-        .is_some_and(|answer| answer.keys == 0)
-        && !world.seen.record.formed;
+    let holds_nothing = world.answers.get(name).is_some_and(|answer| {
+        let owns = !world.slots_of(&answer.id).is_empty();
+        answer.keys == 0 && !(owns && world.seen.record.formed)
+    });
     let never_joined = world
         .seen
         .record
@@ -319,9 +323,9 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::SeizeSlots { slots, of } => {
+        MemberCommand::SeizeSlots { slots, .. } => {
             let is_empty = answer.keys == 0;
-            let may_be_held = world.may_be_held(entry.shard, slots, of.as_ref());
+            let may_be_held = world.may_be_held(entry.shard, slots, &answer.id);
             let is_told = world.is_loss_on_record(entry.shard, slots);
             let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
             (!is_told || !is_wanted || !is_empty || may_be_held).then(|| {

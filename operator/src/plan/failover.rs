@@ -13,6 +13,9 @@ use super::{
 };
 use crate::model::{MemberAnswer, MemberId, SilenceReason, ZoneName};
 
+/// A follower that heard its leader less than this long ago is being fed: it hears it every second.
+pub const FED_SECONDS: u64 = 2;
+
 /// Shards whose slots' owner does not answer.
 pub(super) fn leaderless<'a, 'b>(census: &'b Census<'a>) -> impl Iterator<Item = &'b Shard<'a>> {
     census
@@ -21,14 +24,29 @@ pub(super) fn leaderless<'a, 'b>(census: &'b Census<'a>) -> impl Iterator<Item =
         .filter(|shard| shard.leader.is_some() && shard.living_leader().is_none())
 }
 
+/// Whether leaders enough answer to elect the shard another one. Who came after its leader was lost has
+/// never heard of that one, and denies its vote ("I don't know its master").
+pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let Some(lost) = &shard.leader else {
+        return false;
+    };
+    let (all, _) = round.census.voters();
+    let voting = round.census.shards.iter().filter(|other| {
+        let voter = other.living_leader().filter(|_| !other.slots.is_empty());
+        voter.is_some_and(|(_, answer)| answer.view.entry(lost).is_some())
+    });
+    voting.count() > all / 2
+}
+
 /// A leader whose end is known is succeeded at once, without waiting for the bus to notice (1.2 to
 /// 1.5 node timeouts and up to a second). FORCE needs the votes of a majority of leaders, so it
 /// cannot split the cluster; after an election that was lost the shard is left to the bus.
 pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
-    if !round.record.formed || !round.census.has_majority() || spacing::is_in_flight(round) {
+    if !round.record.formed || spacing::is_in_flight(round) {
         return;
     }
     let mut lost = leaderless(round.census)
+        .filter(|shard| can_be_elected(round, shard))
         .filter(|shard| !spacing::is_too_soon(round, shard))
         .peekable();
     if lost.peek().is_none() {
@@ -40,7 +58,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     let next = lost.find_map(|(shard, end)| {
         let of = shard.leader.clone()?;
         let (heir, _) = best_candidate(shard, &of, homes.get(&shard.id))
-            .filter(|(heir, _)| heir.was_in_sync())?;
+            .filter(|(heir, answer)| heir.was_in_sync() && !is_fed(answer))?;
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
@@ -92,6 +110,13 @@ fn is_cut_off(round: &Round<'_>, id: &MemberId) -> bool {
     !is_fed && linked * 2 < all
 }
 
+/// The server would be told no for it (`wire::command`), and the try would count as one: a link whose
+/// other end fell silent stands for a while.
+fn is_fed(answer: &MemberAnswer) -> bool {
+    let up = answer.replication.upstream.as_ref();
+    up.is_some_and(|up| up.is_up && up.last_io_seconds.is_some_and(|age| age < FED_SECONDS))
+}
+
 /// Notes when it was asked for, and asks; one failover in a round, over all shards.
 fn ask(
     round: &Round<'_>,
@@ -115,10 +140,11 @@ fn ask(
 /// lost leader is proven dead, one at a time (anything less splits the brain: 51,584 of 58,000
 /// acknowledged writes lost, REDIS-LAB section 10).
 pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
-    if !round.record.formed || round.census.has_majority() {
+    let lost: Vec<&Shard<'_>> = leaderless(round.census).collect();
+    let is_stuck = lost.iter().any(|shard| !can_be_elected(round, shard));
+    if !round.record.formed || !is_stuck {
         return;
     }
-    let lost: Vec<&Shard<'_>> = leaderless(round.census).collect();
     let unproven: Vec<String> = lost
         .iter()
         .filter_map(|shard| unproven_leader(round, shard))
@@ -131,14 +157,16 @@ pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
         return;
     }
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
-    let candidate = lost.iter().find_map(|shard| {
+    let stuck = lost.iter().filter(|shard| !can_be_elected(round, shard));
+    let candidate = stuck.into_iter().find_map(|shard| {
         let old = shard.leader.clone()?;
-        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))?;
+        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))
+            .filter(|(_, answer)| !is_fed(answer))?;
         Some((shard, old, member.command_target()?))
     });
     if let Some((shard, of, target)) = candidate {
         let why = format!(
-            "shard {}: its leader is proven dead and no majority is left to vote",
+            "shard {}: its leader is proven dead and no majority is left that could vote",
             shard.id
         );
         ask(round, draft, shard, FailoverMode::Takeover, of, target, why);
@@ -175,7 +203,7 @@ fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
 fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
     let (all, living) = round.census.voters();
     format!(
-        "{living} of {all} leaders answer, {} must vote. {} may still serve clients on the other side \
+        "{living} of {all} leaders answer, {} that know the lost one must vote. {} may still serve clients on the other side \
          of a partition. If the hosts are really down, say so for each: kubectl taint node HOST \
          node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
         all / 2 + 1,

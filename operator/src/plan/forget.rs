@@ -18,7 +18,7 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
     let mut listed = Vec::new();
     let may_be_remembered = unheard_members(round);
     for gone in &round.record.departed {
-        if round.census.owns_slots(&gone.member_id) || still_answers(round, gone) {
+        if owns_slots(round, gone) || still_answers(round, gone) {
             continue;
         }
         let mut is_listed = false;
@@ -44,6 +44,7 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
             done.push(gone.member_id.clone());
         }
     }
+    forget_ghosts(round, draft);
     draft
         .record
         .departed
@@ -52,6 +53,27 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
         // whole minutes: the record must not change at each look
         if listed.contains(&gone.member_id) && round.millis_since(gone.since) >= REMEMBERED_MILLIS {
             gone.since = round.now;
+        }
+    }
+}
+
+/// A member that ended before it ever told us its id, and that the others had met by then, looks like a
+/// stranger. Strangers are left alone; one that owns no slots and that nobody can reach is nobody's any
+/// more.
+fn forget_ghosts(round: &Round<'_>, draft: &mut Draft) {
+    for id in &round.census.strangers {
+        let views = || {
+            let living = round.census.living();
+            living.filter_map(|(member, answer)| Some((member, answer.view.entry(id)?)))
+        };
+        let is_ghost = views().all(|(_, entry)| {
+            let is_lost = entry.flags.no_address || entry.flags.failed;
+            is_lost && !entry.link_up && entry.slots.is_empty()
+        });
+        let targets = views().filter_map(|(member, _)| member.command_target());
+        for target in targets.filter(|_| is_ghost) {
+            let why = "nobody can reach it and it owns nothing";
+            draft.tell(target, MemberCommand::Forget(id.clone()), why);
         }
     }
 }
@@ -70,6 +92,17 @@ fn unheard_members(round: &Round<'_>) -> bool {
         .census
         .members()
         .any(|member| member.entry.member_id.is_some() && member.answer().is_none())
+}
+
+/// Anybody who answers thinks that it owns slots, also who is off the roster and on the way out.
+fn owns_slots(round: &Round<'_>, gone: &Departed) -> bool {
+    round.seen.members.values().any(|asked| match asked {
+        Asked::Answered(answer) => {
+            let entry = answer.view.entry(&gone.member_id);
+            entry.is_some_and(|entry| !entry.slots.is_empty())
+        }
+        _ => false,
+    })
 }
 
 /// It answers from whatever pod: its name is off the roster, its process may not be gone yet.

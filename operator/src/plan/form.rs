@@ -6,7 +6,7 @@
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Deed, Draft, MemberCommand, WaitingReason, placing};
+use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing};
 use crate::model::{ConfigEpoch, MemberAnswer, PodPhase, Role, SlotSet};
 
 /// How long a pod may take to start before the others begin to serve without it.
@@ -96,7 +96,11 @@ fn must_start_over(round: &Round<'_>) -> bool {
                 .as_ref()
                 .is_some_and(|id| round.record.member_by_id(id).is_none())
     });
-    lost_owner && round.census.living().all(|(_, answer)| answer.keys == 0)
+    // who is merely silent may have been written to
+    let is_silent = |member: &Member<'_>| matches!(member.verdict, Verdict::Silent(_));
+    lost_owner
+        && round.census.living().all(|(_, answer)| answer.keys == 0)
+        && !round.census.members().any(is_silent)
 }
 
 fn start_over(round: &Round<'_>, draft: &mut Draft) {
@@ -121,7 +125,8 @@ fn start_over(round: &Round<'_>, draft: &mut Draft) {
 
 /// Notes when the cluster is whole for the first time: all slots served, all views equal, and all
 /// members in sync but those that something outside holds up. A follower without room must not
-/// keep clients from all the others.
+/// keep clients from all the others. A leader lost before that, when clients have written already, is
+/// a matter of repair and not of beginning again.
 pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
     let per_shard = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
     let whole = round.census.served.is_all()
@@ -133,7 +138,11 @@ pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
                     .iter()
                     .all(|m| shard.is_current(m) || is_held_up(round, m))
         });
-    if whole {
+    let is_in_use = round.census.living().any(|(_, answer)| answer.keys > 0);
+    let is_to_repair = is_in_use
+        && round.census.owned_slots().is_all()
+        && failover::leaderless(round.census).next().is_some();
+    if whole || is_to_repair {
         draft.record.formed = true;
     }
 }

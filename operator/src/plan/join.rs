@@ -5,7 +5,7 @@ use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, objects, placing};
 use crate::api::Persistence;
-use crate::model::{Address, Asked, MemberAnswer, MemberId, Role, ViewEntry};
+use crate::model::{Address, Asked, ClusterView, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
 
 /// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
@@ -40,7 +40,23 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         let Some(shard) = round.census.shard(member.shard()) else {
             continue;
         };
-        if endangers_followers(round, shard, answer) {
+        if is_succeeded(shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: it has not heard yet who leads in its place",
+                    member.name()
+                ),
+            );
+        } else if is_about_to_be_succeeded(round, shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: the others hold it for dead still, and may elect a follower",
+                    member.name()
+                ),
+            );
+        } else if endangers_followers(round, shard, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
                 format!("{} stays closed: it may be older than its followers, one of which is to lead first", member.name()),
@@ -51,25 +67,63 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-/// A follower of whoever had this address before would take this process for its leader.
+/// A follower of whoever had this address before would take this process for its leader: it copies
+/// from an address, also when the bus has noticed that somebody else lives there.
 fn listed_under_another_id(
     round: &Round<'_>,
     member: &Member<'_>,
     answer: &MemberAnswer,
 ) -> Option<MemberId> {
-    let address = member.address();
-    round
-        .census
-        .living()
-        .filter(|(other, _)| other.name() != member.name())
+    let address = member.address()?;
+    let others = || {
+        let living = round.census.living();
+        living.filter(|(other, _)| other.name() != member.name())
+    };
+    let listed = others()
         .flat_map(|(_, other)| &other.view.entries)
         .find(|entry| {
-            entry.address == address
+            entry.address == Some(address)
                 && entry.id != answer.id
                 && !entry.flags.handshake
                 && !entry.slots.is_empty()
         })
-        .map(|entry| entry.id.clone())
+        .map(|entry| entry.id.clone());
+    listed.or_else(|| {
+        others().find_map(|(_, other)| {
+            let up = other.replication.upstream.as_ref()?;
+            let leader = other.view.own_entry()?.leader.clone()?;
+            let copies = up.host == address.ip.to_string() && leader != answer.id;
+            copies.then_some(leader)
+        })
+    })
+}
+
+/// It believes that it owns slots, and somebody else leads them by now: what clients write to it would be
+/// lost as soon as it hears of that.
+fn is_succeeded(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+    let owns = answer
+        .view
+        .own_entry()
+        .is_some_and(|own| !own.slots.is_empty());
+    owns && shard
+        .leader
+        .as_ref()
+        .is_some_and(|leader| leader != &answer.id)
+}
+
+/// The others have agreed that it is dead, and do not take that back for two node timeouts: what it
+/// is given to write meanwhile would be lost to the follower that they elect.
+fn is_about_to_be_succeeded(round: &Round<'_>, shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+    let owns = |view: &ClusterView| view.own_entry().is_some_and(|own| !own.slots.is_empty());
+    let is_failed = round.census.living().any(|(_, other)| {
+        let entry = other.view.entry(&answer.id);
+        owns(&other.view) && entry.is_some_and(|it| it.flags.failed && !it.slots.is_empty())
+    });
+    let may_stand = |member: &Member<'_>| {
+        let stands = |it: &MemberAnswer| follows(it, &answer.id) && !it.loading;
+        member.answer().is_some_and(stands)
+    };
+    is_failed && owns(&answer.view) && shard.members.iter().any(may_stand)
 }
 
 /// It believes that it owns slots, and a follower of it may have newer data: one whose copy was

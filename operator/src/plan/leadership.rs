@@ -4,7 +4,7 @@
 //! only of a follower that is in sync, and never in a hurry: `failover` is for those.
 
 use super::census::{Member, Round, Shard};
-use super::failover::leaderless;
+use super::failover::{can_be_elected, leaderless};
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, spacing};
 use crate::model::HostName;
 
@@ -33,7 +33,7 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
             {
                 draft.wait(WaitingReason::SlotsUnserved, unserved_message(round, shard));
             }
-        } else if round.census.has_majority() {
+        } else if can_be_elected(round, shard) {
             draft.wait(
                 WaitingReason::Election,
                 format!(

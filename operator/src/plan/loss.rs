@@ -8,7 +8,7 @@ use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, placing, spacing};
 use crate::api::ShardLossPolicy;
-use crate::model::{DataLoss, MemberAnswer, Role, SlotSet};
+use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
 
 /// How long a loss stands in status after the cluster went on without the data.
 const TOLD_MILLIS: u64 = 24 * 3_600_000;
@@ -81,10 +81,21 @@ pub(super) fn go_on_without(round: &Round<'_>, draft: &mut Draft) {
         if spacing::is_in_flight(round) || draft.asks_for_failover() {
             continue;
         }
-        let Some(target) = heir(round, draft, shard).and_then(Member::command_target) else {
+        let heir = heir(round, draft, shard);
+        let Some((target, answer)) = heir.and_then(|it| Some((it.command_target()?, it.answer()?)))
+        else {
             continue;
         };
-        let of = shard.leader.clone();
+        // whom its own table has to give up; views differ where an owner died soon after another
+        let is_theirs =
+            |it: &&ViewEntry| it.slots.difference(&loss.slots).count() != it.slots.count();
+        let owner = answer
+            .view
+            .entries
+            .iter()
+            .find(is_theirs)
+            .map(|it| it.id.clone());
+        let of = owner.or_else(|| shard.leader.clone());
         if let Some(old) = of.clone().or_else(|| Some(target.id.clone())) {
             draft.record.note_role_change(shard.id, old, round.now);
         }
@@ -122,12 +133,19 @@ fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
     }
     let may_hold_data = |member: &Member<'_>| {
         member.entry.joined
+            && !is_blank(round, member)
             && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
     };
     // as it stands on record, like the checker
     let mut departed = round.seen.record.departed.iter();
     let may_live = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
-    if may_live || shard.members.iter().any(may_hold_data) {
+    // a copy that was not seen whole before its leader died is better than none
+    let holds_a_copy = |member: &Member<'_>| {
+        let answer = member.answer();
+        answer.is_some_and(|it| it.keys > 0 && it.role() == Role::Follower)
+    };
+    let mut members = shard.members.iter();
+    if may_live || members.any(|member| may_hold_data(member) || holds_a_copy(member)) {
         return None;
     }
     let slots = match &shard.leader {
@@ -143,14 +161,36 @@ fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Optio
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
     let home = homes.get(&shard.id);
     let fits = shard.members.iter().filter(|member| {
-        let is_empty = member.answer().is_some_and(is_empty_leader);
-        is_empty && !member.entry.joined && !member.entry.surplus && !member.is_leaving()
+        let is_fit = |answer| is_empty_leader(answer) && knows_the_others(round, answer);
+        let is_empty = member.answer().is_some_and(is_fit);
+        is_empty && !member.entry.surplus && !member.is_leaving()
     });
     fits.max_by_key(|member| {
         (
             home == Some(member.zone()),
             std::cmp::Reverse(member.name()),
         )
+    })
+}
+
+/// It was a member of the shard, and what answers there now has nothing of it: a leader of nothing, such
+/// as a follower that took over from one whose slots it had not heard of.
+fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let answer = member.answer();
+    answer.is_some_and(|it| is_empty_leader(it) && !round.census.owns_slots(&it.id))
+}
+
+/// Its claim is believed for its epoch, which is higher than any that it heard of: it must have heard
+/// of all.
+fn knows_the_others(round: &Round<'_>, answer: &MemberAnswer) -> bool {
+    round.census.living().all(|(_, other)| {
+        let knows = other.id == answer.id || answer.view.entry(&other.id).is_some();
+        knows
+            && other
+                .view
+                .entries
+                .iter()
+                .all(|it| it.config_epoch.0 <= answer.view.current_epoch.0)
     })
 }
 

@@ -34,6 +34,7 @@ pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
+pub use failover::FED_SECONDS;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
 pub use zones::states as zone_states;

@@ -92,17 +92,19 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
     retire_shards_past_the_last(round, draft);
 }
 
-/// Where too few are left, a surplus member that lives is needed after all.
+/// Where too few are left, or the scheduler has no room for who was to take its place, a surplus member
+/// that lives is needed after all.
 fn take_back_surplus(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
-        let enough = shard.members.iter().filter(|m| counts(round, m)).count()
-            >= usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
-        if enough {
+        let fills = |m: &&Member<'_>| counts(round, m) && !zones::waits_for_room(round, m);
+        let filling = shard.members.iter().filter(fills);
+        let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
+        if filling.count() >= whole {
             continue;
         }
-        for member in &shard.members {
+        for member in shard.members.iter().filter(|m| m.entry.surplus) {
             let lives = member.answer().is_some() && !member.is_leaving();
-            if member.entry.surplus && lives && shard.is_current(member) {
+            if lives && shard.is_current(member) {
                 set_surplus(draft, member, false);
             }
         }

@@ -4,7 +4,7 @@ use super::census::{Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, roster};
 use crate::api::RetainPolicy;
-use crate::model::{PodPhase, PodView};
+use crate::model::{Asked, PodPhase, PodView};
 use crate::resources::{self, PodRequest};
 
 /// Makes the pod (and first the volume) of every member that is on record and was never seen.
@@ -17,19 +17,16 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
             !entry.surplus || (holds_data && shard_is_leaderless(round, member))
         });
         let on_record = round.seen.record.member(member.name()).is_some();
-        if member.verdict != Verdict::NotMade || !still_wanted || !on_record {
+        if !still_wanted || !on_record {
+            continue;
+        }
+        if matches!(member.verdict, Verdict::NotMade | Verdict::Starting) {
+            make_volume(round, draft, member);
+        }
+        if member.verdict != Verdict::NotMade {
             continue;
         }
         let entry = member.entry;
-        if let Some(volume) = &entry.volume
-            && !round.seen.volumes.iter().any(|seen| &seen.name == volume)
-        {
-            let manifest = resources::volume(round.desired, volume, entry.shard, &entry.zone);
-            draft.act(
-                Deed::Create(manifest),
-                format!("the body of {}", entry.name),
-            );
-        }
         let request = PodRequest {
             name: entry.name.clone(),
             shard: entry.shard,
@@ -42,6 +39,20 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
                 "shard {} needs a member in zone {}",
                 entry.shard, entry.zone
             ),
+        );
+    }
+}
+
+/// A pod may be there without its volume: the call that was to make that one failed.
+fn make_volume(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>) {
+    let entry = member.entry;
+    if let Some(volume) = &entry.volume
+        && !round.seen.volumes.iter().any(|seen| &seen.name == volume)
+    {
+        let manifest = resources::volume(round.desired, volume, entry.shard, &entry.zone);
+        draft.act(
+            Deed::Create(manifest),
+            format!("the body of {}", entry.name),
         );
     }
 }
@@ -73,7 +84,9 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             .any(|member| draft.asks_for_failover_by(member.name()));
         for member in shard.members.iter().filter(|member| member.entry.surplus) {
             let never_held_data = !member.entry.joined && !is_owner(round, member);
-            if shard.is_led_by(member) || is_past_the_last || !(is_whole || never_held_data) {
+            // it may have handed over a moment ago, and not everybody has heard of it
+            let leads = shard.is_led_by(member) || is_owner(round, member);
+            if leads || is_past_the_last || !(is_whole || never_held_data) {
                 continue;
             }
             if member.answer().is_some() && member.entry.joined {
@@ -124,12 +137,24 @@ pub(super) fn clear_leftovers(round: &Round<'_>, draft: &mut Draft) {
             record.member(&pod.name).is_some() || draft.record.member(&pod.name).is_some();
         if is_ours && !is_wanted && Some(&pod.name) != kept_for_inspection.as_ref() {
             let is_dead = matches!(pod.phase, PodPhase::Ended { .. });
-            if !pod.is_leaving || is_dead {
+            let is_asked_already = pod.is_leaving && !is_dead;
+            if !is_asked_already && may_go(round, pod, is_dead) {
                 delete(draft, pod, is_dead, "it is on the roster no more");
             }
         }
     }
     clear_volumes(round, draft);
+}
+
+/// Whom the roster does not know (any more) may hold the last copy all the same.
+fn may_go(round: &Round<'_>, pod: &PodView, is_dead: bool) -> bool {
+    let is_empty = match round.seen.members.get(&pod.name) {
+        Some(Asked::Answered(answer)) => answer.keys == 0 && !round.census.owns_slots(&answer.id),
+        _ => false,
+    };
+    let shard = round.census.shard(pod.shard);
+    let is_copied = shard.is_none_or(|it| it.members.iter().any(|member| it.is_current(member)));
+    is_dead || is_empty || is_copied
 }
 
 fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {

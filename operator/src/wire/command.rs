@@ -9,7 +9,7 @@ use super::info::Info;
 use super::link::{Connection, text};
 use super::{cluster_nodes, users};
 use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
-use crate::plan::{FailoverMode, MemberCommand};
+use crate::plan::{FED_SECONDS, FailoverMode, MemberCommand};
 use crate::ports::Credentials;
 
 /// How long a command may take, its preconditions' check included. Past it nobody knows whether
@@ -23,9 +23,6 @@ pub(super) fn time_limit(command: &MemberCommand) -> Duration {
         _ => Duration::from_secs(2),
     }
 }
-
-/// A follower that heard its leader less than this long ago is being fed: it hears it every second.
-const FED_SECONDS: u64 = 2;
 
 /// Sends it over a connection to the process that was meant.
 pub(super) async fn carry_out(

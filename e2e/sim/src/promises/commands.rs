@@ -1,0 +1,187 @@
+//! What a command of the operator's may not do, seen from the truth, when it arrives.
+
+use zoneward_operator::plan::{FailoverMode, MemberCommand};
+
+use super::data::{self, SLACK};
+use crate::redis::answer::{id_of, mask};
+use crate::redis::{Id, Millis, ProcKey, Upstream};
+use crate::world::World;
+
+/// A failover that was asked for is in flight for so long.
+const IN_FLIGHT_MILLIS: Millis = 1500;
+
+/// Looks at a command that is about to be done.
+pub fn check(world: &mut World, key: ProcKey, command: &MemberCommand) {
+    let found = match command {
+        MemberCommand::Failover { mode, of } => {
+            let Some(of) = id_of(of) else { return };
+            failover(world, key, *mode, of)
+        }
+        MemberCommand::SeizeSlots { slots, .. } => {
+            world.promises.count("slots begun anew");
+            mask(slots, world.setup.leaders).and_then(|mask| seize(world, mask))
+        }
+        MemberCommand::AddSlots(slots) => {
+            mask(slots, world.setup.leaders).and_then(|mask| add(world, key, mask))
+        }
+        MemberCommand::Forget(id) => id_of(id).and_then(|id| forget(world, id)),
+        MemberCommand::Open => open(world, key),
+        _ => None,
+    };
+    if let Some((promise, what)) = found {
+        let now = world.now;
+        world.promises.break_one(promise, now, what);
+    }
+}
+
+type Found = Option<(&'static str, String)>;
+
+fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Found {
+    let old = world.alive().find(|it| it.table.me == of).map(|it| it.key);
+    let now = world.now;
+    world.promises.asked.insert(key, now);
+    count(world, mode, old);
+    if mode == FailoverMode::Graceful {
+        return None;
+    }
+    let target = world.proc(key);
+    let name = target.pod.clone();
+    if let Some(old) = old {
+        let leader = world.proc(old);
+        let host = leader.addr.host;
+        let is_there = world.is_running(old) && world.net.is_connected(&world.hosts, host);
+        // one that came back a moment ago could not tell anybody yet
+        let mut times = world.promises.disturbances(old).iter();
+        let is_back = times.any(|(_, end)| end + 1000 >= world.now);
+        let serves = leader.is_open && leader.leads() && leader.table.owns_any(of);
+        if is_there && serves && !is_back {
+            return Some((
+                "I3",
+                format!("{name} is forced over {}, which serves", leader.pod),
+            ));
+        }
+    }
+    let best = world
+        .alive()
+        .filter(|it| it.table.leader == Some(of) && world.is_running(it.key))
+        .filter(|it| world.net.is_connected(&world.hosts, it.addr.host))
+        .filter(|it| !matches!(it.upstream, Upstream::Syncing { .. }) && !it.is_loading(world.now))
+        .map(|it| it.data.offset())
+        .max();
+    if best.is_some_and(|best| target.data.offset() + SLACK < best) {
+        return Some((
+            "I3",
+            format!("{name} is forced to lead, and another copy is newer"),
+        ));
+    }
+    if mode == FailoverMode::Takeover {
+        let may_serve = world.alive().find(|it| {
+            let is_out_of_reach =
+                !world.is_running(it.key) || !world.net.is_connected(&world.hosts, it.addr.host);
+            let is_tainted = world.hosts[it.addr.host as usize].is_tainted;
+            is_out_of_reach
+                && !is_tainted
+                && it.leads()
+                && it.is_open
+                && it.table.owns_any(it.table.me)
+        });
+        if let Some(other) = may_serve {
+            return Some((
+                "I5",
+                format!("{name} takes over while {} may serve", other.pod),
+            ));
+        }
+    }
+    let now = world.now;
+    let running: Vec<ProcKey> = world.promises.in_flight.keys().copied().collect();
+    for other in running {
+        let asked = world.promises.in_flight[&other];
+        if now > asked + IN_FLIGHT_MILLIS || !world.is_running(other) {
+            world.promises.in_flight.remove(&other);
+        } else if other != key {
+            let other = world.proc(other).pod.clone();
+            return Some((
+                "one at a time",
+                format!("{name} is forced while {other} stands"),
+            ));
+        }
+    }
+    world.promises.in_flight.insert(key, now);
+    None
+}
+
+fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {
+    let word = match (mode, old) {
+        (FailoverMode::Graceful, _) => "switchover",
+        (FailoverMode::Takeover, _) => "takeover",
+        (FailoverMode::Force, None) => "force: the leader is dead",
+        (FailoverMode::Force, Some(old)) if !world.proc(old).is_open => {
+            "force: the leader is closed"
+        }
+        (FailoverMode::Force, Some(_)) => "force: the leader is silent",
+    };
+    world.promises.count(word);
+}
+
+fn seize(world: &World, mask: crate::redis::Mask) -> Found {
+    let record = world.status().record;
+    for chunk in (0..world.setup.leaders).filter(|chunk| mask & (1 << chunk) != 0) {
+        if record.losses.iter().all(|loss| loss.shard.0 != chunk) {
+            return Some((
+                "I9",
+                format!("chunk {chunk} begins anew and no loss is told"),
+            ));
+        }
+        if let Some(holder) = data::newest_holder(world, chunk as usize) {
+            return Some((
+                "I9",
+                format!("chunk {chunk} begins anew while {holder} holds its data"),
+            ));
+        }
+    }
+    None
+}
+
+fn add(world: &World, key: ProcKey, mask: crate::redis::Mask) -> Found {
+    let other = world
+        .alive()
+        .find(|it| it.key != key && it.leads() && it.table.mask(it.table.me) & mask != 0)?;
+    let what = format!(
+        "{} is given slots that {} owns",
+        world.proc(key).pod,
+        other.pod
+    );
+    Some(("I5", what))
+}
+
+fn forget(world: &World, id: Id) -> Found {
+    let other = world.alive().find(|it| it.table.me == id)?;
+    let host = other.addr.host;
+    let is_there = world.is_running(other.key) && world.net.is_connected(&world.hosts, host);
+    let owns = other.leads() && other.table.owns_any(id);
+    let newest = data::newest_holder(world, other.table.mask(id).trailing_zeros() as usize);
+    let serves = is_there && owns && newest.is_some_and(|name| name == other.pod);
+    serves.then(|| {
+        (
+            "I7",
+            format!("{} is to be forgotten and owns slots", other.pod),
+        )
+    })
+}
+
+/// I4: who opens feeds its followers from then on.
+fn open(world: &mut World, key: ProcKey) -> Found {
+    let own = world.proc(key);
+    let me = own.table.me;
+    if !own.leads() || !own.table.owns_any(me) || own.is_open {
+        return None;
+    }
+    let newer = world.alive().find(|it| {
+        let follows = it.table.leader == Some(me) && world.is_running(it.key);
+        follows && it.data.offset() > own.data.offset() + SLACK
+    })?;
+    Some((
+        "I4",
+        format!("{} is opened and {} has newer data", own.pod, newer.pod),
+    ))
+}

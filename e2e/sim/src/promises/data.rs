@@ -1,0 +1,138 @@
+//! I3 and I4: no acknowledged write is lost that a live copy held.
+//!
+//! Whenever a process (or a volume) stops holding writes, it is asked who else holds them. Where
+//! nobody does, they are lost, and that needs an excuse: the last holder was ended by a fault, or all
+//! that ever held them were disturbed since.
+
+use super::Cause;
+use crate::redis::{Data, Millis, ProcKey, Reign};
+use crate::world::World;
+
+/// Writes that replication may be behind, and so much may always be lost of a leader that dies.
+pub const SLACK: u64 = 60;
+/// How long before a leader's fault its writes may not have been copied yet.
+const LAG_MILLIS: Millis = 1500;
+
+/// This process held `old`, and holds what it holds now.
+pub fn note_dropped(world: &mut World, key: ProcKey, old: &Data, cause: Cause) {
+    let now = world.now;
+    match cause {
+        Cause::Fault => world.promises.note_end(key, now),
+        Cause::Operator => world.promises.note_removed(key),
+        Cause::Copied => {}
+    }
+    let body = world
+        .volume_of(key)
+        .filter(|_| !world.proc(key).is_alive)
+        .and_then(|volume| world.bodies.get(&volume).map(|it| it.data.clone()));
+    let kept = body.unwrap_or_else(|| world.proc(key).data.clone());
+    let name = world.proc(key).pod.clone();
+    account(world, Some(key), old, &kept, cause, &name);
+}
+
+/// A volume was deleted with this in it.
+pub fn note_volume_deleted(world: &mut World, name: &str, data: &Data) {
+    account(world, None, data, &Data::default(), Cause::Operator, name);
+}
+
+fn account(
+    world: &mut World,
+    key: Option<ProcKey>,
+    old: &Data,
+    kept: &Data,
+    cause: Cause,
+    name: &str,
+) {
+    for (reign, upto) in old.parts() {
+        let others = world
+            .alive()
+            .filter(|it| Some(it.key) != key)
+            .map(|it| it.data.upto(reign))
+            .chain(idle_bodies(world).map(|data| data.upto(reign)))
+            .max();
+        let left = kept.upto(reign).max(others.unwrap_or(0));
+        if left >= upto {
+            continue;
+        }
+        let info = world.reigns.all[reign.0 as usize].clone();
+        let lost = info.acked[left as usize..upto as usize].to_vec();
+        let is_open =
+            |number: &u64| cause != Cause::Fault && !is_excused(world, reign, *number, key);
+        let unexcused: Vec<u64> = (left + 1..=upto).filter(is_open).collect();
+        world.promises.lost_writes += lost.len() as u64;
+        let (first, last) = (lost[0], lost[lost.len() - 1]);
+        world.tell(&format!(
+            "{} writes to chunk {} are lost with {name} ({cause:?}), acknowledged by {} from {:.2} to {:.2} s",
+            lost.len(),
+            info.chunk,
+            world.proc(info.leader).pod,
+            first as f64 / 1000.0,
+            last as f64 / 1000.0,
+        ));
+        if !unexcused.is_empty() {
+            let what = format!(
+                "{} of {} writes to chunk {} were lost with {name} ({cause:?}) without an excuse",
+                unexcused.len(),
+                lost.len(),
+                info.chunk
+            );
+            let now = world.now;
+            world.promises.break_one("I3", now, what);
+        }
+    }
+}
+
+/// Whether everybody that ever held this write was disturbed since it was acknowledged: who was not has
+/// lost it by what the operator did.
+fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
+    let info = &world.reigns.all[reign.0 as usize];
+    let at = info.acked[number as usize - 1].saturating_sub(LAG_MILLIS);
+    let is_disturbed = |holder: ProcKey| {
+        let mut times = world.promises.disturbances(holder).iter();
+        times.any(|(_, end)| *end >= at)
+    };
+    // whom the operator took away was not needed then
+    let counts = |holder: ProcKey| Some(holder) == key || !world.promises.was_removed(holder);
+    let mut holders = info.holders.iter().filter(|(_, upto)| **upto >= number);
+    is_disturbed(info.leader)
+        && holders.all(|(holder, _)| is_disturbed(*holder) || !counts(*holder))
+}
+
+/// What is on volumes that no process uses.
+fn idle_bodies(world: &World) -> impl Iterator<Item = &Data> {
+    world.bodies.values().map(|body| &body.data)
+}
+
+/// Whether one's writes go on where the other's are.
+pub fn shares_history(a: &Data, b: &Data) -> bool {
+    a.parts().any(|(reign, _)| b.upto(reign) > 0)
+}
+
+/// Whether its chunk is served by somebody who does not build on what it holds: its copy is of no
+/// use to anybody.
+pub fn is_obsolete(world: &World, key: ProcKey) -> bool {
+    let Some(reign) = world.proc(key).data.reign() else {
+        return true;
+    };
+    let chunk = world.reigns.all[reign.0 as usize].chunk;
+    let mut others = world.alive().filter(|it| it.key != key);
+    others.any(|it| it.takes_writes(chunk, world.now) && world.is_running(it.key))
+}
+
+/// Who holds the newest writes to this chunk, dead hosts' volumes included.
+pub fn newest_holder(world: &World, chunk: usize) -> Option<String> {
+    let last = world
+        .reigns
+        .all
+        .iter()
+        .rposition(|it| it.chunk == chunk && !it.acked.is_empty())?;
+    let reign = crate::redis::Reign(u32::try_from(last).unwrap_or(u32::MAX));
+    let process = world.alive().find(|it| it.data.upto(reign) > 0);
+    let body = world
+        .bodies
+        .iter()
+        .find(|(_, body)| body.data.upto(reign) > 0);
+    process
+        .map(|it| it.pod.clone())
+        .or_else(|| body.map(|(name, _)| format!("volume {name}")))
+}

@@ -1,0 +1,283 @@
+//! The promises I1 to I12 (DESIGN section 3), watched from the side of the truth: what the operator
+//! cannot see is seen here. Safety is watched at every step; goals once the faults have ended.
+
+pub mod commands;
+pub mod data;
+pub mod goals;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zoneward_operator::api::RedisClusterStatus;
+use zoneward_operator::model::{PodPhase, ShardId};
+
+pub use commands::check as check_command;
+pub use data::{note_dropped, note_volume_deleted};
+
+use crate::redis::{Millis, ProcKey};
+use crate::world::World;
+use crate::world::kube::Pod;
+
+/// Why something that a process held is held no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A fault, or a user.
+    Fault,
+    /// The operator had the process ended.
+    Operator,
+    /// It copied somebody.
+    Copied,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub promise: &'static str,
+    /// How.
+    pub what: String,
+    /// When.
+    pub at: Millis,
+}
+
+/// What the checkers remember.
+#[derive(Debug, Default)]
+pub struct Promises {
+    /// The first promise that was broken.
+    pub broken: Option<Violation>,
+    /// Writes that were acknowledged and that nobody holds any more, with an excuse.
+    pub lost_writes: u64,
+    /// Names that pods had.
+    names: BTreeSet<String>,
+    /// When each process could not act as it should.
+    disturbed: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
+    /// Processes that the operator took away.
+    removed: BTreeSet<ProcKey>,
+    /// Since when two leaders take writes to a chunk.
+    doubled: BTreeMap<usize, Millis>,
+    /// Role changes that the operator asked for, and when.
+    pub(crate) asked: BTreeMap<ProcKey, Millis>,
+    /// Failovers that were asked for and have not shown.
+    pub(crate) in_flight: BTreeMap<ProcKey, Millis>,
+    /// How often each row of the decision table was reached, and each fault happened.
+    pub seen: BTreeMap<&'static str, u64>,
+}
+
+impl Promises {
+    /// A promise is broken. The first counts.
+    pub fn break_one(&mut self, promise: &'static str, at: Millis, what: String) {
+        if self.broken.is_none() {
+            self.broken = Some(Violation { promise, what, at });
+        }
+    }
+
+    /// Something happened that a run of histories is to contain.
+    pub fn count(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+    }
+
+    /// A follower leads now, in the place of these: where nobody asked for it but the bus, what they
+    /// acknowledged a moment before is the price of asynchronous replication.
+    pub fn note_promotion(&mut self, now: Millis, key: ProcKey, deposed: &[ProcKey]) {
+        self.in_flight.remove(&key);
+        if self.asked.remove(&key).is_some_and(|at| at + 5000 > now) {
+            return;
+        }
+        self.count("elected by the bus");
+        for old in deposed {
+            self.disturbed.entry(*old).or_default().push((now, now));
+        }
+    }
+
+    /// When this process was disturbed.
+    pub(crate) fn disturbances(&self, key: ProcKey) -> &[(Millis, Millis)] {
+        self.disturbed.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The operator takes it away.
+    pub(crate) fn note_removed(&mut self, key: ProcKey) {
+        self.removed.insert(key);
+    }
+
+    /// Whether it did.
+    pub(crate) fn was_removed(&self, key: ProcKey) -> bool {
+        self.removed.contains(&key)
+    }
+
+    /// It ends now.
+    pub(crate) fn note_end(&mut self, key: ProcKey, now: Millis) {
+        self.disturbed
+            .entry(key)
+            .or_default()
+            .push((now, Millis::MAX / 2));
+    }
+}
+
+/// Watches the whole, every 100 ms.
+pub fn watch(world: &mut World) {
+    note_disturbances(world);
+    watch_doubles(world);
+}
+
+fn note_disturbances(world: &mut World) {
+    let now = world.now;
+    let disturbed: Vec<ProcKey> = world
+        .alive()
+        .filter(|process| {
+            let host = &world.hosts[process.addr.host as usize];
+            !world.is_running(process.key) || world.net.cut_zones.contains(&host.zone)
+        })
+        .map(|process| process.key)
+        .collect();
+    for key in disturbed {
+        let times = world.promises.disturbed.entry(key).or_default();
+        match times.last_mut().filter(|(_, end)| *end + 200 >= now) {
+            Some((_, end)) => *end = (*end).max(now),
+            None => times.push((now.saturating_sub(100), now)),
+        }
+    }
+}
+
+/// I5: two leaders that hear each other do not both serve a chunk for long.
+fn watch_doubles(world: &mut World) {
+    let limit = world.setup.node_timeout.max(3000) + 2000;
+    for chunk in 0..world.setup.leaders as usize {
+        let takers: Vec<ProcKey> = world
+            .alive()
+            .filter(|it| it.takes_writes(chunk, world.now) && world.is_running(it.key))
+            .filter(|it| {
+                let zone = world.hosts[it.addr.host as usize].zone;
+                !world.net.cut_zones.contains(&zone)
+            })
+            .map(|it| it.key)
+            .collect();
+        if takers.len() < 2 {
+            world.promises.doubled.remove(&chunk);
+            continue;
+        }
+        let now = world.now;
+        let since = *world.promises.doubled.entry(chunk).or_insert(now);
+        if now > since + limit {
+            let names: Vec<&str> = takers
+                .iter()
+                .map(|key| world.proc(*key).pod.as_str())
+                .collect();
+            let what = format!("chunk {chunk} is served by {}", names.join(" and "));
+            world.promises.break_one("I5", now, what);
+        }
+    }
+}
+
+/// I1 and I8, when a pod is made.
+pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) {
+    let now = world.now;
+    // one that was never seen is made again: its pod was taken away before any store showed it
+    let record = world.status().record;
+    let own = record
+        .members
+        .iter()
+        .find(|entry| entry.name.as_str() == name);
+    let was_seen = own.is_none_or(|entry| entry.pod_uid.is_some());
+    if !world.promises.names.insert(name.to_owned()) && was_seen {
+        world
+            .promises
+            .break_one("I8", now, format!("the name {name} is used twice"));
+    }
+    // a body whose place is given away is started all the same where it may hold the last copy (I3)
+    if own.is_some_and(|entry| entry.surplus) {
+        return;
+    }
+    let beside = world.pods.values().find(|pod| {
+        let entry = record.member(&pod.view.name);
+        let is_running = pod.proc.is_none_or(|key| world.is_running(key));
+        pod.view.shard == shard
+            && pod.view.zone.as_str() == zone
+            && !pod.view.is_leaving
+            && !matches!(pod.view.phase, PodPhase::Ended { .. })
+            && is_running
+            && entry.is_some_and(|entry| !entry.surplus && entry.silent_since.is_none())
+    });
+    if let Some(other) = beside {
+        let what = format!("{name} is made beside {} in zone {zone}", other.view.name);
+        world.promises.break_one("I1", now, what);
+    }
+}
+
+/// I3 and I6, when the operator takes a pod away.
+pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
+    let now = world.now;
+    let Some(key) = pod.proc.filter(|key| world.proc(*key).is_alive) else {
+        return;
+    };
+    let process = world.proc(key);
+    let host = &world.hosts[process.addr.host as usize];
+    let name = process.pod.clone();
+    if is_dead && !host.is_tainted {
+        let what = format!("{name} is taken for dead and lives");
+        world.promises.break_one("I3", now, what);
+        return;
+    }
+    if process.data.is_empty() || is_dead {
+        return;
+    }
+    let mine = process.data.offset();
+    let has_other = world.alive().any(|other| {
+        let is_whole = other.is_in_sync() || other.leads();
+        other.key != key
+            && is_whole
+            && world.is_running(other.key)
+            && other.data.offset() + data::SLACK >= mine
+            && data::shares_history(&other.data, &process.data)
+    });
+    if !has_other && !data::is_obsolete(world, key) {
+        let what = format!("{name} is deleted and nobody else holds what it holds");
+        world.promises.break_one("I3", now, what);
+    }
+}
+
+/// I9: a loss that is told is one.
+pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
+    let before = world.status().record;
+    let told: Vec<ShardId> = status
+        .record
+        .losses
+        .iter()
+        .filter(|loss| before.losses.iter().all(|old| old.shard != loss.shard))
+        .map(|loss| loss.shard)
+        .collect();
+    for shard in told {
+        world.promises.count("data lost is told");
+        if let Some(holder) = data::newest_holder(world, shard.0 as usize) {
+            let what = format!("shard {shard} is told lost while {holder} holds its data");
+            let now = world.now;
+            world.promises.break_one("I9", now, what);
+        }
+    }
+    for waiting in &status.waiting_on {
+        world.promises.count(waiting_word(&waiting.reason));
+    }
+    // the planner keeps the promises by itself; the checker is there for its bugs
+    let refused = status
+        .conditions
+        .iter()
+        .find(|it| it.reason == "PlanRefused");
+    if let Some(condition) = refused {
+        let (now, what) = (world.now, condition.message.clone());
+        world.promises.break_one("a plan was refused", now, what);
+    }
+}
+
+/// The reasons for waiting that stand for rows of the decision table.
+fn waiting_word(reason: &str) -> &'static str {
+    match reason {
+        "Election" => "waits for an election",
+        "QuorumLost" => "waits: majority lost",
+        "ClosedStart" => "waits: closed start",
+        "SlotsUnserved" => "waits for a body",
+        "NoRoom" => "waits for room",
+        "Departure" => "waits for a departure",
+        "RoleChangeTooSoon" => "waits for the distance between role changes",
+        "DataLost" => "waits: data lost",
+        "PlacementInfeasible" => "placement infeasible",
+        _ => "waits for something else",
+    }
+}

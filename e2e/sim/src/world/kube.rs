@@ -1,0 +1,354 @@
+//! Kubernetes' objects: what calls do to them, and what a store that lags shows of them.
+
+use std::sync::Arc;
+
+use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
+use zoneward_operator::model::{
+    HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, SecretsView,
+    ShardId, VolumeName, VolumeView, ZoneName,
+};
+use zoneward_operator::plan::{Manifest, ManifestKind};
+use zoneward_operator::ports::ErrorClass;
+
+use super::World;
+use crate::promises::{self, Cause};
+use crate::redis::{Millis, ProcKey};
+use crate::setup::Setup;
+
+/// A pod.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// What Kubernetes shows of it.
+    pub view: PodView,
+    /// Its zone's number.
+    pub zone: usize,
+    /// Its host's number.
+    pub host: Option<u8>,
+    /// Its process.
+    pub proc: Option<ProcKey>,
+    /// When its next step is due: bound, started, its end reported.
+    pub due: Millis,
+    /// When it was asked to go.
+    pub asked_to_go: Option<Millis>,
+    /// It was asked to by somebody else than an operator.
+    pub asked_by_user: bool,
+}
+
+/// A volume.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// What Kubernetes shows of it.
+    pub view: VolumeView,
+    /// The one host that it can be reached from, once it was used.
+    pub host: Option<u8>,
+}
+
+/// What a store shows.
+pub struct Snapshot {
+    resource: Arc<RedisCluster>,
+    hosts: Vec<HostView>,
+    pods: Vec<PodView>,
+    volumes: Vec<VolumeView>,
+    objects: Vec<ObjectView>,
+    secrets: SecretsView,
+}
+
+impl Snapshot {
+    /// The hosts and all that is the RedisCluster's.
+    pub fn parts(
+        &self,
+    ) -> (
+        Arc<RedisCluster>,
+        Vec<HostView>,
+        Vec<PodView>,
+        Vec<VolumeView>,
+        Vec<ObjectView>,
+        SecretsView,
+    ) {
+        (
+            Arc::clone(&self.resource),
+            self.hosts.clone(),
+            self.pods.clone(),
+            self.volumes.clone(),
+            self.objects.clone(),
+            self.secrets.clone(),
+        )
+    }
+}
+
+/// Where the oldest store is.
+const LAG_MILLIS_MAX: Millis = 10_000;
+
+impl World {
+    /// What is there now.
+    pub fn snapshot(&self) -> Snapshot {
+        let hosts = self.hosts.iter().map(|host| HostView {
+            name: HostName::new(host.name.clone()),
+            zone: Some(ZoneName::from(Setup::zone_name(host.zone))),
+            is_ready: host.is_ready,
+            is_schedulable: !host.is_cordoned,
+            is_out_of_service: host.is_tainted,
+        });
+        Snapshot {
+            resource: Arc::clone(&self.resource),
+            hosts: hosts.collect(),
+            pods: self.pods.values().map(|pod| pod.view.clone()).collect(),
+            volumes: self.volumes.values().map(|it| it.view.clone()).collect(),
+            objects: self.objects.clone(),
+            secrets: SecretsView {
+                internal_is_present: self.secrets.contains("c-internal"),
+                client_is_present: self.secrets.contains("c-auth"),
+                client_is_usable: self.secrets.contains("c-auth"),
+            },
+        }
+    }
+
+    /// What an operator's stores show, and the newest RedisCluster that it may know of.
+    pub fn seen_by(&self, operator: usize) -> Option<Arc<Snapshot>> {
+        let limit = self.now.saturating_sub(self.operators[operator].lag);
+        let fresh = self.snapshots.iter().rev().find(|(at, _)| *at <= limit);
+        let any = fresh.or_else(|| self.snapshots.front());
+        any.map(|(_, snapshot)| Arc::clone(snapshot))
+    }
+
+    /// No store lags so much.
+    pub fn drop_old_snapshots(&mut self) {
+        while self.snapshots.len() > 1
+            && self
+                .snapshots
+                .get(1)
+                .is_some_and(|(at, _)| at + LAG_MILLIS_MAX < self.now)
+        {
+            self.snapshots.pop_front();
+        }
+    }
+
+    /// Server-side apply.
+    pub fn apply(&mut self, manifest: &Manifest) {
+        let kind = manifest.kind.as_str();
+        let object = ObjectView {
+            kind: kind.to_owned(),
+            name: manifest.name.clone(),
+            body: manifest.body.clone(),
+        };
+        let same = |other: &ObjectView| other.kind == kind && other.name == manifest.name;
+        self.objects.retain(|other| !same(other));
+        self.objects.push(object);
+        self.objects
+            .sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
+        self.has_changed = true;
+    }
+
+    /// Creates, unless it is there.
+    pub fn create(&mut self, manifest: &Manifest) {
+        let label = |key: &str| {
+            let labels = &manifest.body["metadata"]["labels"];
+            labels[key].as_str().unwrap_or("").to_owned()
+        };
+        let shard = ShardId(label("zoneward.io/shard").parse().unwrap_or(u32::MAX));
+        let zone = label("zoneward.io/zone");
+        match manifest.kind {
+            ManifestKind::PersistentVolumeClaim => self.create_volume(&manifest.name, shard, &zone),
+            ManifestKind::Pod => {
+                let volumes = manifest.body["spec"]["volumes"].as_array();
+                let claim = volumes.into_iter().flatten().find_map(|volume| {
+                    volume["persistentVolumeClaim"]["claimName"]
+                        .as_str()
+                        .map(VolumeName::from)
+                });
+                self.create_pod(&manifest.name, shard, &zone, claim);
+            }
+            _ => self.apply(manifest),
+        }
+    }
+
+    fn create_volume(&mut self, name: &str, shard: ShardId, zone: &str) {
+        if self.volumes.contains_key(name) {
+            return;
+        }
+        let view = VolumeView {
+            name: VolumeName::from(name),
+            uid: format!("uid-{name}-{}", self.now),
+            shard,
+            zone: ZoneName::from(zone),
+            is_leaving: false,
+        };
+        self.volumes
+            .insert(name.to_owned(), Volume { view, host: None });
+        self.has_changed = true;
+    }
+
+    fn create_pod(&mut self, name: &str, shard: ShardId, zone: &str, volume: Option<VolumeName>) {
+        if self.pods.contains_key(name) {
+            return;
+        }
+        promises::check_new_pod(self, name, shard, zone);
+        let number = (0..self.setup.zones).find(|number| Setup::zone_name(*number) == zone);
+        let view = PodView {
+            name: MemberName::from(name),
+            uid: PodUid::new(format!("uid-{name}-{}", self.now)),
+            shard,
+            zone: ZoneName::from(zone),
+            host: None,
+            address: None,
+            phase: PodPhase::Waiting {
+                unschedulable: None,
+                kubelet: None,
+            },
+            is_leaving: false,
+            gate_is_open: false,
+            role_label: None,
+            volume,
+            created: self.timestamp(),
+        };
+        let pod = Pod {
+            view,
+            zone: number.unwrap_or(0),
+            host: None,
+            proc: None,
+            due: self.now + 20,
+            asked_to_go: None,
+            asked_by_user: false,
+        };
+        self.pods.insert(name.to_owned(), pod);
+        self.tell(&format!("pod {name} is made for zone {zone}"));
+        self.has_changed = true;
+    }
+
+    /// Asks the pod with this uid to go. `is_dead`: without waiting for its kubelet.
+    pub fn delete_pod(&mut self, name: &str, uid: &PodUid, is_dead: bool) {
+        let Some(pod) = self.pods.get(name).filter(|pod| pod.view.uid == *uid) else {
+            return;
+        };
+        promises::check_deletion(self, &pod.clone(), is_dead);
+        self.tell(&format!(
+            "operator deletes pod {name}{}",
+            if is_dead { ", which ended" } else { "" }
+        ));
+        if is_dead {
+            self.remove_pod(name);
+        } else {
+            self.ask_to_go(name, false);
+        }
+    }
+
+    /// The grace period begins.
+    pub fn ask_to_go(&mut self, name: &str, by_user: bool) {
+        let now = self.now;
+        let Some(pod) = self.pods.get_mut(name) else {
+            return;
+        };
+        if pod.asked_to_go.is_none() {
+            pod.asked_to_go = Some(now);
+            pod.asked_by_user = by_user;
+            pod.view.is_leaving = true;
+            self.has_changed = true;
+        }
+    }
+
+    /// The object goes; a process that lives is its kubelet's to end.
+    pub fn remove_pod(&mut self, name: &str) {
+        let Some(pod) = self.pods.remove(name) else {
+            return;
+        };
+        if let Some(key) = pod.proc.filter(|key| self.proc(*key).is_alive) {
+            self.orphans.push((key, self.now + 1000));
+        }
+        self.has_changed = true;
+    }
+
+    /// Deletes the volume with this uid.
+    pub fn delete_volume(&mut self, name: &str, uid: &str) {
+        if self
+            .volumes
+            .get(name)
+            .is_none_or(|volume| volume.view.uid != uid)
+        {
+            return;
+        }
+        self.tell(&format!("operator deletes volume {name}"));
+        self.volumes.remove(name);
+        if let Some(body) = self.bodies.remove(name) {
+            promises::note_volume_deleted(self, name, &body.data);
+        }
+        self.has_changed = true;
+    }
+
+    /// Sets label and gate.
+    pub fn mark_pod(&mut self, name: &str, uid: &PodUid, role: Option<Role>, is_ready: bool) {
+        if let Some(pod) = self.pods.get_mut(name).filter(|pod| pod.view.uid == *uid) {
+            pod.view.role_label = role;
+            pod.view.gate_is_open = is_ready;
+            self.has_changed = true;
+        }
+    }
+
+    /// Replaces the status of exactly this version.
+    pub fn write_status(
+        &mut self,
+        resource: &RedisCluster,
+        status: &RedisClusterStatus,
+    ) -> Result<Arc<RedisCluster>, ErrorClass> {
+        if resource.metadata.resource_version != self.resource.metadata.resource_version {
+            return Err(ErrorClass::Conflict);
+        }
+        promises::note_status(self, status);
+        self.version += 1;
+        let mut next = (*self.resource).clone();
+        next.metadata.resource_version = Some(self.version.to_string());
+        next.status = Some(status.clone());
+        self.resource = Arc::new(next);
+        self.has_changed = true;
+        Ok(Arc::clone(&self.resource))
+    }
+
+    /// The owner changes the spec.
+    pub fn edit(&mut self, change: impl FnOnce(&mut zoneward_operator::api::RedisClusterSpec)) {
+        self.version += 1;
+        let mut next = (*self.resource).clone();
+        next.metadata.resource_version = Some(self.version.to_string());
+        next.metadata.generation = next.metadata.generation.map(|it| it + 1);
+        change(&mut next.spec);
+        self.resource = Arc::new(next);
+        self.has_changed = true;
+    }
+
+    /// A process ends, for this cause.
+    pub fn end_process(&mut self, key: ProcKey, cause: Cause) {
+        if !self.proc(key).is_alive {
+            return;
+        }
+        let addr = self.proc(key).addr;
+        self.procs[key.0].is_alive = false;
+        self.listening.remove(&addr);
+        let volume = self.volume_of(key);
+        let old = std::mem::take(&mut self.procs[key.0].data);
+        if let Some(volume) = volume {
+            let table = self.proc(key).table.clone();
+            let kept = match self.setup.keep {
+                crate::setup::Keep::Aof => old.clone(),
+                _ => self
+                    .bodies
+                    .get(&volume)
+                    .map(|it| it.snapshot.clone())
+                    .unwrap_or_default(),
+            };
+            let body = super::Body {
+                table,
+                snapshot: kept.clone(),
+                data: kept,
+            };
+            self.bodies.insert(volume, body);
+        }
+        promises::note_dropped(self, key, &old, cause);
+        // its end is seen by who is connected to it
+        for operator in &self.operators {
+            operator.wake.notify_one();
+        }
+    }
+
+    /// The volume that a process writes to.
+    pub fn volume_of(&self, key: ProcKey) -> Option<String> {
+        self.mounts.get(&self.proc(key).pod).cloned()
+    }
+}
