@@ -68,3 +68,137 @@ fn a_majority_lost_while_the_cluster_forms_and_clients_write_is_repaired() {
         );
     }
 }
+
+#[test]
+fn who_has_a_dead_leaders_address_stays_closed_while_its_followers_copy_from_there() {
+    let setup = Setup {
+        zones: 2,
+        hosts_per_zone: 3,
+        node_timeout: 15_000,
+        engine: Engine::Redis7,
+        reuses_addresses: true,
+        ..plain()
+    };
+    holds(
+        &setup,
+        false,
+        &[event(1400, 800, Fault::ZoneOff { pick: 1 })],
+    );
+}
+
+#[test]
+fn a_body_that_has_not_heard_of_its_successor_takes_no_writes() {
+    let setup = Setup {
+        leaders: 1,
+        followers: 2,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        operators: 2,
+        store_lag: 1000,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let kill = Fault::KillProcess {
+        pick: 0,
+        leader: true,
+    };
+    holds(&setup, false, &[event(1000, 700, kill)]);
+}
+
+#[test]
+fn slots_begin_anew_only_with_who_knows_everybodys_epoch() {
+    let setup = Setup {
+        leaders: 2,
+        node_timeout: 2000,
+        ..plain()
+    };
+    holds(
+        &setup,
+        false,
+        &[event(300, 1000, Fault::KillShard { pick: 1 })],
+    );
+}
+
+#[test]
+fn slots_begin_anew_again_when_who_began_them_dies_at_once() {
+    let setup = Setup {
+        zones: 4,
+        accept_empty: true,
+        ..plain()
+    };
+    let events = [
+        event(300, 1000, Fault::KillShard { pick: 1 }),
+        event(3900, 1000, Fault::KillLeaders),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn who_came_after_a_leader_was_lost_has_no_vote_for_its_successor() {
+    let setup = Setup {
+        node_timeout: 15_000,
+        ..plain()
+    };
+    let events = [
+        event(1000, 92_000, Fault::ZoneHangs { pick: 0 }),
+        event(4000, 900, Fault::Drain { pick: 4 }),
+        event(
+            19_000,
+            1000,
+            Fault::KillProcess {
+                pick: 0,
+                leader: true,
+            },
+        ),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn a_body_that_was_replaced_is_taken_back_where_its_place_has_no_room_for_another() {
+    let setup = Setup {
+        followers: 0,
+        hosts_per_zone: 1,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        node_timeout: 2000,
+        ..plain()
+    };
+    holds(
+        &setup,
+        false,
+        &[event(20_000, 48_000, Fault::HostOff { pick: 2 })],
+    );
+}
+
+#[test]
+fn a_pod_is_given_the_volume_that_could_not_be_made_with_it() {
+    let setup = Setup {
+        leaders: 6,
+        hosts_per_zone: 1,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        flaky_percent: 10,
+        ..plain()
+    };
+    holds(&setup, false, &[]);
+}
+
+#[test]
+fn one_who_answers_at_anothers_old_address_is_not_taken_for_it() {
+    let setup = Setup {
+        leaders: 1,
+        keep: Keep::Rdb,
+        volumes_are_local: true,
+        store_lag: 1000,
+        reuses_addresses: true,
+        ..plain()
+    };
+    for pick in [0, 1] {
+        holds(
+            &setup,
+            false,
+            &[event(46_000, 1000, Fault::UserForces { pick })],
+        );
+    }
+}

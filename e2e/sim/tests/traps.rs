@@ -3,10 +3,13 @@
 
 #[path = "traps/beds.rs"]
 mod beds;
+#[allow(dead_code, reason = "the operator's tests use the rest")]
 #[path = "../../../operator/tests/support/redis_client.rs"]
 mod redis_client;
+#[allow(dead_code, reason = "the operator's tests use the rest")]
 #[path = "../../../operator/tests/support/redis_cluster.rs"]
 mod redis_cluster;
+#[allow(dead_code, reason = "the operator's tests use the rest")]
 #[path = "../../../operator/tests/support/redis_server.rs"]
 mod redis_server;
 
