@@ -100,6 +100,12 @@ fn a_follower_whose_link_is_up_and_quiet_is_not_in_sync() {
     world.half_open.insert(follower_of(&world, &leader));
     run(&mut world, 10_000);
     assert!(!condition(&world, "ZoneSafe"));
+    let told = format!("hears nothing from {leader}, its leader");
+    let waits = &world.status.waiting_on;
+    assert!(
+        waits.iter().any(|wait| wait.message.ends_with(&told)),
+        "{waits:#?}"
+    );
     let before = forced(&world);
     world.kill(&leader);
     run(&mut world, 4_000);
