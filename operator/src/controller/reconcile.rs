@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Resource;
+
 use super::context::Context;
 use super::retry::{Pace, STEADY, delay, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
@@ -186,7 +188,7 @@ async fn record(
     let written = parts.objects.write_status(resource, &next).await;
     let written = written.map_err(failed)?;
     let flipped = transitions(&previous, &next);
-    parts.events.publish(&written, flipped);
+    parts.events.publish(&written.object_ref(&()), flipped);
     Ok(next)
 }
 
@@ -230,6 +232,7 @@ fn close(
     let mut pace = Pace::Steady;
     context.remember(key, |memory| {
         memory.failures = words;
+        memory.unreadable = None;
         memory.failed_rounds = class.map_or(0, |_| memory.failed_rounds.saturating_add(1));
         memory.idle_rounds = if has_acted || !is_waiting {
             0
