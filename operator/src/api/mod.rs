@@ -1,7 +1,7 @@
 //! The `RedisCluster` resource: what users write and read.
 //!
-//! Derives, and the rules that the API server evaluates: no client, no decision. `crds/` is generated from here; `tests/crds.rs` fails
-//! when it is stale. Only fields that work are in it.
+//! Derives, and the rules that the API server evaluates: no client, no decision. `crds/` is
+//! generated from here; `tests/crds.rs` fails when it is stale. Only fields that work are in it.
 
 mod owned;
 mod rules;

@@ -164,7 +164,7 @@ pub struct ZonesSpec {
 
     /// The zones that may be used, each once. Empty allows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
+    #[schemars(length(max = 100), inner(length(max = 63)))]
     #[x_kube(validation = rules::are_label_values(), merge_strategy = ListMerge::Set)]
     pub allowed: Vec<String>,
 

@@ -17,10 +17,10 @@ use crate::ports::{ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
 
-/// What to do about an object that the API server refuses: the fields that it is made from cannot be
-/// changed yet.
-const CORRECT_THE_SPEC: &str =
-    "It is made from the spec: make a new RedisCluster with that corrected";
+/// What to do about an object that the API server refuses. The fields that it is made from cannot be
+/// changed yet; nobody shall delete data for that, as where a policy of the Kubernetes cluster is new.
+const CORRECT_THE_SPEC: &str = "It is made from the spec: if the cluster holds no data yet, make the \
+                                RedisCluster anew with that corrected";
 
 /// What a round came to.
 #[derive(Debug)]

@@ -42,8 +42,8 @@ async fn what_kubernetes_refuses_is_told_in_its_own_words() {
         message,
         "failed to create Pod cache-0-1: Pod \"cache-0-1\" is invalid: \
          spec.containers[0].resources.requests: Invalid value: \"2Gi\": must be less than or equal \
-         to memory limit of 1Gi. It is made from the spec: make a new RedisCluster with that \
-         corrected"
+         to memory limit of 1Gi. It is made from the spec: if the cluster holds no data yet, \
+         make the RedisCluster anew with that corrected"
     );
     running.stop().await;
 }

@@ -105,7 +105,7 @@ async fn what_can_never_work_is_refused_with_the_reason() {
             "a zone without a name",
             "cache",
             json!({ "image": "r", "zones": { "allowed": ["a", ""] } }),
-            "spec.zones.allowed",
+            "spec.zones.allowed: write zones as the hosts' labels have them",
         ),
         (
             "a zone that no label can have",

@@ -125,8 +125,7 @@ fn of_many_failures_status_tells_of_the_same_one_each_time_and_what_to_do() {
     assert_eq!(
         told,
         [
-            "failed to create Pod a. It is made from the spec: make a new RedisCluster with that \
-             corrected",
+            format!("failed to create Pod a. {CORRECT_THE_SPEC}").as_str(),
             "failed to create Pod b",
             "failed to tell d: open",
         ]
