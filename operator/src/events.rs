@@ -4,14 +4,11 @@
 //! shared, or its counting of repeats would not work. It tells events apart by action, not by
 //! text, so each transition brings an action of its own.
 
-use std::sync::Arc;
-
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
 use tokio::sync::mpsc;
 
-use crate::api::RedisCluster;
 use crate::api_call::bounded;
 use crate::status::Transition;
 use crate::telemetry::chain;
@@ -49,12 +46,19 @@ impl Events {
         Self { queue: None }
     }
 
-    /// Hands in what flipped.
-    pub fn publish(&self, resource: &Arc<RedisCluster>, transitions: Vec<Transition>) {
+    /// Keeps all events for a test to read.
+    #[cfg(test)]
+    pub(crate) fn kept() -> (Self, mpsc::Receiver<(ObjectReference, Transition)>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        let queue = Some(sender);
+        (Self { queue }, receiver)
+    }
+
+    /// Hands in what flipped of this object.
+    pub fn publish(&self, about: &ObjectReference, transitions: Vec<Transition>) {
         let Some(queue) = &self.queue else { return };
         for transition in transitions {
-            let reference = resource.object_ref(&());
-            if queue.try_send((reference, transition)).is_err() {
+            if queue.try_send((about.clone(), transition)).is_err() {
                 tracing::debug!("event dropped: too many are waiting");
             }
         }

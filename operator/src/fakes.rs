@@ -103,14 +103,18 @@ impl World {
 
     /// A context whose three ports are all this world.
     pub(crate) fn context(self: &Arc<Self>) -> Context {
-        Context::new(ContextParts {
+        Context::new(self.parts())
+    }
+
+    pub(crate) fn parts(self: &Arc<Self>) -> ContextParts {
+        ContextParts {
             objects: self.clone(),
             admin: self.clone(),
             clock: self.clone(),
             fence: Fence::open(self.clone()),
             metrics: Metrics::new().unwrap(),
             events: Events::discard(),
-        })
+        }
     }
 
     async fn call(&self, line: String) -> Result<(), ErrorClass> {

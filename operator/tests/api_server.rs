@@ -14,6 +14,8 @@
 #[path = "support/control_plane.rs"]
 mod control_plane;
 
+#[path = "api_server/bad_input.rs"]
+mod bad_input;
 #[path = "api_server/crd.rs"]
 mod crd;
 #[path = "api_server/lease.rs"]

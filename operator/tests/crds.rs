@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use kube::CustomResourceExt;
-use zoneward_operator::api::RedisCluster;
-use zoneward_operator::resources;
+use zoneward_operator::api::{self, RedisCluster};
 
 #[test]
 fn the_crd_file_is_up_to_date() {
@@ -27,14 +26,14 @@ fn the_crd_file_is_up_to_date() {
 #[test]
 fn admission_refuses_every_directive_that_is_ours() {
     let rule = serde_json::to_string(&RedisCluster::crd()).unwrap();
-    for directive in resources::OWNED_DIRECTIVES {
+    for directive in api::OWNED_DIRECTIVES {
         assert!(
             rule.contains(&format!("'{}'", directive.name)),
             "{}",
             directive.name
         );
     }
-    for family in resources::OWNED_PREFIXES {
+    for family in api::OWNED_PREFIXES {
         assert!(
             rule.contains(&format!("startsWith('{}')", family.name)),
             "{}",

@@ -1,8 +1,10 @@
 //! The `RedisCluster` resource: what users write and read.
 //!
-//! Derives only: no client, no decision. `crds/` is generated from here; `tests/crds.rs` fails
-//! when it is stale. Only fields that work are in it.
+//! Derives, and the rules that the API server evaluates: no client, no decision. `crds/` is
+//! generated from here; `tests/crds.rs` fails when it is stale. Only fields that work are in it.
 
+mod owned;
+mod rules;
 #[allow(
     unreachable_pub,
     reason = "the derive macros re-export their types one level down"
@@ -14,6 +16,7 @@ mod spec;
 )]
 mod status;
 
+pub use owned::{OWNED_DIRECTIVES, OWNED_PREFIXES, OwnedDirective, owned_directive};
 pub use spec::{
     AuthSpec, Persistence, PodTemplate, RecoverySpec, RedisCluster, RedisClusterSpec, RetainPolicy,
     ShardLossPolicy, Storage, WhenUnsatisfiable, ZonesSpec,

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RedisClusterStatus;
+use super::{RedisClusterStatus, rules};
 
 /// A Redis Cluster (or Valkey cluster) whose leaders and followers live in different zones.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -44,7 +44,7 @@ use super::RedisClusterStatus;
     validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
-    validation = Rule::new("has(self.persistence) == has(oldSelf.persistence) && (!has(self.persistence) || self.persistence == oldSelf.persistence)").message("spec.persistence cannot be changed yet: make a new RedisCluster with the wanted persistence"),
+    validation = rules::persistence_stays(),
     validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
     validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
     validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
@@ -88,9 +88,8 @@ pub struct RedisClusterSpec {
     /// sets itself are refused.
     #[serde(default)]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[a-z][a-z0-9-]*$'))").message("spec.config: write directives' names in lower case, as redis.conf has them"),
-        validation = Rule::new("self.all(name, !(name in ['port', 'bind', 'dir', 'daemonize', 'include', 'loadmodule', 'user', 'aclfile', 'requirepass', 'masterauth', 'masteruser', 'primaryauth', 'primaryuser', 'replicaof', 'slaveof', 'dbfilename', 'save', 'appendonly', 'appenddirname', 'appendfilename', 'protected-mode', 'logfile', 'pidfile', 'supervised', 'databases', 'rename-command', 'enable-debug-command', 'enable-protected-configs', 'enable-module-command', 'bind-source-addr', 'repl-ping-primary-period', 'repl-ping-replica-period', 'repl-ping-slave-period', 'replica-announce-ip', 'replica-announce-port', 'replica-read-only', 'slave-announce-ip', 'slave-announce-port', 'slave-read-only', 'syslog-enabled', 'unixsocket', 'repl-diskless-load', 'repl-diskless-sync', 'repl-diskless-sync-delay', 'shutdown-on-sigint', 'shutdown-on-sigterm']) && !name.startsWith('cluster-') && !name.startsWith('tls-'))").message("spec.config names a directive that Zoneward owns: cluster-* and tls-*, port, bind, dir, user and password settings, replicaof, save and appendonly (use spec.persistence), and whatever else would cut a member off. Remove it; nodeTimeoutMillis, persistence and auth have fields of their own"),
         validation = Rule::new("self.all(name, !self[name].contains('\\n'))").message("spec.config: a directive's value must be one line"))]
-    #[schemars(transform = bound_config)]
+    #[schemars(transform = bound_config, transform = rules::no_directive_is_owned)]
     pub config: BTreeMap<String, String>,
 
     /// How clients log in.
@@ -159,11 +158,14 @@ impl Default for RecoverySpec {
 pub struct ZonesSpec {
     /// The label of hosts whose value is the zone.
     #[serde(default = "default_topology_key")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(max = 317))]
+    #[x_kube(validation = rules::is_label_key())]
     pub topology_key: String,
 
-    /// The zones that may be used. Empty allows all.
+    /// The zones that may be used, each once. Empty allows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 63)))]
+    #[x_kube(validation = rules::are_label_values(), merge_strategy = ListMerge::Set)]
     pub allowed: Vec<String>,
 
     /// DoNotSchedule: a member that finds no zone of its own waits. ScheduleAnyway: it shares one.

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     pub(super) failures: Vec<String>,
     /// Rounds in a row that failed.
     pub(super) failed_rounds: u32,
+    /// Why it cannot be read, as the last event about that said.
+    pub(super) unreadable: Option<String>,
     /// Rounds in a row that waited and did nothing.
     pub(super) idle_rounds: u32,
 }

@@ -19,6 +19,7 @@ use super::wake::by_scope;
 use crate::model::ClusterKey;
 use crate::observe::{Guarded, Stores};
 use crate::ports::ErrorClass;
+use crate::status::{Transition, reasons};
 use crate::telemetry::chain;
 use crate::wire::Wakes;
 
@@ -98,6 +99,9 @@ async fn round(cluster: Arc<Guarded>, context: Arc<Context>) -> Result<Action, R
 )]
 fn next_after_error(cluster: Arc<Guarded>, error: &RoundError, context: Arc<Context>) -> Action {
     let key = key_of(&cluster);
+    if let Err(invalid) = &cluster.0 {
+        tell_unreadable(&context, &key, &cluster, &invalid.error);
+    }
     let class = error.class();
     let mut failed_rounds = 1;
     context.remember(&key, |memory| {
@@ -116,10 +120,74 @@ fn next_after_error(cluster: Arc<Guarded>, error: &RoundError, context: Arc<Cont
     Action::requeue(jittered(pause, rand::random()))
 }
 
+/// One event for each reason: what cannot be read has no status that could be written.
+fn tell_unreadable(context: &Context, key: &ClusterKey, cluster: &Guarded, why: &str) {
+    let mut is_news = false;
+    context.remember(key, |memory| {
+        is_news = memory.unreadable.as_deref() != Some(why);
+        memory.unreadable = Some(why.to_owned());
+    });
+    if is_news {
+        let unreadable = Transition {
+            action: "Readable=False".to_owned(),
+            reason: reasons::UNREADABLE.to_owned(),
+            message: format!(
+                "the operator cannot read this RedisCluster and touches nothing of it: {why}. It \
+                 was stored under other rules than those of this version: correct the field, or \
+                 bring the resource and the operator to one version"
+            ),
+            is_warning: true,
+        };
+        let about = cluster.object_ref(&());
+        context.parts().events.publish(&about, vec![unreadable]);
+    }
+}
+
 fn key_of(cluster: &Guarded) -> ClusterKey {
     let meta = cluster.meta();
     ClusterKey {
         namespace: meta.namespace.clone().unwrap_or_default(),
         name: meta.name.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::ContextParts;
+    use crate::events::Events;
+    use crate::fakes::World;
+
+    fn stored(leaders: &serde_json::Value) -> Arc<Guarded> {
+        let stored = serde_json::json!({
+            "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster",
+            "metadata": { "name": "cache", "namespace": "ns", "uid": "u-1" },
+            "spec": { "image": "redis", "leaders": leaders },
+        });
+        Arc::new(serde_json::from_value(stored).unwrap())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_once_for_each_reason() {
+        let world = Arc::new(World::default());
+        let (events, mut told) = Events::kept();
+        let context = Arc::new(Context::new(ContextParts {
+            events,
+            ..world.parts()
+        }));
+        let error = RoundError::View {
+            key: crate::fakes::key(),
+            source: crate::api_call::fault("read", ErrorClass::Invalid),
+        };
+        for leaders in [3.into(), "three".into(), "three".into(), true.into()] {
+            next_after_error(stored(&leaders), &error, Arc::clone(&context));
+        }
+        for why in ["three", "true"] {
+            let (about, event) = told.try_recv().unwrap();
+            assert_eq!(about.name.as_deref(), Some("cache"));
+            assert_eq!(event.reason, "Unreadable");
+            assert!(event.is_warning && event.message.contains(why), "{event:?}");
+        }
+        assert!(told.try_recv().is_err(), "told again");
     }
 }

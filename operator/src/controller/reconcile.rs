@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Resource;
+
 use super::context::Context;
 use super::retry::{Pace, STEADY, delay, is_short_lived, is_urgent};
-use crate::act::{Outcome, act};
+use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
 use crate::model::ClusterKey;
@@ -14,6 +16,11 @@ use crate::plan::{Plan, check, plan, validate};
 use crate::ports::{ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
+
+/// What to do about an object that the API server refuses. The fields that it is made from cannot be
+/// changed yet; nobody shall delete data for that, as where a policy of the Kubernetes cluster is new.
+const CORRECT_THE_SPEC: &str = "It is made from the spec: if the cluster holds no data yet, make the \
+                                RedisCluster anew with that corrected";
 
 /// What a round came to.
 #[derive(Debug)]
@@ -181,7 +188,7 @@ async fn record(
     let written = parts.objects.write_status(resource, &next).await;
     let written = written.map_err(failed)?;
     let flipped = transitions(&previous, &next);
-    parts.events.publish(&written, flipped);
+    parts.events.publish(&written.object_ref(&()), flipped);
     Ok(next)
 }
 
@@ -211,24 +218,21 @@ fn close(
     for error in &failures {
         // A Conflict is the ordinary way to learn that the world has moved on.
         if error.class == ErrorClass::Conflict {
-            tracing::debug!(cluster = %key, error = %chain(error), "action");
+            tracing::debug!(cluster = %key, error = %chain(*error), "action");
         } else {
-            tracing::warn!(cluster = %key, error = %chain(error), "action");
+            tracing::warn!(cluster = %key, error = %chain(*error), "action");
         }
     }
     // The mildest first: as long as anything may work at once, it is tried at once.
     let class = failures.iter().map(|error| error.class).min();
-    let words = failures
-        .iter()
-        .filter(|error| error.class != ErrorClass::Conflict)
-        .map(|error| chain(error))
-        .collect();
+    let words = in_words(&failures);
     let is_waiting = is_short_lived(&plan.waiting_on);
     // What is decided in one round is often done in the next, when the record is safe.
     let has_acted = has_recorded || !plan.actions.iter().all(|action| action.deed.is_reminder());
     let mut pace = Pace::Steady;
     context.remember(key, |memory| {
         memory.failures = words;
+        memory.unreadable = None;
         memory.failed_rounds = class.map_or(0, |_| memory.failed_rounds.saturating_add(1));
         memory.idle_rounds = if has_acted || !is_waiting {
             0
@@ -260,6 +264,31 @@ fn close(
         again_in: delay(pace).min(STEADY),
         outcomes,
     }
+}
+
+/// What failed, for status. Sorted: actions end in any order, and a status that tells of another one
+/// each time would be written each time.
+fn in_words(failures: &[&ActError]) -> Vec<String> {
+    let mut words: Vec<String> = failures
+        .iter()
+        .filter(|error| error.class != ErrorClass::Conflict)
+        .map(|error| {
+            let told = chain(*error);
+            if is_refused_object(error) {
+                format!("{told}. {CORRECT_THE_SPEC}")
+            } else {
+                told
+            }
+        })
+        .collect();
+    words.sort_unstable();
+    words
+}
+
+/// Kubernetes takes no such object. (Members refuse commands, too.)
+fn is_refused_object(error: &ActError) -> bool {
+    let source = error.source.as_ref();
+    error.class == ErrorClass::Invalid && source.is_some_and(|source| source.is::<ObjectError>())
 }
 
 fn ended(end: RoundEnd, again_in: Duration) -> Round {

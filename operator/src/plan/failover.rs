@@ -57,8 +57,11 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
     let next = lost.find_map(|(shard, end)| {
         let of = shard.leader.clone()?;
-        let (heir, _) = best_candidate(shard, &of, homes.get(&shard.id))
-            .filter(|(heir, answer)| heir.was_in_sync() && !is_fed(answer))?;
+        let (heir, _) =
+            best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
+                let may_lead = heir.was_in_sync() || has_been_lost_for_long(round, shard);
+                may_lead && !is_fed(answer)
+            })?;
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
@@ -108,6 +111,21 @@ fn is_cut_off(round: &Round<'_>, id: &MemberId) -> bool {
         .filter(|(_, answer)| in_touch(answer))
         .count();
     !is_fed && linked * 2 < all
+}
+
+/// Its leader is proven dead, the bus has had its time to elect somebody and has not: for Redis, what the
+/// followers hold is too old. An older copy is better than none.
+fn has_been_lost_for_long(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let Some(id) = &shard.leader else {
+        return false;
+    };
+    let departed = round.record.departed.iter();
+    let struck_out = departed.filter(|it| &it.member_id == id).map(|it| it.since);
+    let silent = round.record.member_by_id(id).and_then(|it| it.silent_since);
+    let since = struck_out.chain(silent).min();
+    let patience = spacing::DISTANCE_TIMEOUTS * round.desired.node_timeout_millis;
+    unproven_leader(round, shard).is_none()
+        && since.is_some_and(|since| round.millis_since(since) >= patience)
 }
 
 /// The server would be told no for it (`wire::command`), and the try would count as one: a link whose
@@ -226,9 +244,14 @@ fn best_candidate<'a, 'b>(
     shard
         .members
         .iter()
-        .filter(|member| member.entry.joined && !member.is_leaving())
-        .filter(|member| member.was_in_sync() || !has_body)
+        .filter(|member| !member.is_leaving())
         .filter_map(|member| member.answer().map(|answer| (member, answer)))
+        .filter(|(member, answer)| member.entry.joined || answer.keys > 0)
+        .filter(|(member, answer)| {
+            let body = shard.living_leader().filter(|(_, body)| &body.id == old);
+            let is_newer = body.is_some_and(|(_, body)| is_ahead_of(answer, body));
+            member.was_in_sync() || !has_body || is_newer
+        })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
         .filter(|(_, answer)| {
             answer
@@ -245,6 +268,12 @@ fn best_candidate<'a, 'b>(
                 std::cmp::Reverse(member.name()),
             )
         })
+}
+
+/// Whether it holds more of the same history: a body that was started again goes on from the offset that
+/// its snapshot had.
+pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
+    copy.keys > 0 && copy.replication.offset > body.replication.offset
 }
 
 /// A leader that came back on its volume waits closed (`join::open`): its follower has newer or

@@ -3,7 +3,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, objects, placing};
+use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing};
 use crate::api::Persistence;
 use crate::model::{Address, Asked, ClusterView, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
@@ -143,9 +143,13 @@ pub(super) fn endangers_followers(
     let may_be_old = round.desired.persistence != Persistence::Aof || answer.keys == 0;
     owns && !is_fresh
         && shard.members.iter().any(|other| match other.verdict {
-            Verdict::Alive(a) => a.id != answer.id && follows(a, &answer.id) && other.was_in_sync(),
+            Verdict::Alive(a) => {
+                let is_newer = may_be_old && failover::is_ahead_of(a, answer);
+                let is_copy = other.was_in_sync() || is_newer;
+                a.id != answer.id && follows(a, &answer.id) && is_copy
+            }
             Verdict::Silent(_) | Verdict::Gone => {
-                may_be_old && other.entry.synced_run.is_some() && placing::counts(round, other)
+                may_be_old && other.entry.joined && placing::counts(round, other)
             }
             _ => false,
         })
@@ -266,6 +270,26 @@ fn must_follow(
     (stale && !up.is_up).then(|| format!("it still copies from {}, where its leader was", up.host))
 }
 
+/// What keeps a follower's copy from being current; none for one that is, or that is to follow yet.
+/// Only a copy that is being made is called so: one that hears nothing makes no progress.
+fn out_of_sync(answer: &MemberAnswer, leader: &MemberAnswer) -> Option<&'static str> {
+    let link = answer.replication.upstream.as_ref()?;
+    if !follows(answer, &leader.id) {
+        return Some("does not yet follow");
+    }
+    if answer.is_in_sync() {
+        None
+    } else if answer.loading {
+        Some("reads its own data before it follows")
+    } else if link.is_syncing {
+        Some("copies the data of")
+    } else if link.is_up {
+        Some("hears nothing from")
+    } else {
+        Some("has no link to")
+    }
+}
+
 /// Sets the wanted timeout once the cluster is whole; while it forms, the short one.
 pub(super) fn set_timeouts(round: &Round<'_>, draft: &mut Draft) {
     let wanted = if round.record.formed {
@@ -289,22 +313,20 @@ pub(super) fn set_timeouts(round: &Round<'_>, draft: &mut Draft) {
 
 /// Says who is still on the way in.
 pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
-    let led = round.census.shards.iter();
-    for shard in led.filter(|shard| shard.living_leader().is_some()) {
+    for shard in &round.census.shards {
+        let Some((leader, leader_answer)) = shard.living_leader() else {
+            continue;
+        };
         for member in &shard.members {
-            let Some(answer) = member.answer() else {
+            let answer = member.answer().filter(|_| !shard.is_led_by(member));
+            let Some(what) = answer.and_then(|it| out_of_sync(it, leader_answer)) else {
                 continue;
             };
-            if shard.is_led_by(member) || answer.is_in_sync() {
-                continue;
-            }
-            let name = member.name();
-            if answer.replication.upstream.is_some() {
-                draft.wait(
-                    WaitingReason::FollowerSync,
-                    format!("{name} copies its leader's data"),
-                );
-            }
+            let (name, leader) = (member.name(), leader.name());
+            draft.wait(
+                WaitingReason::FollowerSync,
+                format!("{name} {what} {leader}, its leader"),
+            );
         }
     }
     let silent = round.census.members().filter(|member| {
@@ -333,5 +355,44 @@ pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
                  find out who joined it"
             ),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::{answer_of, formed};
+
+    #[test]
+    fn only_a_copy_that_is_being_made_is_called_one() {
+        type Change = fn(&mut MemberAnswer);
+        let table: [(Option<&str>, Change); 6] = [
+            (None, |_| {}),
+            (Some("copies the data of"), |it| {
+                let link = it.replication.upstream.as_mut().unwrap();
+                (link.is_syncing, link.is_up) = (true, false);
+            }),
+            (Some("has no link to"), |it| {
+                it.replication.upstream.as_mut().unwrap().is_up = false;
+            }),
+            (Some("hears nothing from"), |it| {
+                it.replication.upstream.as_mut().unwrap().last_io_seconds = Some(40);
+            }),
+            (Some("reads its own data before it follows"), |it| {
+                it.loading = true;
+            }),
+            (None, |it| it.replication.upstream = None),
+        ];
+        for (expected, change) in table {
+            let mut seen = formed();
+            let leader = answer_of(&mut seen, "c-0-1").clone();
+            let member = answer_of(&mut seen, "c-0-2");
+            change(member);
+            assert_eq!(out_of_sync(member, &leader), expected);
+        }
+        let mut seen = formed();
+        let leader = answer_of(&mut seen, "c-0-1").clone();
+        let other = answer_of(&mut seen, "c-1-4");
+        assert_eq!(out_of_sync(other, &leader), Some("does not yet follow"));
     }
 }

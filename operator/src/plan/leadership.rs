@@ -20,10 +20,10 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
                 .member_by_id(id)
                 .map_or(id.to_string(), |entry| entry.name.to_string())
         });
-        let has_candidate = shard
-            .members
-            .iter()
-            .any(|m| m.answer().is_some() && m.entry.joined);
+        let has_candidate = shard.members.iter().any(|m| {
+            m.answer()
+                .is_some_and(|answer| m.entry.joined || answer.keys > 0)
+        });
         if !has_candidate {
             if draft
                 .record

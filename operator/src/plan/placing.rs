@@ -99,12 +99,15 @@ fn take_back_surplus(round: &Round<'_>, draft: &mut Draft) {
         let fills = |m: &&Member<'_>| counts(round, m) && !zones::waits_for_room(round, m);
         let filling = shard.members.iter().filter(fills);
         let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
-        if filling.count() >= whole {
-            continue;
-        }
+        let is_short = filling.count() < whole;
         for member in shard.members.iter().filter(|m| m.entry.surplus) {
             let lives = member.answer().is_some() && !member.is_leaving();
-            if lives && shard.is_current(member) {
+            // the only copy that is left, and an empty member stands where it is to start
+            let is_blocked = shard.living_leader().is_none()
+                && member.entry.joined
+                && member.entry.volume.is_some()
+                && zones::waits_for_room(round, member);
+            if is_short && lives && shard.is_current(member) || is_blocked {
                 set_surplus(draft, member, false);
             }
         }
@@ -134,7 +137,11 @@ fn adjust(round: &Round<'_>, draft: &mut Draft, id: ShardId, wanted: &[&ZoneName
         .shard(id)
         .map(|shard| shard.members.as_slice())
         .unwrap_or_default();
-    for member in members.iter().filter(|m| may_fill(round, draft, m)) {
+    // who holds a copy keeps the place before who is only on the way
+    let (settled, coming): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
+        members.iter().partition(|member| member.entry.joined);
+    let all = settled.into_iter().chain(coming);
+    for member in all.filter(|m| may_fill(round, draft, m)) {
         match missing.get_mut(member.zone()) {
             Some(count) if *count > 0 => *count -= 1,
             _ => too_many.push(member),
@@ -221,6 +228,12 @@ pub(super) fn note_quiet(round: &Round<'_>, draft: &mut Draft) {
     };
 }
 
+/// Whether a volume of the shard may hold its data.
+fn has_body(shard: &Shard<'_>) -> bool {
+    let mut members = shard.members.iter();
+    members.any(|member| member.entry.joined && member.entry.volume.is_some())
+}
+
 /// The problem as the solver wants it.
 pub(super) fn problem(round: &Round<'_>, draft: &Draft, zones: &[Zone], mode: Mode) -> Problem {
     let when_unsatisfiable = match round.desired.zones.when_unsatisfiable {
@@ -268,8 +281,13 @@ fn current_shard(
             .iter()
             .map(|member| CurrentMember {
                 zone: zones::to_solver(member.zone()),
-                // one on its way is committed to as well, or each better idea would undo the last
-                has_data: !zones::waits_for_room(round, member),
+                // one on its way is committed to as well, or each better idea would undo the last; but
+                // not where nobody leads and a body waits to
+                has_data: if shard.living_leader().is_some() {
+                    !zones::waits_for_room(round, member)
+                } else {
+                    member.entry.joined || !has_body(shard)
+                },
             })
             .collect(),
         leader,

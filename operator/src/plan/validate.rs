@@ -1,8 +1,9 @@
 //! Reads a spec into [`Desired`], or says why it cannot work.
 
-use crate::api::{Persistence, RedisCluster, RedisClusterSpec, ShardLossPolicy};
+use std::collections::BTreeMap;
+
+use crate::api::{Persistence, RedisCluster, RedisClusterSpec, ShardLossPolicy, owned_directive};
 use crate::model::{Auth, ClusterKey, Desired, Zones};
-use crate::resources;
 
 /// `recovery.rehomeAfterSeconds` where the spec does not say: memory only.
 const REHOME_AFTER_SECONDS_MEMORY: u64 = 30;
@@ -19,7 +20,8 @@ pub struct Rejection {
 }
 
 /// Reads a spec. What the CRD's own rules refuse is refused here too: the CRD that is installed
-/// may be older than we are.
+/// may be older than we are. Not so zones that no host can be in: they can be changed at any time, and
+/// who runs must not be left without repair for it. `ZoneLabelMissing` tells of them.
 pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
     let spec = &resource.spec;
     refuse_what_cannot_work(spec)?;
@@ -75,35 +77,8 @@ fn rehome_after_millis(spec: &RedisClusterSpec) -> u64 {
 }
 
 fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
-    let owned = spec
-        .config
-        .keys()
-        .find_map(|name| Some((name, resources::owned_directive(name)?)));
-    if let Some((name, reason)) = owned {
-        return Err(Rejection {
-            reason: "DirectiveOwned",
-            message: format!("spec.config.{name} is set by Zoneward: {reason}. Remove it"),
-        });
-    }
-    if let Some(name) = spec.config.keys().find(|name| !is_directive_name(name)) {
-        return Err(Rejection {
-            reason: "DirectiveMalformed",
-            message: format!(
-                "spec.config {name:?} is no directive's name: write it in lower case, as redis.conf \
-                 has it"
-            ),
-        });
-    }
-    if let Some(name) = spec
-        .config
-        .iter()
-        .find_map(|(k, v)| v.contains(['\n', '\r']).then_some(k))
-    {
-        return Err(Rejection {
-            reason: "DirectiveMalformed",
-            message: format!("spec.config.{name} has more than one line: write one"),
-        });
-    }
+    refuse_owned_directives(&spec.config)?;
+    refuse_malformed_directives(&spec.config)?;
     let persists = spec
         .persistence
         .is_some_and(|persistence| persistence != Persistence::None);
@@ -133,6 +108,51 @@ fn refuse_what_cannot_work(spec: &RedisClusterSpec) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// All of them are named at once: `config` cannot be corrected one by one.
+fn refuse_owned_directives(config: &BTreeMap<String, String>) -> Result<(), Rejection> {
+    let owned: Vec<String> = config
+        .keys()
+        .filter_map(|name| {
+            let reason = owned_directive(name)?;
+            Some(format!("{name} ({reason})"))
+        })
+        .collect();
+    if owned.is_empty() {
+        return Ok(());
+    }
+    Err(Rejection {
+        reason: "DirectiveOwned",
+        message: format!(
+            "spec.config: remove what Zoneward owns: {}",
+            owned.join(", ")
+        ),
+    })
+}
+
+fn refuse_malformed_directives(config: &BTreeMap<String, String>) -> Result<(), Rejection> {
+    let refuse = |message| {
+        Err(Rejection {
+            reason: "DirectiveMalformed",
+            message,
+        })
+    };
+    if let Some(name) = config.keys().find(|name| !is_directive_name(name)) {
+        return refuse(format!(
+            "spec.config {name:?} is no directive's name: write it in lower case, as redis.conf has \
+             it"
+        ));
+    }
+    match config
+        .iter()
+        .find(|(_, value)| value.contains(['\n', '\r']))
+    {
+        Some((name, _)) => refuse(format!(
+            "spec.config.{name} has more than one line: write one"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// A name with a blank or a line break in it would bring directives of its own.
 fn is_directive_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -144,15 +164,35 @@ fn is_directive_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
-    fn rejection(name: &str, value: &str) -> Option<&'static str> {
-        let resource: RedisCluster = serde_json::from_value(serde_json::json!({
+    fn refused(config: &Value) -> Option<Rejection> {
+        let resource: RedisCluster = serde_json::from_value(json!({
             "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster",
             "metadata": { "name": "c" },
-            "spec": { "image": "redis", "config": { name: value } },
+            "spec": { "image": "redis", "config": config },
         }))
         .unwrap();
-        validate(&resource).err().map(|rejection| rejection.reason)
+        validate(&resource).err()
+    }
+
+    fn rejection(name: &str, value: &str) -> Option<&'static str> {
+        refused(&json!({ name: value })).map(|rejection| rejection.reason)
+    }
+
+    #[test]
+    fn every_directive_that_is_ours_is_named() {
+        let config = json!({ "port": "1", "hz": "10", "Cluster-Enabled": "no", "save": "" });
+        let rejection = refused(&config).unwrap();
+        assert_eq!(rejection.reason, "DirectiveOwned");
+        for name in [
+            "port (Services",
+            "Cluster-Enabled (Zoneward",
+            "save (use spec.persistence)",
+        ] {
+            assert!(rejection.message.contains(name), "{}", rejection.message);
+        }
+        assert!(!rejection.message.contains("hz"), "{}", rejection.message);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub enum WaitingReason {
     PlacementInfeasible,
     /// Members do not know each other yet, or disagree.
     ViewsDiffer,
-    /// A follower copies its leader's data.
+    /// A follower is not in sync: it copies its leader's data, or is cut off from it.
     FollowerSync,
     /// A leader does not answer; the bus is to elect a follower.
     Election,

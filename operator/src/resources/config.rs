@@ -11,9 +11,8 @@ use super::labels::{
     FILE_PRE_STOP, FILE_REDIS_CONF, FILE_START, PATH_DATA, PATH_RUN, PORT_REDIS, config_map_name,
     object_labels,
 };
-use super::owned::owned_directive;
 use super::owner::{manifest, owned_metadata};
-use crate::api::Persistence;
+use crate::api::{Persistence, owned_directive};
 use crate::model::Desired;
 use crate::plan::{Manifest, ManifestKind};
 

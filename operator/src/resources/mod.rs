@@ -10,7 +10,6 @@ mod container;
 mod disruption;
 mod drift;
 pub mod labels;
-mod owned;
 mod owner;
 mod pod;
 mod secret;
@@ -25,7 +24,6 @@ pub use config::{
     config_map, forming_node_timeout_millis, redis_conf,
 };
 pub use drift::drift;
-pub use owned::{OWNED_DIRECTIVES, OWNED_PREFIXES, OwnedDirective, owned_directive};
 pub use pod::{PodRequest, grace_period_seconds, pod};
 pub use secret::{client_secret, client_secret_name, internal_secret};
 pub use volume::volume;

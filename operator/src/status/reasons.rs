@@ -27,3 +27,5 @@ pub const PAUSED_BY_SPEC: &str = "PausedBySpec";
 pub const ACTION_FAILED: &str = "ActionFailed";
 /// The checker refused a plan.
 pub const PLAN_REFUSED: &str = "PlanRefused";
+/// The stored resource cannot be read: in an event alone, as it has no status that could be written.
+pub const UNREADABLE: &str = "Unreadable";

@@ -90,6 +90,36 @@ async fn what_can_never_work_is_refused_with_the_reason() {
             "spec.recovery.zoneLossMillis",
         ),
         (
+            "a topology key that is no label's",
+            "cache",
+            json!({ "image": "r", "zones": { "topologyKey": "my zone" } }),
+            "spec.zones.topologyKey: write the key of a label",
+        ),
+        (
+            "no topology key",
+            "cache",
+            json!({ "image": "r", "zones": { "topologyKey": "" } }),
+            "spec.zones.topologyKey: write the key of a label",
+        ),
+        (
+            "a zone without a name",
+            "cache",
+            json!({ "image": "r", "zones": { "allowed": ["a", ""] } }),
+            "spec.zones.allowed: write zones as the hosts' labels have them",
+        ),
+        (
+            "a zone that no label can have",
+            "cache",
+            json!({ "image": "r", "zones": { "allowed": ["eu/1a"] } }),
+            "spec.zones.allowed: write zones as the hosts' labels have them",
+        ),
+        (
+            "a zone twice",
+            "cache",
+            json!({ "image": "r", "zones": { "allowed": ["a", "b", "a"] } }),
+            "spec.zones.allowed[2]: Duplicate value",
+        ),
+        (
             "a long name",
             "a-name-that-is-longer-than-forty-characters",
             json!({ "image": "r" }),
@@ -123,13 +153,13 @@ async fn what_can_never_work_is_refused_with_the_reason() {
             "our directive",
             "cache",
             json!({ "image": "r", "config": { "port": "7000" } }),
-            "a directive that Zoneward owns",
+            "Zoneward owns port: Services",
         ),
         (
-            "our prefix",
+            "two of ours",
             "cache",
-            json!({ "image": "r", "config": { "cluster-port": "7000" } }),
-            "a directive that Zoneward owns",
+            json!({ "image": "r", "config": { "save": "1", "hz": "1", "cluster-port": "7000" } }),
+            "Zoneward owns save: use spec.persistence. Remove it, spec.config: Invalid value",
         ),
         (
             "upper case",
@@ -193,7 +223,7 @@ async fn what_cannot_be_changed_yet_says_so() {
             "spec.storage cannot be changed yet",
         ),
         (
-            json!({ "persistence": "None" }),
+            json!({ "persistence": "Aof", "storage": { "size": "1Gi" } }),
             "spec.persistence cannot be changed yet",
         ),
         (
@@ -227,6 +257,36 @@ async fn what_cannot_be_changed_yet_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_force_already_can_be_written_down() {
+    let table = [
+        ("memory", json!({ "image": "r" }), "None", "Aof"),
+        (
+            "volumes",
+            json!({ "image": "r", "storage": { "size": "1Gi" } }),
+            "Aof",
+            "Rdb",
+        ),
+    ];
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "in-force").await;
+    let api = api(client, &namespace);
+    let params = PatchParams::default();
+    for (name, spec, in_force, other) in table {
+        let made = resource(name, &spec);
+        api.create(&PostParams::default(), &made).await.unwrap();
+        for value in [json!(in_force), Value::Null, json!(in_force)] {
+            let patch = Patch::Merge(json!({ "spec": { "persistence": value } }));
+            api.patch(name, &params, &patch).await.unwrap();
+        }
+        let patch = Patch::Merge(json!({ "spec": { "persistence": other } }));
+        let error = api.patch(name, &params, &patch).await.unwrap_err();
+        let expected = "spec.persistence cannot be changed yet";
+        assert!(error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rich_spec_is_taken() {
     let plane = control_plane();
     let client = plane.client();
@@ -244,7 +304,7 @@ async fn a_rich_spec_is_taken() {
         "storage": { "size": "10Gi", "retain": "Delete" }, "persistence": "Aof",
         "config": config,
         "auth": { "secretName": "mine" },
-        "zones": { "allowed": ["a", "b", "c"], "whenUnsatisfiable": "ScheduleAnyway" },
+        "zones": { "allowed": ["a", "b", "eu-1.c_d"], "topologyKey": "example.com/hall.of_x", "whenUnsatisfiable": "ScheduleAnyway" },
         "pod": { "tolerations": [{ "key": "x", "operator": "Exists" }],
             "resources": { "limits": { "memory": "1Gi" } } },
     });

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret, Service};
+use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zoneward_operator::api::RedisCluster;
 use zoneward_operator::cli::{Cli, Command, RunArgs};
@@ -52,29 +54,73 @@ async fn get(port: u16, path: &str) -> Option<String> {
     asking.await.unwrap().ok()
 }
 
+/// An operator that runs for one namespace.
+pub(crate) struct Running {
+    port: u16,
+    shutdown: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Starts one and waits until it is ready.
+    pub(crate) async fn start(client: &Client, namespace: &str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let shutdown = CancellationToken::new();
+        let args = arguments(namespace, port);
+        let make_admin = |waker| -> Arc<dyn zoneward_operator::ports::RedisAdmin> {
+            Arc::new(RedisWire::new(waker))
+        };
+        let task = tokio::spawn(run_with(client.clone(), args, make_admin, shutdown.clone()));
+        eventually("readiness", || async {
+            get(port, "/readyz")
+                .await
+                .filter(|text| text.starts_with("HTTP/1.1 200"))
+        })
+        .await;
+        Self {
+            port,
+            shutdown,
+            task,
+        }
+    }
+
+    /// Asks it to leave, and waits until it has.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// One host in each of three zones. Hosts have no namespace: several tests want the same ones.
+pub(crate) async fn hosts_in_zones(client: &Client) {
+    let nodes: Api<Node> = Api::all(client.clone());
+    for zone in ["a", "b", "c"] {
+        let name = format!("host-{zone}");
+        let node = serde_json::from_value(json!({
+            "metadata": { "name": name, "labels": { "topology.kubernetes.io/zone": zone } },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        }))
+        .unwrap();
+        match nodes.create(&PostParams::default(), &node).await {
+            Err(kube::Error::Api(answer)) if answer.is_already_exists() => {}
+            made => drop(made.unwrap()),
+        }
+        // New nodes are tainted as not ready until a controller, which is not here, clears them.
+        let clear = Patch::Merge(json!({ "spec": { "taints": null } }));
+        let params = PatchParams::default();
+        nodes.patch(&name, &params, &clear).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_runs_from_start_to_stop() {
     let _ = telemetry::init(LogFormat::Text, "info,kube_client=error");
     let plane = control_plane();
     let client = plane.client();
     let namespace = plane.namespace(&client, "operator").await;
-    let nodes: Api<Node> = Api::all(client.clone());
-    for zone in ["a", "b", "c"] {
-        let node = serde_json::from_value(json!({
-            "metadata": { "name": format!("host-{zone}"),
-                "labels": { "topology.kubernetes.io/zone": zone } },
-            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
-        }))
-        .unwrap();
-        nodes.create(&PostParams::default(), &node).await.unwrap();
-        // New nodes are tainted as not ready until a controller, which is not here, clears them.
-        let clear = Patch::Merge(json!({ "spec": { "taints": null } }));
-        let name = format!("host-{zone}");
-        nodes
-            .patch(&name, &PatchParams::default(), &clear)
-            .await
-            .unwrap();
-    }
+    hosts_in_zones(&client).await;
     let clusters: Api<RedisCluster> = Api::namespaced(client.clone(), &namespace);
     let spec = serde_json::from_value(json!({ "image": "redis:7" })).unwrap();
     let wanted = RedisCluster::new("cache", spec);
@@ -83,22 +129,8 @@ async fn the_operator_runs_from_start_to_stop() {
         .await
         .unwrap();
 
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let shutdown = CancellationToken::new();
-    let args = arguments(&namespace, port);
-    let make_admin = |waker| -> Arc<dyn zoneward_operator::ports::RedisAdmin> {
-        Arc::new(RedisWire::new(waker))
-    };
-    let running = tokio::spawn(run_with(client.clone(), args, make_admin, shutdown.clone()));
-
-    eventually("readiness", || async {
-        get(port, "/readyz")
-            .await
-            .filter(|text| text.starts_with("HTTP/1.1 200"))
-    })
-    .await;
+    let running = Running::start(&client, &namespace).await;
+    let port = running.port;
     assert!(
         get(port, "/healthz")
             .await
@@ -132,8 +164,7 @@ async fn the_operator_runs_from_start_to_stop() {
     );
 
     let asked = Instant::now();
-    shutdown.cancel();
-    running.await.unwrap().unwrap();
+    running.stop().await;
     assert!(
         asked.elapsed() < Duration::from_secs(5),
         "{:?}",

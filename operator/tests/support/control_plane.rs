@@ -37,13 +37,14 @@ pub(crate) fn control_plane() -> Arc<ControlPlane> {
     if let Some(running) = shared.upgrade() {
         return running;
     }
-    let started = Arc::new(ControlPlane::start());
+    let started = Arc::new(ControlPlane::start(&RedisCluster::crd()));
     *shared = Arc::downgrade(&started);
     started
 }
 
 impl ControlPlane {
-    fn start() -> Self {
+    /// One with this CRD, which no other test sees.
+    pub(crate) fn start(crd: &CustomResourceDefinition) -> Self {
         let programs = programs();
         let directory = std::env::temp_dir().join(format!(
             "zoneward-control-plane-{}-{}",
@@ -72,7 +73,7 @@ impl ControlPlane {
                     .enable_all()
                     .build()
                     .unwrap()
-                    .block_on(plane.wait_until_ready());
+                    .block_on(plane.wait_until_ready(crd));
             });
             waiting.join().unwrap();
         });
@@ -98,7 +99,7 @@ impl ControlPlane {
         name.to_owned()
     }
 
-    async fn wait_until_ready(&self) {
+    async fn wait_until_ready(&self, crd: &CustomResourceDefinition) {
         let client = self.client();
         let until = Instant::now() + START_LIMIT;
         let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -107,9 +108,8 @@ impl ControlPlane {
         })
         .await;
         let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-        let crd = RedisCluster::crd();
         // The API server estimates the cost of the rules here, and refuses what is too dear.
-        crds.create(&PostParams::default(), &crd).await.unwrap();
+        crds.create(&PostParams::default(), crd).await.unwrap();
         let clusters: Api<RedisCluster> = Api::all(client.clone());
         self.until(until, "RedisClusters are served", || async {
             clusters

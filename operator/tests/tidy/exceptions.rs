@@ -53,13 +53,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ),
     granted(
         "words",
-        "operator/src/api/spec.rs",
-        "name in [",
-        "the rule that refuses redis.conf directives names them",
-    ),
-    granted(
-        "words",
-        "operator/src/resources/owned.rs",
+        "operator/src/api/owned.rs",
         "",
         "the names of redis.conf directives that owners must not set, old spellings too",
     ),

@@ -17,8 +17,6 @@ pub(super) struct File {
     pub(super) text: String,
     /// For Rust: the text with comments and literals blanked, test code too. Same lines.
     pub(super) code: String,
-    /// How many of its lines are test code.
-    pub(super) test_lines: usize,
     /// Whether all of it is test code: below a `tests` folder, or declared behind `#[cfg(test)]`.
     pub(super) is_test: bool,
 }
@@ -105,10 +103,10 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) {
         } else if let Ok(text) = fs::read_to_string(&path) {
             let path = path.strip_prefix(root).unwrap().to_str().unwrap();
             let path = path.replace(std::path::MAIN_SEPARATOR, "/");
-            let (code, test_lines) = if has_extension(&path, "rs") {
+            let code = if has_extension(&path, "rs") {
                 source::code_of(&text)
             } else {
-                (String::new(), 0)
+                String::new()
             };
             let is_test = path
                 .split('/')
@@ -117,7 +115,6 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<File>) {
                 path,
                 text,
                 code,
-                test_lines,
                 is_test,
             });
         }

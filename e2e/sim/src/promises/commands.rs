@@ -81,6 +81,7 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
             let is_tainted = world.hosts[it.addr.host as usize].is_tainted;
             is_out_of_reach
                 && !is_tainted
+                && !world.is_deposed(it)
                 && it.leads()
                 && it.is_open
                 && it.table.owns_any(it.table.me)
@@ -160,7 +161,10 @@ fn forget(world: &World, id: Id) -> Found {
     let is_there = world.is_running(other.key) && world.net.is_connected(&world.hosts, host);
     let owns = other.leads() && other.table.owns_any(id);
     let newest = data::newest_holder(world, other.table.mask(id).trailing_zeros() as usize);
-    let serves = is_there && owns && newest.is_some_and(|name| name == other.pod);
+    let serves = is_there
+        && owns
+        && !world.is_deposed(other)
+        && newest.is_some_and(|name| name == other.pod);
     serves.then(|| {
         (
             "I7",

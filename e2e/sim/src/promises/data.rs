@@ -70,6 +70,21 @@ fn account(
             last as f64 / 1000.0,
         ));
         if !unexcused.is_empty() {
+            let holders = info.holders.keys().chain([&info.leader]);
+            let calm: Vec<String> = holders
+                .filter(|it| !is_disturbed_since(world, **it, lost[0]))
+                .map(|it| {
+                    format!(
+                        "{} (removed: {})",
+                        world.proc(*it).pod,
+                        world.promises.was_removed(*it)
+                    )
+                })
+                .collect();
+            world.tell(&format!(
+                "held, and not disturbed since: {}",
+                calm.join(", ")
+            ));
             let what = format!(
                 "{} of {} writes to chunk {} were lost with {name} ({cause:?}) without an excuse",
                 unexcused.len(),
@@ -86,16 +101,18 @@ fn account(
 /// lost it by what the operator did.
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
-    let at = info.acked[number as usize - 1].saturating_sub(LAG_MILLIS);
-    let is_disturbed = |holder: ProcKey| {
-        let mut times = world.promises.disturbances(holder).iter();
-        times.any(|(_, end)| *end >= at)
-    };
+    let at = info.acked[number as usize - 1];
+    let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
     // whom the operator took away was not needed then
     let counts = |holder: ProcKey| Some(holder) == key || !world.promises.was_removed(holder);
     let mut holders = info.holders.iter().filter(|(_, upto)| **upto >= number);
     is_disturbed(info.leader)
         && holders.all(|(holder, _)| is_disturbed(*holder) || !counts(*holder))
+}
+
+fn is_disturbed_since(world: &World, holder: ProcKey, at: Millis) -> bool {
+    let mut times = world.promises.disturbances(holder).iter();
+    times.any(|(_, end)| *end >= at.saturating_sub(LAG_MILLIS))
 }
 
 /// What is on volumes that no process uses.

@@ -219,7 +219,7 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
     if process.data.is_empty() || is_dead {
         return;
     }
-    let mine = process.data.offset();
+    let (mine, process_host) = (process.data.offset(), process.addr.host);
     let has_other = world.alive().any(|other| {
         let is_whole = other.is_in_sync() || other.leads();
         other.key != key
@@ -228,7 +228,9 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
             && other.data.offset() + data::SLACK >= mine
             && data::shares_history(&other.data, &process.data)
     });
-    if !has_other && !data::is_obsolete(world, key) {
+    // who was silent for so long that it was replaced is given up, with what only it holds
+    let is_given_up = !world.is_running(key) || !world.net.is_connected(&world.hosts, process_host);
+    if !has_other && !is_given_up && !data::is_obsolete(world, key) {
         let what = format!("{name} is deleted and nobody else holds what it holds");
         world.promises.break_one("I3", now, what);
     }

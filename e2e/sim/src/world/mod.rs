@@ -202,6 +202,16 @@ impl World {
         process.is_alive && host.state == HostState::Up && process.hangs_until <= self.now
     }
 
+    /// Whether a majority has given a leader's slots to somebody else: it stops as soon as it hears of
+    /// that.
+    pub fn is_deposed(&self, leader: &Process) -> bool {
+        let mask = leader.table.mask(leader.table.me);
+        self.procs.iter().any(|it| {
+            let is_newer = it.leads() && it.table.epoch > leader.table.epoch;
+            is_newer && it.table.mask(it.table.me) & mask != 0
+        })
+    }
+
     /// Whether packets pass between two processes' hosts.
     pub fn joins(&self, a: Addr, b: Addr) -> bool {
         self.net.joins(&self.hosts, a.host, b.host)

@@ -166,9 +166,12 @@ impl World {
             return;
         }
         for (reign, upto) in data.parts() {
-            let holders = &mut self.reigns.all[reign.0 as usize].holders;
-            let most = holders.entry(key).or_default();
-            *most = (*most).max(upto);
+            let info = &self.reigns.all[reign.0 as usize];
+            let most = info.holders.get(&key).copied().unwrap_or(0);
+            // what a deposed leader feeds is lost whoever takes it
+            if upto > most && !self.is_deposed(self.proc(info.leader)) {
+                self.reigns.all[reign.0 as usize].holders.insert(key, upto);
+            }
         }
         let old = std::mem::replace(&mut self.procs[key.0].data, data);
         crate::promises::note_dropped(self, key, &old, cause);

@@ -1,5 +1,6 @@
 //! The order of a round, and what it does when a stage says no.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -102,6 +103,32 @@ async fn a_failed_action_is_remembered_and_does_not_slow_the_watch_down() {
         memory.failures[0].contains("ConfigMap cache-config"),
         "{:?}",
         memory.failures
+    );
+}
+
+#[test]
+fn of_many_failures_status_tells_of_the_same_one_each_time_and_what_to_do() {
+    let error = |deed: &str, class, is_objects: bool| ActError {
+        deed: deed.to_owned(),
+        class,
+        source: is_objects
+            .then(|| Box::new(crate::api_call::fault(deed, class)) as Box<dyn Error + Send + Sync>),
+    };
+    let (a, b, c, d) = (
+        error("create Pod a", ErrorClass::Invalid, true),
+        error("create Pod b", ErrorClass::Transient, true),
+        error("create Pod c", ErrorClass::Conflict, true),
+        error("tell d: open", ErrorClass::Invalid, false),
+    );
+    let told = in_words(&[&d, &c, &b, &a]);
+    assert_eq!(told, in_words(&[&a, &c, &d, &b]));
+    assert_eq!(
+        told,
+        [
+            format!("failed to create Pod a. {CORRECT_THE_SPEC}").as_str(),
+            "failed to create Pod b",
+            "failed to tell d: open",
+        ]
     );
 }
 

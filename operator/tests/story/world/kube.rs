@@ -1,0 +1,242 @@
+//! Hosts, pods and volumes: what Kubernetes does, and what is done to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use zoneward_operator::model::{
+    HostName, MemberId, MemberName, PodPhase, PodUid, PodView, ShardId, SlotSet, VolumeName,
+    VolumeView, ZoneName,
+};
+
+use super::{Process, World};
+
+impl World {
+    pub(super) fn create(&mut self, name: &str, body: &serde_json::Value) {
+        let label = |key: &str| {
+            body["metadata"]["labels"][key]
+                .as_str()
+                .unwrap_or("")
+                .to_owned()
+        };
+        let shard = ShardId(label("zoneward.io/shard").parse().unwrap());
+        let zone = ZoneName::from(label("zoneward.io/zone").as_str());
+        if body["kind"] == "PersistentVolumeClaim" {
+            let (name, uid) = (VolumeName::from(name), format!("uid-{name}"));
+            self.volumes.push(VolumeView {
+                name,
+                uid,
+                shard,
+                zone,
+                is_leaving: false,
+            });
+            return;
+        }
+        let name = MemberName::from(name);
+        assert!(!self.pods.contains_key(&name), "{name} made twice");
+        let volume = body["spec"]["volumes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(|v| {
+                v["persistentVolumeClaim"]["claimName"]
+                    .as_str()
+                    .map(VolumeName::from)
+            });
+        let waiting = PodPhase::Waiting {
+            unschedulable: None,
+            kubelet: None,
+        };
+        self.pods.insert(
+            name.clone(),
+            PodView {
+                uid: PodUid::new(format!("uid-{name}")),
+                name,
+                shard,
+                zone,
+                host: None,
+                address: None,
+                phase: waiting,
+                is_leaving: false,
+                gate_is_open: false,
+                role_label: None,
+                volume,
+                created: self.now,
+            },
+        );
+    }
+
+    /// Takes the process away: what it knew is gone, unless its body is on a volume.
+    pub(crate) fn delete_pod(&mut self, name: &MemberName, is_dead: bool) {
+        let host_is_up = self.pods.get(name).is_none_or(|pod| {
+            pod.host
+                .as_ref()
+                .is_none_or(|host| !self.down.contains(host))
+        });
+        if is_dead || host_is_up {
+            if let Some(process) = self.processes.get_mut(name) {
+                process.is_dead = true;
+            }
+            self.pods.remove(name);
+        } else if let Some(pod) = self.pods.get_mut(name) {
+            pod.is_leaving = true;
+        }
+    }
+
+    /// The container ends; its kubelet reports it.
+    pub(crate) fn kill(&mut self, name: &MemberName) {
+        self.processes.get_mut(name).unwrap().is_dead = true;
+        self.pods.get_mut(name).unwrap().phase = PodPhase::Ended {
+            reason: "exit code 137".to_owned(),
+        };
+    }
+
+    /// The process ends; nobody has reported it yet.
+    pub(crate) fn crash(&mut self, name: &MemberName) {
+        self.processes.get_mut(name).unwrap().is_dead = true;
+    }
+
+    pub(crate) fn stop_zone(&mut self, zone: &str) {
+        let hosts = self
+            .hosts
+            .iter()
+            .filter(|host| host.zone == Some(ZoneName::from(zone)));
+        self.down.extend(hosts.map(|host| host.name.clone()));
+    }
+
+    /// The hosts boot: every container on them has ended, pods asked to go are gone.
+    pub(crate) fn start_zone(&mut self, zone: &str) {
+        let hosts: BTreeSet<HostName> = self
+            .hosts
+            .iter()
+            .filter(|host| host.zone == Some(ZoneName::from(zone)))
+            .map(|host| host.name.clone())
+            .collect();
+        self.down.retain(|host| !hosts.contains(host));
+        let there: Vec<MemberName> = self
+            .pods
+            .values()
+            .filter(|pod| pod.host.as_ref().is_some_and(|host| hosts.contains(host)))
+            .map(|pod| pod.name.clone())
+            .collect();
+        for name in there {
+            let is_leaving = self.pods[&name].is_leaving;
+            if self.processes.contains_key(&name) {
+                self.kill(&name);
+            }
+            if is_leaving {
+                self.pods.remove(&name);
+            }
+        }
+    }
+
+    fn pods_on_hosts(&self) -> BTreeMap<HostName, u32> {
+        let mut held = BTreeMap::new();
+        for host in self.pods.values().filter_map(|pod| pod.host.clone()) {
+            *held.entry(host).or_insert(0) += 1;
+        }
+        held
+    }
+
+    /// Places the pods that wait, and starts what was placed.
+    pub(super) fn start_pods(&mut self) {
+        let taken: BTreeSet<(HostName, ShardId)> = self
+            .pods
+            .values()
+            .filter_map(|pod| Some((pod.host.clone()?, pod.shard)))
+            .collect();
+        let mut held = self.pods_on_hosts();
+        let waiting: Vec<MemberName> = self
+            .pods
+            .values()
+            .filter(|pod| matches!(pod.phase, PodPhase::Waiting { .. }))
+            .map(|pod| pod.name.clone())
+            .collect();
+        for name in waiting {
+            let host = self.host_for(&self.pods[&name], &taken, &held);
+            let pod = self.pods.get_mut(&name).unwrap();
+            if let Some(host) = host {
+                *held.entry(host.clone()).or_insert(0) += 1;
+                pod.host = Some(host);
+                self.start(&name);
+            } else {
+                let unschedulable = Some("0/6 nodes are available".to_owned());
+                pod.phase = PodPhase::Waiting {
+                    unschedulable,
+                    kubelet: None,
+                };
+            }
+        }
+    }
+
+    /// As the real scheduler does: the emptiest that fits.
+    fn host_for(
+        &self,
+        pod: &PodView,
+        taken: &BTreeSet<(HostName, ShardId)>,
+        held: &BTreeMap<HostName, u32>,
+    ) -> Option<HostName> {
+        let fits = self.hosts.iter().filter(|host| {
+            // a pod without a zone of its own may go anywhere
+            host.is_ready
+                && (pod.zone.as_str().is_empty() || host.zone.as_ref() == Some(&pod.zone))
+                && !taken.contains(&(host.name.clone(), pod.shard))
+                && !self.full_zones.contains(&pod.zone)
+        });
+        fits.min_by_key(|host| held.get(&host.name).copied().unwrap_or(0))
+            .map(|host| host.name.clone())
+    }
+
+    /// What the kubelet does with a pod that was placed.
+    fn start(&mut self, name: &MemberName) {
+        let pod = self.pods.get_mut(name).unwrap();
+        if self.image_is_bad {
+            let kubelet = Some("ErrImagePull: no such image".to_owned());
+            pod.phase = PodPhase::Waiting {
+                unschedulable: None,
+                kubelet,
+            };
+            return;
+        }
+        let is_broken = pod.volume.as_ref().is_some_and(|v| self.broken.contains(v));
+        if is_broken || self.fails_to_start {
+            let reason = "exit code 1".to_owned();
+            pod.phase = PodPhase::Ended { reason };
+            return;
+        }
+        pod.address = Some(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + self.next_ip)));
+        self.next_ip += 1;
+        pod.phase = PodPhase::Running;
+        let fresh = MemberId::new(format!("id-{name}"));
+        let id = match &pod.volume {
+            Some(volume) => self.bodies.entry(volume.clone()).or_insert(fresh).clone(),
+            None => fresh,
+        };
+        let process = self.process(id);
+        self.processes.insert(name.clone(), process);
+    }
+
+    /// A body remembers whom it knew and what it owned, and starts closed like any other.
+    fn process(&mut self, id: MemberId) -> Process {
+        let body = self.processes.iter().find(|(_, p)| p.id == id);
+        let body = body.map(|(name, _)| name.clone());
+        if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
+            (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
+            process.in_sync = false;
+            return process;
+        }
+        Process {
+            id,
+            epoch: 0,
+            slots: SlotSet::empty(),
+            leader: None,
+            knows: BTreeSet::new(),
+            is_open: false,
+            in_sync: false,
+            keys: 0,
+            offset: 0,
+            timeout: 2000,
+            is_dead: false,
+            silent_for: 0,
+        }
+    }
+}
