@@ -48,6 +48,26 @@ pub fn fresh(zones: u32, shards: u32, members: u32) -> Problem {
     }
 }
 
+/// A cluster whose shards sit as told: the letters of their zones, `/`, and who leads.
+pub fn seated(zones: u32, members: u32, seats: &[&str]) -> Problem {
+    let zone = |letter: char| ZoneName::from(format!("zone-{letter}").as_str());
+    let mut problem = fresh(zones, seats.len() as u32, members);
+    for (shard, seat) in seats.iter().enumerate() {
+        let (members, leader) = seat.split_once('/').unwrap();
+        let member = |letter| CurrentMember {
+            zone: zone(letter),
+            has_data: true,
+        };
+        problem.current.push(CurrentShard {
+            shard: shard as u32,
+            members: members.chars().map(member).collect(),
+            leader: leader.chars().next().map(zone),
+            pinned: false,
+        });
+    }
+    problem
+}
+
 /// A random problem with present members, cordoned and gone zones, capacities and pins.
 pub fn random(dice: &mut Dice, zones_max: u32, shards_max: u32, members_max: u32) -> Problem {
     let zones = 1 + dice.below(zones_max);
