@@ -65,6 +65,6 @@ pub use problem::{
     CurrentMember, CurrentShard, MEMBERS_PER_SHARD_MAX, Mode, Problem, SHARDS_MAX,
     WhenUnsatisfiable, ZONES_MAX,
 };
-pub use solve::solve;
+pub use solve::{Budget, solve, solve_within};
 pub use topology::{Zone, ZoneName, ZoneState};
 pub use verify::{Violation, score, verify};

@@ -25,17 +25,37 @@ use crate::solve::start::Start;
 use crate::solve::tally::Tally;
 use crate::solve::term::Term;
 
-/// How many comparisons descents may spend.
-const DESCENT_STEPS: u64 = 400_000;
-/// How much arithmetic the proofs may spend: about half a second. Ordinary problems need a tenth.
-const PROOF_STEPS: u64 = 600_000_000;
-/// What each term may spend after the proof of an earlier one has failed: enough for a bound.
-const BOUND_STEPS: u64 = 40_000_000;
+/// How much arithmetic an answer may cost, in steps, so that the same question has the same answer
+/// on every machine. What is spent early is missing later: the answer is then not proven best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// For descents: comparisons of a shard's pattern with another one.
+    pub descent: u64,
+    /// For proofs; by default about half a second. Ordinary problems need a tenth.
+    pub proof: u64,
+    /// For each term after the proof of an earlier one has failed: enough for a bound.
+    pub bound: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            descent: 400_000,
+            proof: 600_000_000,
+            bound: 40_000_000,
+        }
+    }
+}
 
 /// The best placement for `problem`, or why there is none.
 ///
 /// Same problem, same answer. The answer says whether it is proven best ([`Placement::optimal`]).
 pub fn solve(problem: &Problem) -> Result<Placement, SolveError> {
+    solve_within(problem, Budget::default())
+}
+
+/// The same within another budget: a smaller one may find a worse placement, and proves less.
+pub fn solve_within(problem: &Problem, budget: Budget) -> Result<Placement, SolveError> {
     problem.check()?;
     let infeasible = || SolveError::Infeasible(explain::infeasible(problem));
     let model = Model::new(problem).ok_or_else(infeasible)?;
@@ -43,7 +63,7 @@ pub fn solve(problem: &Problem) -> Result<Placement, SolveError> {
     if first.relaxed.overflow(&model) > 0 {
         return Err(infeasible());
     }
-    let mut solver = Solver::new(&model, first);
+    let mut solver = Solver::new(&model, first, budget);
     let bound = solver.prove();
     let score = solver.best.tally.score(&model);
     let mut placement = model.placement(&solver.best.chosen, score);
@@ -66,11 +86,13 @@ struct Solver<'a> {
     relaxed: Tally,
     best: Best,
     steps: u64,
+    /// What `steps` are set to once a proof has failed.
+    steps_for_bound: u64,
     descent: u64,
 }
 
 impl<'a> Solver<'a> {
-    fn new(model: &'a Model, first: Start) -> Self {
+    fn new(model: &'a Model, first: Start, budget: Budget) -> Self {
         let violations = first.relaxed.score(model).zone_violations;
         let catalog = Catalog::new(model, violations);
         let tally = Tally::of(model, &first.chosen);
@@ -82,8 +104,9 @@ impl<'a> Solver<'a> {
                 chosen: first.chosen,
                 tally,
             },
-            steps: PROOF_STEPS,
-            descent: DESCENT_STEPS,
+            steps: budget.proof,
+            steps_for_bound: budget.bound,
+            descent: budget.descent,
         };
         if let Some(chosen) = start::stay(model) {
             let tally = Tally::of(model, &chosen);
@@ -106,7 +129,7 @@ impl<'a> Solver<'a> {
             let least = self.bound(*term, upto);
             term.set(&mut bound, least);
             if least < self.known(*term) {
-                self.steps = BOUND_STEPS;
+                self.steps = self.steps_for_bound;
             }
         }
         bound

@@ -33,6 +33,8 @@ struct Search<'a> {
     crowded: u64,
     best: Option<([u64; 6], Score)>,
     steps_left: u64,
+    /// What terms before must not exceed, and the least values found.
+    floors: Option<([u64; 6], [u64; 6])>,
 }
 
 /// The best score, or `None` when there is no placement.
@@ -57,6 +59,18 @@ pub fn better(problem: &Problem, than: Score, steps: u64) -> Option<Option<Score
     search.run(0, 0);
     let found = search.best.map(|(_, score)| score);
     (search.steps_left > 0).then(|| found.filter(|score| *score != than))
+}
+
+/// For each term the least that it is in any placement whose terms before it are no worse than in
+/// `score`: what a bound must not exceed. `None` where more than `steps` choices are to be seen.
+pub fn floors(problem: &Problem, score: Score, steps: u64) -> Option<[u64; 6]> {
+    let mut search = Search::new(problem);
+    search.steps_left = steps;
+    let most = score.in_order(problem.mode);
+    search.floors = Some((most, most));
+    search.run(0, 0);
+    let found = search.floors.map(|(_, least)| least);
+    found.filter(|_| search.steps_left > 0)
 }
 
 impl<'a> Search<'a> {
@@ -91,6 +105,7 @@ impl<'a> Search<'a> {
             crowded: 0,
             best: None,
             steps_left: u64::MAX,
+            floors: None,
         };
         let usable = search.usable.len() as u64;
         search.quota = u64::from(problem.shards).div_ceil(usable.max(1));
@@ -125,12 +140,15 @@ impl<'a> Search<'a> {
 
     /// Whether the terms that only grow with each shard say already that this becomes worse.
     fn is_worse(&self, shard: usize) -> bool {
-        let Some((best, _)) = self.best else {
-            return false;
-        };
         let [violations, moves] = self.ahead[shard];
         let over = self.over_quota();
         let first = [(self.sums[0] + violations).max(self.crowded), over];
+        if let Some((most, _)) = self.floors {
+            return first[0] > most[0] || first[1] > most[1];
+        }
+        let Some((best, _)) = self.best else {
+            return false;
+        };
         match self.problem.mode {
             Mode::Repair => [first[0], first[1], self.sums[1] + moves][..] > best[..3],
             Mode::Rebalance => first[..] > best[..2],
@@ -213,6 +231,15 @@ impl<'a> Search<'a> {
             Mode::Repair => [a, b, c, d, e, f],
             Mode::Rebalance => [a, b, d, e, c, f],
         };
+        if let Some((most, least)) = &mut self.floors {
+            let count = (0..6)
+                .find(|at| key[*at] > most[*at])
+                .map_or(6, |at| at + 1);
+            for at in 0..count {
+                least[at] = least[at].min(key[at]);
+            }
+            return;
+        }
         if self.best.as_ref().is_none_or(|(best, _)| key < *best) {
             self.best = Some((key, score));
         }
