@@ -1,6 +1,11 @@
 //! Answers that are not proven: whatever the budget, what is claimed is true.
 
-#![allow(clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::option_option
+)]
 
 mod support;
 

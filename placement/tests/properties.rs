@@ -99,8 +99,8 @@ proptest! {
         let problem = random(&mut Dice(seed), 6, 12, 5);
         if let Some(placement) = solved(&problem) {
             prop_assert_eq!(verify(&problem, &placement), []);
-            let members = problem.shards * problem.members_per_shard;
-            prop_assert_eq!(explain(&problem, &placement).len(), members as usize);
+            let members = placement.shards.iter().map(|it| it.followers.len() + 1);
+            prop_assert_eq!(explain(&problem, &placement).len(), members.sum::<usize>());
         }
     }
 

@@ -165,7 +165,7 @@ pub(super) fn stay(model: &Model) -> Option<Chosen> {
             .zip(it.state.most.iter())
             .all(|(now, most)| now <= most);
         let leader = it.state.leader?;
-        if !allowed || total != u32::from(model.members) {
+        if !allowed || total != u32::from(it.state.members) {
             return None;
         }
         groups.push(Group {
@@ -194,7 +194,7 @@ fn with_heirs(model: &Model, groups: Vec<Group>) -> Option<Chosen> {
 fn settle_members(model: &Model) -> Option<Vec<Group>> {
     let free = |class: &Class| {
         let fixed: u32 = class.state.least.iter().map(u32::from).sum();
-        class.size() * u32::from(model.members).saturating_sub(fixed)
+        class.size() * u32::from(class.state.members).saturating_sub(fixed)
     };
     let units: Vec<u32> = model.classes.iter().map(free).collect();
     let held = settle(&MemberCosts::new(model), model.zones(), &units)?;
@@ -266,7 +266,8 @@ fn settle_heirs(model: &Model, groups: Vec<Group>) -> Option<Vec<Group>> {
     }
     let has_heir = |group: &&Group| {
         let at_home = group.pattern.members.at(usize::from(group.pattern.leader));
-        at_home < model.members
+        let class = model.classes.get(group.class);
+        class.is_some_and(|class| at_home < class.state.members)
     };
     let mut whole = Vec::new();
     for leader in 0..model.zones() {

@@ -288,20 +288,17 @@ fn options(problem: &Problem, now: Option<&CurrentShard>) -> Vec<Choice> {
     let pinned = now.is_some_and(|now| now.pinned);
     let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
     let mut sets = Vec::new();
+    let total: u64 = present.iter().sum();
+    let kept = if pinned { total } else { 0 };
     all_sets(
         problem.zones.len(),
-        u64::from(problem.members_per_shard),
+        u64::from(problem.members_per_shard).max(kept),
         [0; Z],
         0,
         &mut sets,
     );
     let is_allowed = |set: &[u64; Z]| {
-        let total: u64 = present.iter().sum();
-        let pin_holds = if total <= u64::from(problem.members_per_shard) {
-            (0..Z).all(|zone| set[zone] >= present[zone])
-        } else {
-            (0..Z).all(|zone| set[zone] <= present[zone])
-        };
+        let pin_holds = (0..Z).all(|zone| set[zone] >= present[zone]);
         (!pinned || pin_holds)
             && problem
                 .zones
