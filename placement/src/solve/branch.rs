@@ -6,7 +6,7 @@ use crate::solve::catalog::{Catalog, Choice};
 use crate::solve::improve::{add, improve};
 use crate::solve::outlook::Outlook;
 use crate::solve::program::Program;
-use crate::solve::simplex::{End, Simplex};
+use crate::solve::simplex::{End, Simplex, spend};
 use crate::solve::start::Chosen;
 use crate::solve::tally::Tally;
 use crate::solve::term::Term;
@@ -229,6 +229,9 @@ impl<'a> Search<'a> {
         let mut tally = Tally::of(self.model, &chosen);
         for (index, left, near) in open {
             for _ in 0..left {
+                if !spend(self.steps, Outlook::work(self.model, near.len())) {
+                    return false;
+                }
                 let Some((_, choice)) = Outlook::new(self.model, &tally).best(&near) else {
                     return false;
                 };

@@ -21,6 +21,7 @@ use crate::problem::{Mode, Problem};
 use crate::solve::branch::{Best, Outcome, Search};
 use crate::solve::catalog::Catalog;
 use crate::solve::program::{Lonely, build};
+use crate::solve::simplex::spend;
 use crate::solve::start::Start;
 use crate::solve::tally::Tally;
 use crate::solve::term::Term;
@@ -161,6 +162,11 @@ impl<'a> Solver<'a> {
         while let Some(lonely) = boxes.pop() {
             let known = self.best.tally.score(self.model);
             let program = build(self.model, &self.catalog, &known, terms, &lonely);
+            // Set up and priced, whether there is anything to decide or not.
+            let size = 16 * program.matrix.columns() + program.rhs.len() * program.rhs.len();
+            if !spend(&mut self.steps, u64::try_from(size).unwrap_or(u64::MAX)) {
+                return rounded(root, stride, least).max(easy);
+            }
             let mut search = Search::new(
                 (self.model, &self.catalog),
                 (term, stride, least),

@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::model::{Class, Model, Pattern, PerZone};
 use crate::problem::Mode;
-use crate::solve::settle::{Costs, settle};
+use crate::solve::settle::{Costs, LEVEL, settle};
 use crate::solve::tally::{Own, Tally};
 
 /// Patterns per class, with how many shards get each.
 pub(crate) type Chosen = Vec<Vec<(Pattern, u32)>>;
-
-/// One level of a lexicographic sum: no sum of lower levels reaches it.
-const LEVEL: i128 = 1 << 26;
 
 struct MemberCosts<'a> {
     model: &'a Model,
