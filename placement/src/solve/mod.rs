@@ -90,6 +90,8 @@ struct Solver<'a> {
     /// What `steps` are set to once a proof has failed.
     steps_for_bound: u64,
     descent: u64,
+    /// The least values of terms that searches have held placements to.
+    asked: Score,
 }
 
 impl<'a> Solver<'a> {
@@ -108,6 +110,14 @@ impl<'a> Solver<'a> {
             steps: budget.proof,
             steps_for_bound: budget.bound,
             descent: budget.descent,
+            asked: Score {
+                zone_violations: u64::MAX,
+                leaders_over_quota: u64::MAX,
+                data_moves: u64::MAX,
+                member_imbalance: u64::MAX,
+                second_order_imbalance: u64::MAX,
+                switchovers: u64::MAX,
+            },
         };
         if let Some(chosen) = start::stay(model) {
             let tally = Tally::of(model, &chosen);
@@ -124,16 +134,25 @@ impl<'a> Solver<'a> {
     /// Proves term after term that none is lower; returns the bounds.
     fn prove(&mut self) -> Score {
         let terms = Term::in_order(self.model.mode);
-        let mut bound = Score::default();
+        let mut claims = Vec::new();
         for (place, term) in terms.iter().enumerate() {
             let upto = terms.get(..=place).unwrap_or_default();
             let least = self.bound(*term, upto);
-            term.set(&mut bound, least);
+            claims.push((least, self.asked));
             if least < self.known(*term) {
                 self.steps = self.steps_for_bound;
             }
         }
-        bound
+        still_true(&terms, &claims, &self.best.tally.score(self.model))
+    }
+
+    /// Notes that what follows looks only at placements that are no worse than known in `terms`.
+    fn ask(&mut self, terms: &[Term]) {
+        let score = self.best.tally.score(self.model);
+        for term in terms {
+            let least = term.of(&score).min(term.of(&self.asked));
+            term.set(&mut self.asked, least);
+        }
     }
 
     fn known(&self, term: Term) -> u64 {
@@ -143,6 +162,8 @@ impl<'a> Solver<'a> {
     /// A proven lower bound of the last of `terms`, the others being no worse than known; on the
     /// way the best placement may become better.
     fn bound(&mut self, term: Term, terms: &[Term]) -> u64 {
+        let (_, before) = terms.split_last().unwrap_or((&term, &[]));
+        self.ask(before);
         let easy = self.easy_bound(term);
         if self.known(term) <= easy {
             return self.known(term);
@@ -160,6 +181,7 @@ impl<'a> Solver<'a> {
         let mut root: Option<i128> = None;
         let mut least = self.known(term);
         while let Some(lonely) = boxes.pop() {
+            self.ask(before);
             let known = self.best.tally.score(self.model);
             let program = build(self.model, &self.catalog, &known, terms, &lonely);
             // Set up and priced, whether there is anything to decide or not.
@@ -197,6 +219,7 @@ impl<'a> Solver<'a> {
         }
         // What comes next asks only for placements that are as good in this term.
         if let Some(useful) = useful {
+            self.ask(&[term]);
             self.catalog.keep(useful);
         }
         least.min(self.known(term))
@@ -240,10 +263,52 @@ impl<'a> Solver<'a> {
     }
 }
 
+/// The bounds (each with what its search held the terms before to) that still hold for `score`.
+///
+/// Where a term is unproven the best known can get better in it and worse in one after it. A search
+/// that had held that one lower has not looked at all that is allowed now: what it claims is dropped.
+fn still_true(terms: &[Term], claims: &[(u64, Score)], score: &Score) -> Score {
+    let mut bound = Score::default();
+    for (place, (term, (least, asked))) in terms.iter().zip(claims).enumerate() {
+        let mut before = terms.iter().take(place);
+        if before.all(|it| it.of(score) <= it.of(asked)) {
+            term.set(&mut bound, *least);
+        }
+    }
+    bound
+}
+
 /// The bound as a whole number that the term can be.
 fn rounded(root: Option<i128>, stride: u64, known: u64) -> u64 {
     let Some(root) = root else { return 0 };
     let whole = -(-root).div_euclid(bound::ONE);
     let least = u64::try_from(whole.max(0)).unwrap_or(0).min(known);
     known - (known - least) / stride * stride
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_dropped_where_a_term_before_it_has_become_worse_than_its_search_held_it() {
+        let score = |moves, members, switchovers| Score {
+            data_moves: moves,
+            member_imbalance: members,
+            switchovers,
+            ..Score::default()
+        };
+        // moves unproven, known as 9 when the others were searched; members proven at 2 then
+        let asked = score(9, 2, 5);
+        let cases = [
+            ("nothing changed", score(9, 2, 5), score(4, 2, 3)),
+            ("all became better", score(8, 2, 5), score(4, 2, 3)),
+            ("members became worse", score(8, 6, 5), score(4, 2, 0)),
+        ];
+        for (case, now, expected) in cases {
+            let terms = [Term::Moves, Term::Members, Term::Switches];
+            let claims = [4, 2, 3].map(|least| (least, asked));
+            assert_eq!(still_true(&terms, &claims, &now), expected, "{case}");
+        }
+    }
 }
