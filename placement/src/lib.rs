@@ -20,6 +20,8 @@
 //!    lost and the first follower outside z of each of its shards leads.
 //! 6. `switchovers`: shards whose present leader stays a member and leads no more.
 //!
+//! A pinned shard keeps its present leader and all its present members, also those beyond m.
+//!
 //! [`Mode::Repair`] compares in this order, [`Mode::Rebalance`] in the order 1, 2, 4, 5, 3, 6.
 //!
 //! # The solution
@@ -65,6 +67,6 @@ pub use problem::{
     CurrentMember, CurrentShard, MEMBERS_PER_SHARD_MAX, Mode, Problem, SHARDS_MAX,
     WhenUnsatisfiable, ZONES_MAX,
 };
-pub use solve::solve;
+pub use solve::{Budget, solve, solve_within};
 pub use topology::{Zone, ZoneName, ZoneState};
 pub use verify::{Violation, score, verify};

@@ -43,6 +43,9 @@ pub(crate) struct Pattern {
 /// What a shard's present state allows and costs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct State {
+    /// How many members the shard shall have: more than were asked for, if it has more and may not
+    /// be moved.
+    pub(crate) members: u8,
     /// The least and the most members that the shard may have in each zone.
     pub(crate) least: PerZone<u8>,
     pub(crate) most: PerZone<u8>,
@@ -74,7 +77,8 @@ pub(crate) struct Model {
     pub(crate) names: Vec<ZoneName>,
     pub(crate) capacity: PerZone<u32>,
     pub(crate) shards: u32,
-    pub(crate) members: u8,
+    /// How many members were asked for, of all shards.
+    pub(crate) asked: u64,
     pub(crate) quota: u32,
     pub(crate) mode: Mode,
     pub(crate) counts_twice: bool,
@@ -108,7 +112,7 @@ impl Model {
             names: usable.iter().map(|zone| zone.name.clone()).collect(),
             capacity,
             shards: problem.shards,
-            members: u8::try_from(problem.members_per_shard).unwrap_or(u8::MAX),
+            asked: u64::from(problem.shards) * u64::from(problem.members_per_shard),
             quota: problem.shards.div_ceil(zones),
             mode: problem.mode,
             counts_twice: problem.when_unsatisfiable == WhenUnsatisfiable::ScheduleAnyway,
@@ -121,6 +125,12 @@ impl Model {
 
     pub(crate) fn zones(&self) -> usize {
         self.names.len()
+    }
+
+    /// How many members all shards shall have.
+    pub(crate) fn total(&self) -> u32 {
+        let members = |class: &Class| class.size() * u32::from(class.state.members);
+        self.classes.iter().map(members).sum()
     }
 
     /// Members with data that leave a zone where `stay` members remain of a shard in `state`.
@@ -197,15 +207,18 @@ pub(crate) fn is_usable(problem: &Problem, zone: &Zone) -> bool {
 fn state_of(problem: &Problem, usable: &[&Zone], now: Option<&CurrentShard>) -> Option<State> {
     let wanted = u8::try_from(problem.members_per_shard).unwrap_or(u8::MAX);
     let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
-    let mut state = State::default();
-    let mut stranded = 0_u32;
+    let mut state = State {
+        members: wanted,
+        ..State::default()
+    };
+    let mut is_stranded = false;
     for member in now.map(|now| now.members.as_slice()).unwrap_or_default() {
         let at = usable.iter().position(|zone| zone.name == member.zone);
         let Some(zone) = at else {
             let gone = problem.zones.iter().find(|zone| zone.name == member.zone);
             if gone.is_some_and(|zone| zone.state != ZoneState::Gone) {
                 state.stranded = state.stranded.saturating_add(u8::from(member.has_data));
-                stranded += 1;
+                is_stranded = true;
             }
             continue;
         };
@@ -232,31 +245,20 @@ fn state_of(problem: &Problem, usable: &[&Zone], now: Option<&CurrentShard>) -> 
     if !now.is_some_and(|now| now.pinned) {
         return Some(state);
     }
-    let is_leader_stranded = now.and_then(|now| now.leader.as_ref()).is_some_and(|name| {
-        let at = problem.zones.iter().find(|zone| zone.name == *name);
-        state.leader.is_none() && at.is_some_and(|zone| zone.state != ZoneState::Gone)
-    });
-    if is_leader_stranded {
-        return None;
-    }
     state.is_leader_fixed = state.leader.is_some();
-    pin(&mut state, wanted, one_each, stranded).then_some(state)
+    let is_possible = pin(&mut state, one_each) && !is_stranded;
+    is_possible.then_some(state)
 }
 
-/// Keeps the members of a pinned shard where they are; one that has too many gains none. False
-/// where that cannot be, as with `stranded` members in a zone that has no room at all.
-fn pin(state: &mut State, wanted: u8, one_each: bool, stranded: u32) -> bool {
-    let total = stranded + state.present.iter().map(u32::from).sum::<u32>();
-    if total <= u32::from(wanted) {
-        state.least = state.present;
-        return stranded == 0 && (!one_each || state.present.iter().all(|count| count <= 1));
+/// Keeps the members of a pinned shard where they are, those beyond the number asked for as well.
+/// False where that breaks a rule.
+fn pin(state: &mut State, one_each: bool) -> bool {
+    let total: u32 = state.present.iter().map(u32::from).sum();
+    let total = u8::try_from(total).unwrap_or(u8::MAX);
+    state.least = state.present;
+    if total >= state.members {
+        state.members = total;
+        state.most = state.present;
     }
-    for zone in 0..ZONES_MAX {
-        let present = state.present.at(zone);
-        state.most.set(zone, state.most.at(zone).min(present));
-    }
-    if let Some(leader) = state.leader {
-        state.least.set(usize::from(leader), 1);
-    }
-    state.most.iter().map(u32::from).sum::<u32>() >= u32::from(wanted)
+    !one_each || state.present.iter().all(|count| count <= 1)
 }

@@ -59,7 +59,8 @@ pub struct CurrentShard {
     /// The zone of its leader, if it has one; a member of the shard sits there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<ZoneName>,
-    /// Whether it may not be moved now: its members and its leader stay, as far as they exist.
+    /// Whether it may not be moved now: its members and its leader stay, as far as they exist, even
+    /// where it has more members than were asked for.
     #[serde(default)]
     pub pinned: bool,
 }

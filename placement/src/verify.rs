@@ -32,7 +32,7 @@ pub enum Violation {
         shard: u32,
         /// How many it has.
         found: usize,
-        /// How many were asked for.
+        /// How many were asked for, or are kept because the shard is pinned.
         asked: u32,
     },
     /// A member sits in a zone that is unknown, gone, or takes no new members.
@@ -123,18 +123,24 @@ fn verify_shard(problem: &Problem, shard: &ShardPlacement, found: &mut Vec<Viola
     let id = shard.shard;
     let after = zones_of(shard);
     let total = shard.followers.len() + 1;
-    if u32::try_from(total) != Ok(problem.members_per_shard) {
-        let asked = problem.members_per_shard;
+    let current = problem.current.iter().find(|current| current.shard == id);
+    let before = current
+        .map(|current| existing(problem, current))
+        .unwrap_or_default();
+    let kept = match current {
+        Some(current) if current.pinned => before.values().sum(),
+        _ => 0,
+    };
+    let kept = u32::try_from(kept).unwrap_or(u32::MAX);
+    // A pinned shard keeps even those that are too many.
+    let asked = problem.members_per_shard.max(kept);
+    if u32::try_from(total) != Ok(asked) {
         found.push(Violation::MemberCount {
             shard: id,
             found: total,
             asked,
         });
     }
-    let current = problem.current.iter().find(|current| current.shard == id);
-    let before = current
-        .map(|current| existing(problem, current))
-        .unwrap_or_default();
     for (&zone, &members) in &after {
         let present = before.get(zone).copied().unwrap_or(0);
         let usable = match state_of(problem, zone) {
@@ -157,34 +163,25 @@ fn verify_shard(problem: &Problem, shard: &ShardPlacement, found: &mut Vec<Viola
         }
     }
     if let Some(current) = current.filter(|current| current.pinned)
-        && pin_moved(problem, current, &before, &after, &shard.leader)
+        && pin_moved(current, &before, &after, &shard.leader)
     {
         found.push(Violation::PinMoved { shard: id });
     }
 }
 
-/// A pinned shard keeps all its members; one that has more than were asked for gains none.
+/// Whether a pinned shard has lost a member or its leader.
 fn pin_moved(
-    problem: &Problem,
     current: &CurrentShard,
     before: &Count<'_>,
     after: &Count<'_>,
     leader: &ZoneName,
 ) -> bool {
-    let has_too_many = before.values().sum::<u64>() > u64::from(problem.members_per_shard);
-    let (fewer, more) = if has_too_many {
-        (after, before)
-    } else {
-        (before, after)
-    };
-    let is_within = fewer
-        .iter()
-        .all(|(zone, count)| more.get(zone).unwrap_or(&0) >= count);
+    let stays = |(zone, count): (&&ZoneName, &u64)| after.get(zone).unwrap_or(&0) >= count;
     let led = current
         .leader
         .as_ref()
         .filter(|zone| before.contains_key(zone));
-    !is_within || led.is_some_and(|zone| zone != leader)
+    !before.iter().all(stays) || led.is_some_and(|zone| zone != leader)
 }
 
 /// The score of `placement`, recomputed from the definitions of the six terms.

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::stories::ZONES;
+
 /// What one case took.
 pub(crate) struct Point {
     pub(crate) zones: u32,
@@ -11,8 +13,9 @@ pub(crate) struct Point {
     pub(crate) took: Duration,
 }
 
-const COLOURS: [&str; 7] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#222222",
+const COLOURS: [&str; 9] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#222222", "#999999",
+    "#e0a800",
 ];
 /// Left and right edge of the first panel, and how far the next one is.
 const PANEL: (f64, f64, f64) = (70.0, 350.0, 340.0);
@@ -27,10 +30,10 @@ pub(crate) fn write(points: &[Point], caption: &str) {
 
 fn picture(points: &[Point], caption: &str) -> Result<String, std::fmt::Error> {
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 500\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1060 500\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"720\" height=\"500\" fill=\"#ffffff\"/>\n\
-         <text x=\"70\" y=\"24\" font-size=\"14\">Time to the proven best placement, over \
+         <rect width=\"1060\" height=\"500\" fill=\"#ffffff\"/>\n\
+         <text x=\"70\" y=\"24\" font-size=\"14\">Time to the best placement and its proof, over \
          members (both axes logarithmic)</text>\n",
     );
     writeln!(
@@ -43,8 +46,8 @@ fn picture(points: &[Point], caption: &str) -> Result<String, std::fmt::Error> {
             stories.push(point.story);
         }
     }
-    for (place, zones) in [3, 6].into_iter().enumerate() {
-        let shift = if place == 0 { 0.0 } else { PANEL.2 };
+    let mut shift = 0.0;
+    for zones in ZONES {
         axes(&mut svg, shift, zones)?;
         for (story, colour) in stories.iter().zip(COLOURS) {
             let mut line: Vec<&Point> = points
@@ -63,6 +66,7 @@ fn picture(points: &[Point], caption: &str) -> Result<String, std::fmt::Error> {
                 line.join(" ")
             )?;
         }
+        shift += PANEL.2;
     }
     for (place, (story, colour)) in stories.iter().zip(COLOURS).enumerate() {
         let (column, row) = (place % 3, place / 3);
@@ -91,6 +95,7 @@ fn axes(svg: &mut String, shift: f64, zones: u32) -> std::fmt::Result {
         (1e-2, "10 ms"),
         (1e-1, "0.1 s"),
         (1.0, "1 s"),
+        (10.0, "10 s"),
     ] {
         let y = y(took);
         writeln!(
@@ -118,7 +123,7 @@ fn x(members: f64) -> f64 {
     PANEL.0 + share * (PANEL.1 - PANEL.0)
 }
 
-/// A microsecond to a second.
+/// A microsecond to ten seconds.
 fn y(took: f64) -> f64 {
-    380.0 - (took.max(1e-6).log10() + 6.0) * 50.0
+    380.0 - (took.max(1e-6).log10() + 6.0) * 42.0
 }

@@ -1,9 +1,13 @@
 //! What happens to a cluster in its life, as problems of growing size.
 
-use placement::{CurrentMember, CurrentShard, Mode, Problem, ZoneName, ZoneState, solve};
+use placement::{
+    CurrentMember, CurrentShard, Mode, Problem, WhenUnsatisfiable, ZoneName, ZoneState, solve,
+};
 
 use crate::support::{Dice, carried_out, fresh, lose, zone_name};
 
+/// How many zones there are.
+pub(crate) const ZONES: [u32; 3] = [3, 6, 8];
 /// Members in all, as shards and members per shard.
 pub(crate) const SIZES: [(u32, u32, u32); 5] = [
     (6, 3, 2),
@@ -50,12 +54,30 @@ pub(crate) fn stories(zones: u32, shards: u32, members: u32) -> Vec<(&'static st
         ("half as many more", grown),
     ]);
     let scattered = scattered(zones, shards, members);
-    let quiet = Problem {
+    let scarce = scarce(&scattered);
+    let quiet = |problem: &Problem| Problem {
         mode: Mode::Rebalance,
-        ..scattered.clone()
+        ..problem.clone()
     };
-    stories.extend([("scattered", scattered), ("scattered, rebalance", quiet)]);
+    stories.extend([
+        ("scattered, rebalance", quiet(&scattered)),
+        ("scattered", scattered),
+        ("scarce, rebalance", quiet(&scarce)),
+        ("scarce", scarce),
+    ]);
     stories
+}
+
+/// The same where all zones but one have too little room, so that members of a shard meet there.
+fn scarce(problem: &Problem) -> Problem {
+    let mut scarce = problem.clone();
+    scarce.when_unsatisfiable = WhenUnsatisfiable::ScheduleAnyway;
+    let zones = u32::try_from(scarce.zones.len()).unwrap_or(u32::MAX);
+    let room = (scarce.shards * scarce.members_per_shard) / (zones + 1);
+    for zone in scarce.zones.iter_mut().skip(1) {
+        zone.capacity = Some(room.max(1));
+    }
+    scarce
 }
 
 /// No history at all: members thrown over the zones, some missing, so that few shards are alike.

@@ -57,11 +57,6 @@ impl<'a> Pins<'a> {
             .current
             .iter()
             .filter(|it| it.pinned && it.shard < problem.shards)
-            .filter(|shard| {
-                let total: u32 = there.iter().map(|it| members_in(shard, &it.name)).sum();
-                // One with a surplus may shed members, so what it holds proves nothing by itself.
-                total <= problem.members_per_shard
-            })
             .collect();
         let shared = |shard: &CurrentShard| {
             let mut names = there.iter().map(|zone| &zone.name);
@@ -161,13 +156,13 @@ fn members_in(shard: &CurrentShard, zone: &ZoneName) -> u32 {
 
 /// Zones or room that are missing.
 fn missing(problem: &Problem, model: &Model) -> Vec<Reason> {
-    let wanted = u32::from(model.members);
     let reach = |most: &PerZone<u8>| most.iter().map(u32::from).sum::<u32>();
     let narrowest = model
         .classes
         .iter()
         .min_by_key(|class| reach(&class.state.most));
-    let too_few = narrowest.filter(|class| reach(&class.state.most) < wanted);
+    let too_few =
+        narrowest.filter(|class| reach(&class.state.most) < u32::from(class.state.members));
     if let Some(class) = too_few {
         let have = reach(&class.state.most);
         return vec![too_few_zones(problem, have)];
@@ -323,7 +318,7 @@ fn shortage(model: &Model, zones: &[usize]) -> u32 {
                 .filter(|(at, _)| zones.contains(at) == inside);
             here.map(|(_, count)| u32::from(count)).sum()
         };
-        let overflow = u32::from(model.members).saturating_sub(sum(&class.state.most, false));
+        let overflow = u32::from(class.state.members).saturating_sub(sum(&class.state.most, false));
         needed += class.size() * overflow.max(sum(&class.state.least, true));
     }
     let room = zones.iter().map(|zone| model.capacity.at(*zone));
@@ -356,7 +351,7 @@ impl Cut {
         for class in &model.classes {
             let node = graph.add_node(None);
             let fixed: u32 = class.state.least.iter().map(u32::from).sum();
-            let free = class.size() * u32::from(model.members).saturating_sub(fixed);
+            let free = class.size() * u32::from(class.state.members).saturating_sub(fixed);
             wanted += free;
             graph.add_edge(source, node, free);
             for (zone, target) in zones.iter().enumerate() {

@@ -58,6 +58,12 @@ impl fmt::Display for Explanation {
     }
 }
 
+/// Whether the member that comes after `before` others of its shard in `zone` may not be moved.
+fn is_kept(now: Option<&CurrentShard>, zone: &ZoneName, before: usize) -> bool {
+    let present = |now: &CurrentShard| now.members.iter().filter(|it| it.zone == *zone).count();
+    now.is_some_and(|now| now.pinned && present(now) > before)
+}
+
 /// Why each member of `placement` sits where it sits, shard by shard, the leader first.
 pub fn explain(problem: &Problem, placement: &Placement) -> Vec<Explanation> {
     let words = Words { problem, placement };
@@ -95,7 +101,8 @@ impl Words<'_> {
         let mut seen = vec![&shard.leader];
         for (place, zone) in shard.followers.iter().enumerate() {
             let mut why = self.seat(now, zone);
-            if seen.contains(&zone) {
+            let before = seen.iter().filter(|it| **it == zone).count();
+            if before > 0 && !is_kept(now, zone, before) {
                 why = format!(
                     "it shares {zone} with another member: no zone without one can take it"
                 );

@@ -6,7 +6,7 @@ use crate::solve::catalog::{Catalog, Choice};
 use crate::solve::improve::{add, improve};
 use crate::solve::outlook::Outlook;
 use crate::solve::program::Program;
-use crate::solve::simplex::{End, Simplex};
+use crate::solve::simplex::{End, Simplex, spend};
 use crate::solve::start::Chosen;
 use crate::solve::tally::Tally;
 use crate::solve::term::Term;
@@ -134,8 +134,11 @@ impl<'a> Search<'a> {
             Some(_) => {}
             None => return Outcome::Unproven,
         }
-        if self.round(depth) && self.is_closed(depth) {
-            return Outcome::Proven;
+        if self.round(depth) {
+            self.least = self.least.min(self.known());
+            if self.is_closed(depth) {
+                return Outcome::Proven;
+            }
         }
         let Some(split) = self.split() else {
             return self.leaf();
@@ -226,6 +229,9 @@ impl<'a> Search<'a> {
         let mut tally = Tally::of(self.model, &chosen);
         for (index, left, near) in open {
             for _ in 0..left {
+                if !spend(self.steps, Outlook::work(self.model, near.len())) {
+                    return false;
+                }
                 let Some((_, choice)) = Outlook::new(self.model, &tally).best(&near) else {
                     return false;
                 };
@@ -365,9 +371,13 @@ impl<'a> Search<'a> {
             }
         }
         // The chord is exact at its lower end and, but for rounding, at its upper one.
-        let ranges = self.lonely.iter().zip(&lonely).enumerate();
-        let mut loose = ranges.filter(|(_, ((least, _), at))| least < *at);
-        match loose.next() {
+        let ranges = || self.lonely.iter().zip(&lonely).enumerate();
+        let is_loose = |(least, most): (u32, u32)| least < most;
+        let above = ranges().find(|(_, ((least, _), at))| least < *at);
+        // Where none is above its least end, ladders that are made for all of a range may still
+        // be too long for that end: any range that is not a point can be narrowed.
+        let any = || ranges().find(|(_, (range, _))| is_loose(**range));
+        match above.or_else(any) {
             Some((zone, ((_, most), at))) => Outcome::Split(zone, (*at).min(most - 1)),
             None => Outcome::Unproven,
         }

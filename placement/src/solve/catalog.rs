@@ -40,7 +40,8 @@ impl Catalog {
             .map(|(class, sets)| u64::from(least(sets)) * u64::from(class.size()))
             .sum();
         let slack = u32::try_from(violations.saturating_sub(unavoidable)).unwrap_or(u32::MAX);
-        let widest = slack.min(u32::from(model.members));
+        let most = model.classes.iter().map(|class| class.state.members).max();
+        let widest = slack.min(most.map_or(0, u32::from));
         let fits = |slack: &u32| count(&sets, *slack) <= CHOICES_MAX;
         let taken = (0..=widest).rev().find(fits).unwrap_or(0);
         Self {
@@ -122,7 +123,7 @@ fn violations_of(members: PerZone<u8>) -> u32 {
 
 /// All ways to spread the members of a shard over zones.
 fn member_sets(model: &Model, class: &Class) -> Vec<PerZone<u8>> {
-    let mut sets = vec![(PerZone::<u8>::default(), model.members)];
+    let mut sets = vec![(PerZone::<u8>::default(), class.state.members)];
     for zone in 0..model.zones() {
         let (least, most) = (class.state.least.at(zone), class.state.most.at(zone));
         let mut longer = Vec::new();

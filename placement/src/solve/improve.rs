@@ -47,7 +47,7 @@ fn replace(
     {
         return false;
     }
-    *steps = steps.saturating_sub(u64::try_from(choices.len()).unwrap_or(u64::MAX));
+    *steps = steps.saturating_sub(Outlook::work(model, choices.len()));
     tally.take(from, own);
     let outlook = Outlook::new(model, tally);
     let before = outlook.rank(from, own);

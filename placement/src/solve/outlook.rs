@@ -45,6 +45,12 @@ impl<'a> Outlook<'a> {
         outlook
     }
 
+    /// What it costs to look, and to compare `choices`.
+    pub(super) fn work(model: &Model, choices: usize) -> u64 {
+        let zones = model.zones();
+        u64::try_from(zones * zones + choices).unwrap_or(u64::MAX)
+    }
+
     fn look_second(&mut self) {
         let zones = self.model.zones();
         if zones < 2 {

@@ -5,9 +5,18 @@
 //! are few zones and many groups, the residual network is condensed to the zones and one pool:
 //! the arc from u to v is the cheapest shift of any group. Without a negative cycle there, the
 //! flow is of least cost, the same as in the network of all groups.
+//!
+//! Costs are sums of levels, and cycles are cancelled level by level from the top: each cycle
+//! lowers a whole number that cannot pass zero and is no larger than the units or their squares,
+//! so the end is bounded by them, not by the weights.
 
 use crate::model::PerZone;
 use crate::problem::ZONES_MAX;
+
+/// One level of a lexicographic sum: no sum of lower levels reaches half of it.
+pub(super) const LEVEL: i128 = 1 << 26;
+/// The highest power of it in any cost.
+const LEVELS: u32 = 4;
 
 /// What settling needs to know of a problem.
 pub(super) trait Costs {
@@ -50,27 +59,42 @@ pub(super) fn settle(costs: &impl Costs, zones: usize, units: &[u32]) -> Option<
         }
         held.push(mine);
     }
-    while let Some(cycle) = negative_cycle(&arcs(costs, zones, &held, &totals), zones) {
-        for arc in cycle {
-            if arc.from == POOL || arc.to == POOL {
-                continue;
-            }
-            if let Some(mine) = held.get_mut(arc.group) {
-                mine.set(arc.from, mine.at(arc.from).saturating_sub(1));
-                mine.set(arc.to, mine.at(arc.to) + 1);
-            }
-            totals.set(arc.from, totals.at(arc.from).saturating_sub(1));
-            totals.set(arc.to, totals.at(arc.to) + 1);
+    for level in (0..=LEVELS).rev() {
+        let unit = LEVEL.pow(level);
+        while let Some(cycle) = negative_cycle(&arcs(costs, zones, unit, &held, &totals), zones) {
+            shift(&cycle, &mut held, &mut totals);
         }
     }
     Some(held)
 }
 
-fn arcs(costs: &impl Costs, zones: usize, held: &Held, totals: &PerZone<u32>) -> Vec<Arc> {
+fn shift(cycle: &[Arc], held: &mut Held, totals: &mut PerZone<u32>) {
+    for arc in cycle {
+        if arc.from == POOL || arc.to == POOL {
+            continue;
+        }
+        if let Some(mine) = held.get_mut(arc.group) {
+            mine.set(arc.from, mine.at(arc.from).saturating_sub(1));
+            mine.set(arc.to, mine.at(arc.to) + 1);
+        }
+        totals.set(arc.from, totals.at(arc.from).saturating_sub(1));
+        totals.set(arc.to, totals.at(arc.to) + 1);
+    }
+}
+
+/// All that can be shifted, and at which cost, in multiples of `unit`: what lies below is left out.
+fn arcs(
+    costs: &impl Costs,
+    zones: usize,
+    unit: i128,
+    held: &Held,
+    totals: &PerZone<u32>,
+) -> Vec<Arc> {
+    let coarse = |cost: i128| (cost + unit / 2).div_euclid(unit);
     let mut arcs = Vec::new();
     for zone in 0..zones {
         if let Some(less) = totals.at(zone).checked_sub(1) {
-            let cost = -costs.zone(zone, less);
+            let cost = -coarse(costs.zone(zone, less));
             arcs.push(Arc {
                 from: POOL,
                 to: zone,
@@ -78,7 +102,7 @@ fn arcs(costs: &impl Costs, zones: usize, held: &Held, totals: &PerZone<u32>) ->
                 group: 0,
             });
         }
-        let cost = costs.zone(zone, totals.at(zone));
+        let cost = coarse(costs.zone(zone, totals.at(zone)));
         arcs.push(Arc {
             from: zone,
             to: POOL,
@@ -87,13 +111,14 @@ fn arcs(costs: &impl Costs, zones: usize, held: &Held, totals: &PerZone<u32>) ->
         });
     }
     let mut best: PerZone<PerZone<Option<(i128, usize)>>> = PerZone::default();
+    let price_of = |group, zone, held| costs.unit(group, zone, held).map(coarse);
     for (group, mine) in held.iter().enumerate() {
         let mut gain = PerZone::<Option<i128>>::default();
         let mut price = PerZone::<Option<i128>>::default();
         for zone in 0..zones {
             let less = mine.at(zone).checked_sub(1);
-            gain.set(zone, less.and_then(|less| costs.unit(group, zone, less)));
-            price.set(zone, costs.unit(group, zone, mine.at(zone)));
+            gain.set(zone, less.and_then(|less| price_of(group, zone, less)));
+            price.set(zone, price_of(group, zone, mine.at(zone)));
         }
         for from in 0..zones {
             let (Some(gain), Some(row)) = (gain.at(from), best.slot(from)) else {

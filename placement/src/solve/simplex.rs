@@ -131,20 +131,21 @@ impl Simplex {
 
     /// Descends until the relaxation is solved, its value passes `limit`, or `steps` are spent.
     pub(super) fn run(&mut self, limit: f64, steps: &mut u64) -> End {
-        self.refresh();
         // The inverse is read and written once a pivot, the columns are priced and compared.
         let (rows, columns) = (self.rhs.len(), self.matrix.columns());
         let work = u64::try_from(2 * rows * rows + 4 * columns).unwrap_or(u64::MAX);
+        if !spend(steps, work) {
+            return End::Stopped;
+        }
+        self.refresh();
         let mut since_check = 0_u32;
         loop {
             let Some(leaving) = self.leaving() else {
                 return End::Optimal;
             };
-            if *steps < work {
-                *steps = 0;
+            if !spend(steps, work) {
                 return End::Stopped;
             }
-            *steps -= work;
             since_check += 1;
             if since_check >= 8 {
                 since_check = 0;
@@ -162,11 +163,12 @@ impl Simplex {
             };
             let is_done = self.pivot(&leaving, column, &flips, &rho, &alpha);
             self.scratch = alpha;
-            if !is_done {
-                self.invert();
-                self.refresh();
-            }
-            if self.pivots >= FRESH_AFTER {
+            if !is_done || self.pivots >= FRESH_AFTER {
+                // as much as a pivot for each row
+                let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+                if !spend(steps, work.saturating_mul(rows) / 2) {
+                    return End::Stopped;
+                }
                 self.invert();
                 self.refresh();
             }
@@ -407,6 +409,13 @@ impl Simplex {
             }
         }
     }
+}
+
+/// Takes `work` from `steps`; false, and nothing left, where it is more than there is.
+pub(super) fn spend(steps: &mut u64, work: u64) -> bool {
+    let left = steps.checked_sub(work);
+    *steps = left.unwrap_or(0);
+    left.is_some()
 }
 
 fn set<T>(list: &mut [T], at: usize, value: T) {

@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::model::{Class, Model, Pattern, PerZone};
 use crate::problem::Mode;
-use crate::solve::settle::{Costs, settle};
+use crate::solve::settle::{Costs, LEVEL, settle};
 use crate::solve::tally::{Own, Tally};
 
 /// Patterns per class, with how many shards get each.
 pub(crate) type Chosen = Vec<Vec<(Pattern, u32)>>;
-
-/// One level of a lexicographic sum: no sum of lower levels reaches it.
-const LEVEL: i128 = 1 << 26;
 
 struct MemberCosts<'a> {
     model: &'a Model,
@@ -165,7 +162,7 @@ pub(super) fn stay(model: &Model) -> Option<Chosen> {
             .zip(it.state.most.iter())
             .all(|(now, most)| now <= most);
         let leader = it.state.leader?;
-        if !allowed || total != u32::from(model.members) {
+        if !allowed || total != u32::from(it.state.members) {
             return None;
         }
         groups.push(Group {
@@ -194,7 +191,7 @@ fn with_heirs(model: &Model, groups: Vec<Group>) -> Option<Chosen> {
 fn settle_members(model: &Model) -> Option<Vec<Group>> {
     let free = |class: &Class| {
         let fixed: u32 = class.state.least.iter().map(u32::from).sum();
-        class.size() * u32::from(model.members).saturating_sub(fixed)
+        class.size() * u32::from(class.state.members).saturating_sub(fixed)
     };
     let units: Vec<u32> = model.classes.iter().map(free).collect();
     let held = settle(&MemberCosts::new(model), model.zones(), &units)?;
@@ -266,7 +263,8 @@ fn settle_heirs(model: &Model, groups: Vec<Group>) -> Option<Vec<Group>> {
     }
     let has_heir = |group: &&Group| {
         let at_home = group.pattern.members.at(usize::from(group.pattern.leader));
-        at_home < model.members
+        let class = model.classes.get(group.class);
+        class.is_some_and(|class| at_home < class.state.members)
     };
     let mut whole = Vec::new();
     for leader in 0..model.zones() {

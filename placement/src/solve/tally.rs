@@ -136,7 +136,6 @@ impl Tally {
             .iter()
             .map(|led| led.saturating_sub(model.quota));
         let zones = model.zones();
-        let total = u64::from(model.shards) * u64::from(model.members);
         let squares: u64 = self
             .members
             .iter()
@@ -146,7 +145,7 @@ impl Tally {
             zone_violations: self.violations,
             leaders_over_quota: over.map(u64::from).sum(),
             data_moves: self.moves,
-            member_imbalance: squares.saturating_sub(even(total, zones)),
+            member_imbalance: squares.saturating_sub(even(model.asked, zones)),
             second_order_imbalance: self.second_order(zones),
             switchovers: self.switches,
         }

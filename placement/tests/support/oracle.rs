@@ -1,12 +1,13 @@
-//! Brute force over all placements: the definitions of the six terms, word for word, and no idea
-//! of how to be fast except that equal shards need not be told apart.
+//! Brute force over all placements: the definitions of the six terms, word for word. It knows only
+//! two ways to be fast: equal shards need not be told apart, and what is worse than the best known
+//! already, by what its shards cost at least, is left alone.
 
 use placement::{CurrentShard, Mode, Problem, Score, WhenUnsatisfiable, ZoneState};
 
 const Z: usize = 8;
 
 /// One way to place one shard.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Choice {
     members: [u64; Z],
     leader: usize,
@@ -25,27 +26,51 @@ struct Search<'a> {
     leaders: [u64; Z],
     heirs: [[u64; Z]; Z],
     sums: [u64; 3],
+    /// From each shard on, the violations and moves that are there whatever is chosen.
+    ahead: Vec<[u64; 2]>,
+    quota: u64,
+    /// Violations that full zones force: what they cannot hold meets in the one that is left.
+    crowded: u64,
     best: Option<([u64; 6], Score)>,
-}
-
-/// How many placements would have to be looked at, at most.
-pub fn size(problem: &Problem) -> u64 {
-    let search = Search::new(problem);
-    let mut size = 1_u64;
-    let mut run = 0;
-    for (options, same) in search.options.iter().zip(&search.same_as_before) {
-        run = if *same { run + 1 } else { 1 };
-        let count = u64::try_from(options.len()).unwrap();
-        size = size.saturating_mul(count + run - 1) / run;
-    }
-    size
+    steps_left: u64,
+    /// What terms before must not exceed, and the least values found.
+    floors: Option<([u64; 6], [u64; 6])>,
 }
 
 /// The best score, or `None` when there is no placement.
 pub fn best(problem: &Problem) -> Option<Score> {
+    best_within(problem, u64::MAX).unwrap()
+}
+
+/// The same, or `None` where more than `steps` choices would have to be looked at.
+pub fn best_within(problem: &Problem, steps: u64) -> Option<Option<Score>> {
     let mut search = Search::new(problem);
+    search.steps_left = steps;
     search.run(0, 0);
-    search.best.map(|(_, score)| score)
+    (search.steps_left > 0).then(|| search.best.map(|(_, score)| score))
+}
+
+/// A score that is better than `than`, if there is any, or `None` where that cannot be told in
+/// `steps` choices: far larger problems can be checked like this than solved.
+pub fn better(problem: &Problem, than: Score, steps: u64) -> Option<Option<Score>> {
+    let mut search = Search::new(problem);
+    search.steps_left = steps;
+    search.best = Some((than.in_order(problem.mode), than));
+    search.run(0, 0);
+    let found = search.best.map(|(_, score)| score);
+    (search.steps_left > 0).then(|| found.filter(|score| *score != than))
+}
+
+/// For each term the least that it is in any placement whose terms before it are no worse than in
+/// `score`: what a bound must not exceed. `None` where more than `steps` choices are to be seen.
+pub fn floors(problem: &Problem, score: Score, steps: u64) -> Option<[u64; 6]> {
+    let mut search = Search::new(problem);
+    search.steps_left = steps;
+    let most = score.in_order(problem.mode);
+    search.floors = Some((most, most));
+    search.run(0, 0);
+    let found = search.floors.map(|(_, least)| least);
+    found.filter(|_| search.steps_left > 0)
 }
 
 impl<'a> Search<'a> {
@@ -75,8 +100,16 @@ impl<'a> Search<'a> {
             leaders: [0; Z],
             heirs: [[0; Z]; Z],
             sums: [0; 3],
+            ahead: Vec::new(),
+            quota: 0,
+            crowded: 0,
             best: None,
+            steps_left: u64::MAX,
+            floors: None,
         };
+        let usable = search.usable.len() as u64;
+        search.quota = u64::from(problem.shards).div_ceil(usable.max(1));
+        search.crowded = crowded(problem);
         for shard in 0..problem.shards {
             let now = current(shard);
             let before = shard.checked_sub(1).and_then(current);
@@ -93,29 +126,60 @@ impl<'a> Search<'a> {
             search.same_as_before.push(same && shard > 0);
             search.options.push(options(problem, now));
         }
+        search.ahead = vec![[0; 2]; search.options.len() + 1];
+        for (shard, options) in search.options.iter().enumerate().rev() {
+            let least = |what: fn(&Choice) -> u64| options.iter().map(what).min().unwrap_or(0);
+            let [violations, moves] = search.ahead[shard + 1];
+            search.ahead[shard] = [
+                violations + least(|choice| choice.violations),
+                moves + least(|choice| choice.moves),
+            ];
+        }
         search
     }
 
-    fn run(&mut self, shard: usize, least: usize) {
-        let Some(options) = self.options.get(shard) else {
-            return self.finish();
+    /// Whether the terms that only grow with each shard say already that this becomes worse.
+    fn is_worse(&self, shard: usize) -> bool {
+        let [violations, moves] = self.ahead[shard];
+        let over = self.over_quota();
+        let first = [(self.sums[0] + violations).max(self.crowded), over];
+        if let Some((most, _)) = self.floors {
+            return first[0] > most[0] || first[1] > most[1];
+        }
+        let Some((best, _)) = self.best else {
+            return false;
         };
-        let options = options.clone();
+        match self.problem.mode {
+            Mode::Repair => [first[0], first[1], self.sums[1] + moves][..] > best[..3],
+            Mode::Rebalance => first[..] > best[..2],
+        }
+    }
+
+    fn over_quota(&self) -> u64 {
+        let over = |zone: &usize| self.leaders[*zone].saturating_sub(self.quota);
+        self.usable.iter().map(over).sum()
+    }
+
+    fn run(&mut self, shard: usize, least: usize) {
+        if shard == self.options.len() {
+            return self.finish();
+        }
         let from = if self.same_as_before[shard] { least } else { 0 };
-        for (index, choice) in options.iter().enumerate().skip(from) {
-            let worst = self.best.as_ref().map_or(u64::MAX, |(key, _)| key[0]);
-            if self.sums[0] + choice.violations > worst {
-                continue;
+        for index in from..self.options[shard].len() {
+            if self.steps_left == 0 {
+                return;
             }
-            self.apply(choice, u64::wrapping_add);
+            self.steps_left -= 1;
+            let choice = self.options[shard][index];
+            self.apply(&choice, u64::wrapping_add);
             let fits = (0..self.problem.zones.len()).all(|zone| {
                 let room = self.problem.zones[zone].capacity;
                 room.is_none_or(|room| self.members[zone] <= u64::from(room))
             });
-            if fits {
+            if fits && !self.is_worse(shard + 1) {
                 self.run(shard + 1, index);
             }
-            self.apply(choice, u64::wrapping_sub);
+            self.apply(&choice, u64::wrapping_sub);
         }
     }
 
@@ -135,12 +199,7 @@ impl<'a> Search<'a> {
     fn finish(&mut self) {
         let zones = self.usable.len() as u64;
         let shards = u64::from(self.problem.shards);
-        let quota = shards.div_ceil(zones);
-        let over = self
-            .usable
-            .iter()
-            .map(|&w| self.leaders[w].saturating_sub(quota))
-            .sum();
+        let over = self.over_quota();
         let squares: u64 = self.usable.iter().map(|&w| self.members[w].pow(2)).sum();
         let total = shards * u64::from(self.problem.members_per_shard);
         let mut second = 0;
@@ -172,10 +231,32 @@ impl<'a> Search<'a> {
             Mode::Repair => [a, b, c, d, e, f],
             Mode::Rebalance => [a, b, d, e, c, f],
         };
+        if let Some((most, least)) = &mut self.floors {
+            let count = (0..6)
+                .find(|at| key[*at] > most[*at])
+                .map_or(6, |at| at + 1);
+            for at in 0..count {
+                least[at] = least[at].min(key[at]);
+            }
+            return;
+        }
         if self.best.as_ref().is_none_or(|(best, _)| key < *best) {
             self.best = Some((key, score));
         }
     }
+}
+
+fn crowded(problem: &Problem) -> u64 {
+    let shards = u64::from(problem.shards);
+    let total = shards * u64::from(problem.members_per_shard);
+    let room = |zone: &placement::Zone| match (zone.state, zone.capacity) {
+        (ZoneState::Gone, _) => 0,
+        (_, room) => room.map_or(total, u64::from),
+    };
+    let all: u64 = problem.zones.iter().map(room).sum();
+    let zones = problem.zones.iter();
+    let left = zones.map(|zone| (total + room(zone)).saturating_sub(all + shards));
+    left.max().unwrap_or(0)
 }
 
 fn even(total: u64, parts: u64) -> u64 {
@@ -207,20 +288,17 @@ fn options(problem: &Problem, now: Option<&CurrentShard>) -> Vec<Choice> {
     let pinned = now.is_some_and(|now| now.pinned);
     let one_each = problem.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule;
     let mut sets = Vec::new();
+    let total: u64 = present.iter().sum();
+    let kept = if pinned { total } else { 0 };
     all_sets(
         problem.zones.len(),
-        u64::from(problem.members_per_shard),
+        u64::from(problem.members_per_shard).max(kept),
         [0; Z],
         0,
         &mut sets,
     );
     let is_allowed = |set: &[u64; Z]| {
-        let total: u64 = present.iter().sum();
-        let pin_holds = if total <= u64::from(problem.members_per_shard) {
-            (0..Z).all(|zone| set[zone] >= present[zone])
-        } else {
-            (0..Z).all(|zone| set[zone] <= present[zone])
-        };
+        let pin_holds = (0..Z).all(|zone| set[zone] >= present[zone]);
         (!pinned || pin_holds)
             && problem
                 .zones

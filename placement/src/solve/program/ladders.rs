@@ -34,7 +34,7 @@ impl Builder<'_> {
             return;
         };
         let zones = self.model.zones();
-        let total = self.model.shards * u32::from(self.model.members);
+        let total = self.model.total();
         let known = self.known(Term::Members).filter(|_| zones > 1);
         for zone in 0..zones {
             let room = self.model.capacity.at(zone).min(total);
@@ -44,7 +44,7 @@ impl Builder<'_> {
                 self.program.ladders.push(Ladder { base: 0, steps });
                 continue;
             };
-            let least = known + even(u64::from(total), zones);
+            let least = known + even(self.model.asked, zones);
             let fits = |held: u32| {
                 let rest = even(u64::from(total.saturating_sub(held)), zones - 1);
                 u64::from(held) * u64::from(held) + rest <= least
@@ -54,7 +54,7 @@ impl Builder<'_> {
             self.climb(first + zone, Term::Members, low, high);
         }
         if known.is_some() {
-            let fair = even(u64::from(total), zones);
+            let fair = even(self.model.asked, zones);
             self.add_constant(Term::Members, -i64::try_from(fair).unwrap_or(i64::MAX));
         }
     }

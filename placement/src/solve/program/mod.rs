@@ -102,6 +102,7 @@ impl<'a> Builder<'a> {
         let is_second = terms.contains(&Term::Second) && zones > 2;
         let heirs = claim(is_second, zones * zones);
         let has_lonely = lonely.iter().any(|(_, most)| most > 0);
+        let is_loose = lonely.iter().any(|(least, most)| least < most);
         let lonely = claim(is_second && has_lonely, zones);
         let mut term_rows = Vec::new();
         for (place, term) in terms.iter().enumerate() {
@@ -109,7 +110,10 @@ impl<'a> Builder<'a> {
             let room = term
                 .of(known)
                 .saturating_sub(unavoidable(model, catalog, *term));
-            term_rows.push((*term, claim(!is_goal && room > 0, 1), 0));
+            // A term that has no room is held by its ladders, but for the second order where it is
+            // not known how many shards end with a zone: there ladders are as long as for the most.
+            let is_held = room == 0 && !(is_loose && is_second && *term == Term::Second);
+            term_rows.push((*term, claim(!is_goal && !is_held, 1), 0));
         }
         let program = Program {
             matrix: Matrix::new(),
