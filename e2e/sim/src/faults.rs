@@ -181,53 +181,16 @@ impl Fault {
             lasts as f64 / 1000.0
         ));
         match self {
-            Self::KillProcess { pick, leader } => {
-                let keys = processes(world, Some(leader));
-                kill(world, nth(&keys, pick));
-            }
-            Self::KillFollowers => {
-                let keys = processes(world, Some(false));
-                kill(world, keys);
-            }
-            Self::KillShard { pick } => {
-                let leaders = processes(world, Some(true));
-                let keys: Vec<ProcKey> = nth(&leaders, pick)
-                    .flat_map(|leader| shard_of(world, leader))
-                    .collect();
-                kill(world, keys);
-            }
-            Self::KillLeaders => {
-                let leaders = processes(world, Some(true));
-                let third = (leaders.len() / 3).max(1);
-                kill(world, leaders.into_iter().take(third));
-            }
-            Self::HostOff { pick } => {
-                let host = pick % world.hosts.len();
-                world.kill_host(host);
-            }
-            Self::HostHangs { pick } => {
-                let host = pick % world.hosts.len();
-                set_host(world, host, HostState::Paused);
-            }
-            Self::ZoneOff { pick } => {
-                for host in zone_hosts(world, pick) {
-                    world.kill_host(host);
-                }
-            }
-            Self::ZoneHangs { pick } => {
-                for host in zone_hosts(world, pick) {
-                    set_host(world, host, HostState::Paused);
-                }
-            }
-            Self::ZoneCut { pick } => {
-                let zone = pick % world.setup.zones;
-                world.net.cut_zones.insert(zone);
-            }
-            Self::PowerCut => {
-                for host in 0..world.hosts.len() {
-                    world.kill_host(host);
-                }
-            }
+            Self::KillProcess { .. }
+            | Self::KillFollowers
+            | Self::KillShard { .. }
+            | Self::KillLeaders => self.strike_processes(world),
+            Self::HostOff { .. }
+            | Self::HostHangs { .. }
+            | Self::ZoneOff { .. }
+            | Self::ZoneHangs { .. }
+            | Self::ZoneCut { .. }
+            | Self::PowerCut => self.strike_hosts(world),
             Self::Hang { pick } => {
                 let keys = processes(world, None);
                 let until = world.now + lasts.min(4000);
@@ -274,6 +237,65 @@ impl Fault {
                 };
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
+        }
+    }
+
+    fn strike_processes(self, world: &mut World) {
+        match self {
+            Self::KillProcess { pick, leader } => {
+                let keys = processes(world, Some(leader));
+                kill(world, nth(&keys, pick));
+            }
+            Self::KillFollowers => {
+                let keys = processes(world, Some(false));
+                kill(world, keys);
+            }
+            Self::KillShard { pick } => {
+                let leaders = processes(world, Some(true));
+                let keys: Vec<ProcKey> = nth(&leaders, pick)
+                    .flat_map(|leader| shard_of(world, leader))
+                    .collect();
+                kill(world, keys);
+            }
+            Self::KillLeaders => {
+                let leaders = processes(world, Some(true));
+                let third = (leaders.len() / 3).max(1);
+                kill(world, leaders.into_iter().take(third));
+            }
+            _ => {}
+        }
+    }
+
+    fn strike_hosts(self, world: &mut World) {
+        match self {
+            Self::HostOff { pick } => {
+                let host = pick % world.hosts.len();
+                world.kill_host(host);
+            }
+            Self::HostHangs { pick } => {
+                let host = pick % world.hosts.len();
+                set_host(world, host, HostState::Paused);
+            }
+            Self::ZoneOff { pick } => {
+                for host in zone_hosts(world, pick) {
+                    world.kill_host(host);
+                }
+            }
+            Self::ZoneHangs { pick } => {
+                for host in zone_hosts(world, pick) {
+                    set_host(world, host, HostState::Paused);
+                }
+            }
+            Self::ZoneCut { pick } => {
+                let zone = pick % world.setup.zones;
+                world.net.cut_zones.insert(zone);
+            }
+            Self::PowerCut => {
+                for host in 0..world.hosts.len() {
+                    world.kill_host(host);
+                }
+            }
+            _ => {}
         }
     }
 

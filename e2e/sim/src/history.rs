@@ -1,6 +1,7 @@
 //! One history: a world from a seed, operators in it, faults, and the promises in the end.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +75,10 @@ pub struct Outcome {
 }
 
 /// Runs a script.
+///
+/// # Panics
+///
+/// Where no runtime can be had.
 pub fn run(script: &Script) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -213,7 +218,7 @@ async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> 
         for fault in over {
             fault.end(&mut lock(world));
         }
-        if now % 1000 == 0 {
+        if now.is_multiple_of(1000) {
             for (_, fault) in &running {
                 fault.go_on(&mut lock(world));
             }
@@ -247,7 +252,7 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
         }
         let mut world = lock(world);
         let now = world.now;
-        if now % 500 != 0 {
+        if !now.is_multiple_of(500) {
             continue;
         }
         accept_losses(&mut world);
@@ -264,10 +269,7 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
             let status = world.status();
             let mut what = format!("after {limit} ms: {}", unmet.join("; "));
             for waiting in &status.waiting_on {
-                what.push_str(&format!(
-                    "\n  waits: {}: {}",
-                    waiting.reason, waiting.message
-                ));
+                let _ = write!(what, "\n  waits: {}: {}", waiting.reason, waiting.message);
             }
             world.promises.break_one("goals", now, what);
             return false;

@@ -135,7 +135,7 @@ impl ObjectApi for Ports {
                 source: None,
             });
         };
-        let (mut resource, hosts, pods, volumes, objects, secrets) = snapshot.parts();
+        let mut resource = snapshot.resource();
         let version = |it: &RedisCluster| {
             it.metadata
                 .resource_version
@@ -148,7 +148,7 @@ impl ObjectApi for Ports {
             resource = Arc::clone(written);
         }
         let password = || Some(Password::new("x"));
-        let credentials = if secrets.internal_is_present {
+        let credentials = if snapshot.has_passwords() {
             Credentials {
                 operator: password(),
                 replication: password(),
@@ -158,15 +158,7 @@ impl ObjectApi for Ports {
         } else {
             Credentials::default()
         };
-        Ok(Some(ClusterObjects {
-            resource,
-            hosts,
-            pods,
-            volumes,
-            objects,
-            secrets,
-            credentials: Arc::new(credentials),
-        }))
+        Ok(Some(snapshot.view(resource, credentials)))
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {

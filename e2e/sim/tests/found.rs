@@ -1,6 +1,8 @@
 //! Histories that once broke a promise, named after what they protect. They are written out, so that
 //! they stay what they are when the dice change.
 
+#![cfg(test)]
+
 use zoneward_sim::faults::{Event, Fault};
 use zoneward_sim::history::{Script, run};
 use zoneward_sim::redis::Engine;

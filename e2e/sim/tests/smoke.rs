@@ -1,5 +1,7 @@
 //! A first look in `make test`: some histories, each of them new to none. `make sim` runs thousands.
 
+#![cfg(test)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zoneward_sim::history::{Script, run};

@@ -1,6 +1,8 @@
 //! The model lies where real servers do something else: each trap of REDIS-LAB.md as a script that
 //! runs on the model and on every server that there is, with the same outcome.
 
+#![cfg(test)]
+
 #[path = "traps/beds.rs"]
 mod beds;
 #[allow(dead_code, reason = "the operator's tests use the rest")]
@@ -157,6 +159,13 @@ async fn opinion(bed: &mut dyn Bed, member: usize, of: usize) -> String {
     format!("{member} thinks {of} is {word}")
 }
 
+/// Whether one member lists another.
+async fn knowledge(bed: &mut dyn Bed, member: usize, of: usize) -> String {
+    let id = bed.remembered_id(of);
+    let answer = bed.ask(member).await.expect("it lives");
+    format!("{member} lists {of}: {}", answer.view.entry(&id).is_some())
+}
+
 async fn write(bed: &mut dyn Bed, member: usize) {
     bed.write(member).await;
     bed.pass(1500).await;
@@ -235,7 +244,8 @@ async fn without_a_majority_force_does_nothing_and_takeover_works() {
             facts.push(state(bed, 3).await);
             assert!(failover(bed, 3, FailoverMode::Takeover, 0).await);
             bed.pass(500).await;
-            assert!(failover(bed, 4, FailoverMode::Takeover, 1).await);
+            // with two of three leaders again, Valkey 9 elects it before it is told to
+            failover(bed, 4, FailoverMode::Takeover, 1).await;
             bed.pass(5000).await;
             facts.push(state(bed, 3).await);
             facts.push(state(bed, 4).await);
@@ -309,7 +319,7 @@ async fn forget_told_to_one_is_known_to_all_where_the_engine_gossips_it() {
             let id = bed.remembered_id(3);
             assert!(bed.tell(1, MemberCommand::Forget(id)).await);
             bed.pass(2500).await;
-            vec![opinion(bed, 1, 3).await, opinion(bed, 2, 3).await]
+            vec![knowledge(bed, 1, 3).await, knowledge(bed, 2, 3).await]
         })
     })
     .await;

@@ -1,6 +1,8 @@
 //! What must outlive the operator's memory. It is kept in the status of the RedisCluster and
 //! written, with a precondition on its resourceVersion, before anything is done that relies on it.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,10 @@ pub struct Record {
     /// Shards that lost every copy of their data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<DataLoss>,
+    /// Addresses that members left and that a follower which is silent may go on copying from, whoever
+    /// lives there by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_addresses: Vec<LeftAddress>,
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
@@ -63,6 +69,10 @@ pub struct Enrolled {
     /// The host that its pod was scheduled to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
+    /// Its pod's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub address: Option<IpAddr>,
     /// Whether it was ever seen in the cluster and in sync (or leading).
     #[serde(default)]
     pub joined: bool,
@@ -101,6 +111,17 @@ pub struct Departed {
     /// When it was struck out, or some time after that a member still knew it.
     #[schemars(with = "String")]
     pub since: Timestamp,
+}
+
+/// Where a member was that ended or was started anew elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftAddress {
+    /// Its shard.
+    pub shard: ShardId,
+    /// The address.
+    #[schemars(with = "String")]
+    pub address: IpAddr,
 }
 
 /// Every copy of a shard's data was lost.

@@ -84,17 +84,6 @@ impl<'a> World<'a> {
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
     }
 
-    /// Whether this very process was in sync to the last; or, of a leader that is proven dead, whether no
-    /// other was.
-    fn is_best_copy_of(&self, leader: &MemberId, answer: &MemberAnswer) -> bool {
-        let follows = |other: &&&MemberAnswer| {
-            other.view.own_entry().and_then(|own| own.leader.as_ref()) == Some(leader)
-        };
-        let mut others = self.answers.values().filter(follows);
-        let is_only = !others.any(|other| self.record_knows_copy(other));
-        self.record_knows_copy(answer) || is_only && self.is_id_proven_dead(leader)
-    }
-
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
         self.seen
             .record
@@ -374,7 +363,7 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.is_best_copy_of(of, answer) => {
+        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
             Some(refuse(
                 "I3",
                 action,

@@ -25,7 +25,7 @@ pub(super) fn leaderless<'a, 'b>(census: &'b Census<'a>) -> impl Iterator<Item =
 }
 
 /// Whether leaders enough answer to elect the shard another one. Who came after its leader was lost has
-/// never heard of that one, and denies its vote ("I don't know its master").
+/// never heard of that one, and denies its vote.
 pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     let Some(lost) = &shard.leader else {
         return false;
@@ -57,11 +57,8 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
     let next = lost.find_map(|(shard, end)| {
         let of = shard.leader.clone()?;
-        let (heir, _) =
-            best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
-                let may_lead = heir.was_in_sync() || has_been_lost_for_long(round, shard);
-                may_lead && !is_fed(answer)
-            })?;
+        let (heir, _) = best_candidate(shard, &of, homes.get(&shard.id))
+            .filter(|(heir, answer)| heir.was_in_sync() && !is_fed(answer))?;
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
@@ -111,21 +108,6 @@ fn is_cut_off(round: &Round<'_>, id: &MemberId) -> bool {
         .filter(|(_, answer)| in_touch(answer))
         .count();
     !is_fed && linked * 2 < all
-}
-
-/// Its leader is proven dead, the bus has had its time to elect somebody and has not: for Redis, what the
-/// followers hold is too old. An older copy is better than none.
-fn has_been_lost_for_long(round: &Round<'_>, shard: &Shard<'_>) -> bool {
-    let Some(id) = &shard.leader else {
-        return false;
-    };
-    let departed = round.record.departed.iter();
-    let struck_out = departed.filter(|it| &it.member_id == id).map(|it| it.since);
-    let silent = round.record.member_by_id(id).and_then(|it| it.silent_since);
-    let since = struck_out.chain(silent).min();
-    let patience = spacing::DISTANCE_TIMEOUTS * round.desired.node_timeout_millis;
-    unproven_leader(round, shard).is_none()
-        && since.is_some_and(|since| round.millis_since(since) >= patience)
 }
 
 /// The server would be told no for it (`wire::command`), and the try would count as one: a link whose

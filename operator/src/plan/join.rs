@@ -3,7 +3,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing};
+use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing, roster};
 use crate::api::Persistence;
 use crate::model::{Address, Asked, ClusterView, MemberAnswer, MemberId, Role, ViewEntry};
 use crate::resources;
@@ -27,6 +27,17 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         let Some(target) = member.command_target() else {
             continue;
         };
+        if may_be_copied_unseen(round, member) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: its address was a member's, and a follower of that one which is \
+                     silent may copy from there",
+                    member.name()
+                ),
+            );
+            continue;
+        }
         if let Some(other) = listed_under_another_id(round, member, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
@@ -67,6 +78,22 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// Addresses are given out again: who is silent may copy from this one as soon as it goes on.
+fn may_be_copied_unseen(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let Some(address) = member.address() else {
+        return false;
+    };
+    let mut left = round.record.left_addresses.iter();
+    left.any(|left| {
+        let mut others = round.census.members();
+        let copies = |other: &Member<'_>| {
+            let is_of_shard = other.shard() == left.shard && other.name() != member.name();
+            is_of_shard && roster::may_copy_unseen(other)
+        };
+        left.address == address.ip && others.any(copies)
+    })
+}
+
 /// A follower of whoever had this address before would take this process for its leader: it copies
 /// from an address, also when the bus has noticed that somebody else lives there.
 fn listed_under_another_id(
@@ -93,7 +120,8 @@ fn listed_under_another_id(
             let up = other.replication.upstream.as_ref()?;
             let leader = other.view.own_entry()?.leader.clone()?;
             let copies = up.host == address.ip.to_string() && leader != answer.id;
-            copies.then_some(leader)
+            // who holds nothing has nothing to lose
+            (copies && other.keys > 0).then_some(leader)
         })
     })
 }

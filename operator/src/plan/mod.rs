@@ -65,6 +65,7 @@ const STEPS: &[Step] = &[
     pods::retire_surplus,
     pods::clear_leftovers,
     forget::forget,
+    roster::note_addresses,
     marks::mark,
     placing::note_quiet,
     zones::note_full,

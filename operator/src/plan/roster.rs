@@ -7,8 +7,8 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, MemberName, Observation, PodPhase, Record, Serial,
-    StartFailures, VolumeName,
+    Asked, Departed, Desired, Enrolled, LeftAddress, MemberName, Observation, PodPhase, Record,
+    Serial, StartFailures, VolumeName,
 };
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
@@ -98,6 +98,7 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     if pod.host.is_some() {
         entry.host.clone_from(&pod.host);
     }
+    entry.address = pod.address.or(entry.address);
     match seen.members.get(&entry.name) {
         Some(Asked::Answered(answer)) => {
             entry.member_id = Some(answer.id.clone());
@@ -227,8 +228,35 @@ fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
     }
 }
 
+/// Followers copy from an address, and one that is silent cannot be asked from which.
+fn leave_address(draft: &mut Draft, entry: &Enrolled) {
+    let Some(address) = entry.address.filter(|_| entry.joined) else {
+        return;
+    };
+    let shard = entry.shard;
+    let left = LeftAddress { shard, address };
+    if !draft.record.left_addresses.contains(&left) {
+        draft.record.left_addresses.push(left);
+    }
+}
+
+/// What was left is remembered for as long as a follower is silent that may copy from there.
+pub(super) fn note_addresses(round: &Round<'_>, draft: &mut Draft) {
+    let may_copy = |left: &LeftAddress| {
+        let mut members = round.census.members();
+        members.any(|member| may_copy_unseen(member) && member.shard() == left.shard)
+    };
+    draft.record.left_addresses.retain(may_copy);
+}
+
+/// It runs for all that is known, nobody hears it, and it holds a copy.
+pub(super) fn may_copy_unseen(member: &Member<'_>) -> bool {
+    member.entry.joined && matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone)
+}
+
 /// The body lives on its volume: its next pod carries the next serial.
 fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
+    leave_address(draft, entry);
     let name = next_name(round, draft, entry.shard);
     if let Some(slot) = draft
         .record
@@ -240,6 +268,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             name,
             pod_uid: None,
             host: None,
+            address: None,
             synced_run: None,
             silent_since: None,
             has_ended: true,
@@ -259,6 +288,7 @@ pub(super) fn strike_out(
         .record
         .members
         .retain(|other| other.name != entry.name);
+    leave_address(draft, entry);
     if let Some(id) = &entry.member_id {
         draft.record.departed.push(Departed {
             member_id: id.clone(),
@@ -292,6 +322,7 @@ pub(super) fn enroll(
         pod_uid: None,
         member_id: None,
         host: None,
+        address: None,
         joined: false,
         synced_run: None,
         silent_since: None,

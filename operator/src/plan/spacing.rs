@@ -9,7 +9,7 @@ use super::census::{Round, Shard};
 use crate::model::RoleChange;
 
 /// The least distance between two role changes in one shard, in node timeouts.
-pub(super) const DISTANCE_TIMEOUTS: u64 = 4;
+const DISTANCE_TIMEOUTS: u64 = 4;
 /// How long a role change may take to show before the next shard's is asked for all the same.
 const SHOWS_WITHIN_MILLIS: u64 = 2_000;
 /// Clocks of two operators may differ by this much.

@@ -26,6 +26,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         synced_run: None,
         silent_since: None,
         has_ended: false,
+        address: None,
         surplus: false,
     }
 }

@@ -93,6 +93,11 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
             ));
         }
     }
+    one_at_a_time(world, key, &name)
+}
+
+/// Elections side by side collide (REDIS-LAB section 2).
+fn one_at_a_time(world: &mut World, key: ProcKey, name: &str) -> Found {
     let now = world.now;
     let running: Vec<ProcKey> = world.promises.in_flight.keys().copied().collect();
     for other in running {
@@ -112,7 +117,7 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
 }
 
 fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {
-    let word = match (mode, old) {
+    let what = match (mode, old) {
         (FailoverMode::Graceful, _) => "switchover",
         (FailoverMode::Takeover, _) => "takeover",
         (FailoverMode::Force, None) => "force: the leader is dead",
@@ -121,7 +126,7 @@ fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {
         }
         (FailoverMode::Force, Some(_)) => "force: the leader is silent",
     };
-    world.promises.count(word);
+    world.promises.count(what);
 }
 
 fn seize(world: &World, mask: crate::redis::Mask) -> Found {

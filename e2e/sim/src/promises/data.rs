@@ -60,14 +60,14 @@ fn account(
             |number: &u64| cause != Cause::Fault && !is_excused(world, reign, *number, key);
         let unexcused: Vec<u64> = (left + 1..=upto).filter(is_open).collect();
         world.promises.lost_writes += lost.len() as u64;
-        let (first, last) = (lost[0], lost[lost.len() - 1]);
+        let (from, until) = (lost[0], lost[lost.len() - 1]);
         world.tell(&format!(
             "{} writes to chunk {} are lost with {name} ({cause:?}), acknowledged by {} from {:.2} to {:.2} s",
             lost.len(),
             info.chunk,
             world.proc(info.leader).pod,
-            first as f64 / 1000.0,
-            last as f64 / 1000.0,
+            from as f64 / 1000.0,
+            until as f64 / 1000.0,
         ));
         if !unexcused.is_empty() {
             let holders = info.holders.keys().chain([&info.leader]);

@@ -268,6 +268,27 @@ pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
     }
 }
 
+/// Rows of the decision table, as they are counted when a history reaches them.
+pub const ROWS: [&str; 17] = [
+    "force: the leader is dead",
+    "force: the leader is silent",
+    "force: the leader is closed",
+    "takeover",
+    "switchover",
+    "elected by the bus",
+    "slots begun anew",
+    "data lost is told",
+    "placement infeasible",
+    "waits for an election",
+    "waits: majority lost",
+    "waits: closed start",
+    "waits for a body",
+    "waits for room",
+    "waits for a departure",
+    "waits for the distance between role changes",
+    "waits: data lost",
+];
+
 /// The reasons for waiting that stand for rows of the decision table.
 fn waiting_word(reason: &str) -> &'static str {
     match reason {

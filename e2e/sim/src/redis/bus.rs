@@ -68,24 +68,28 @@ pub fn receive(process: &mut Process, packet: &Packet, now: Millis, out: &mut Ve
                 process.election.votes += 1;
             }
         }
-        Body::FailoverStart => {
-            let follows_me = header.leader == Some(process.table.me);
-            if follows_me && process.leads() {
-                let manual = &mut process.manual;
-                manual.end = Some(now + super::process::MANUAL_TIMEOUT);
-                manual.paused_until = now + super::process::MANUAL_TIMEOUT * 2;
-                // told at once, so that the follower need not wait for the next ping
-                let body = Body::Pong {
-                    about: None,
-                    gossip: Vec::new(),
-                };
-                out.push(process.packet(packet.from, now, body));
-            }
-        }
+        Body::FailoverStart => stop_clients(process, packet, now, out),
         Body::Update { owner, epoch, mask } => {
             update(process, *owner, *epoch, *mask, now);
         }
         Body::Forget(id) => forget(process, *id, now),
+    }
+}
+
+/// A leader that is to hand over stops its clients, so that its follower can catch up.
+fn stop_clients(process: &mut Process, packet: &Packet, now: Millis, out: &mut Vec<Packet>) {
+    let header = packet.header;
+    let follows_me = header.leader == Some(process.table.me);
+    if follows_me && process.leads() {
+        let manual = &mut process.manual;
+        manual.end = Some(now + super::process::MANUAL_TIMEOUT);
+        manual.paused_until = now + super::process::MANUAL_TIMEOUT * 2;
+        // told at once, so that the follower need not wait for the next ping
+        let body = Body::Pong {
+            about: None,
+            gossip: Vec::new(),
+        };
+        out.push(process.packet(packet.from, now, body));
     }
 }
 

@@ -81,26 +81,30 @@ pub fn command(
         }
         MemberCommand::SeizeSlots { slots, of } => {
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
-            let of = of.as_ref().and_then(id_of);
-            check(
-                process.data.is_empty(),
-                Declined::Precondition("it is empty"),
-            )?;
-            check(process.leads(), Declined::Precondition("it follows nobody"))?;
-            for (chunk, owner) in process.table.owners.iter().enumerate() {
-                let others = owner.is_some() && *owner != of && *owner != Some(process.table.me);
-                if mask & (1 << chunk) != 0 && others {
-                    return Err(Declined::Precondition("the slots have no other owner"));
-                }
-            }
-            give_to_itself(process, mask);
-            election::bump(process);
+            seize(process, mask, of.as_ref().and_then(id_of))?;
         }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
         MemberCommand::Open => process.is_open = true,
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }
+    Ok(())
+}
+
+fn seize(process: &mut Process, mask: super::Mask, of: Option<super::Id>) -> Result<(), Declined> {
+    check(
+        process.data.is_empty(),
+        Declined::Precondition("it is empty"),
+    )?;
+    check(process.leads(), Declined::Precondition("it follows nobody"))?;
+    for (chunk, owner) in process.table.owners.iter().enumerate() {
+        let others = owner.is_some() && *owner != of && *owner != Some(process.table.me);
+        if mask & (1 << chunk) != 0 && others {
+            return Err(Declined::Precondition("the slots have no other owner"));
+        }
+    }
+    give_to_itself(process, mask);
+    election::bump(process);
     Ok(())
 }
 

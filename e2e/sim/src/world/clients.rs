@@ -76,19 +76,18 @@ impl World {
             let info = &self.reigns.all[reign.0 as usize];
             info.leader == key && info.acked.len() as u64 == upto(reign)
         };
-        let reign = match reign.filter(|reign| is_own(*reign)) {
-            Some(reign) => reign,
-            None => {
-                let reign = Reign(u32::try_from(self.reigns.all.len()).unwrap_or(u32::MAX));
-                self.reigns.all.push(ReignInfo {
-                    chunk,
-                    leader: key,
-                    acked: Vec::new(),
-                    holders: BTreeMap::new(),
-                });
-                self.procs[key.0].data.begin(reign);
-                reign
-            }
+        let reign = if let Some(reign) = reign.filter(|reign| is_own(*reign)) {
+            reign
+        } else {
+            let reign = Reign(u32::try_from(self.reigns.all.len()).unwrap_or(u32::MAX));
+            self.reigns.all.push(ReignInfo {
+                chunk,
+                leader: key,
+                acked: Vec::new(),
+                holders: BTreeMap::new(),
+            });
+            self.procs[key.0].data.begin(reign);
+            reign
         };
         self.procs[key.0].data.write();
         self.reigns.all[reign.0 as usize].acked.push(now);

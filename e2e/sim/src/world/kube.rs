@@ -8,7 +8,7 @@ use zoneward_operator::model::{
     ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
-use zoneward_operator::ports::ErrorClass;
+use zoneward_operator::ports::{ClusterObjects, Credentials, ErrorClass};
 
 use super::World;
 use crate::promises::{self, Cause};
@@ -54,25 +54,27 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The hosts and all that is the RedisCluster's.
-    pub fn parts(
-        &self,
-    ) -> (
-        Arc<RedisCluster>,
-        Vec<HostView>,
-        Vec<PodView>,
-        Vec<VolumeView>,
-        Vec<ObjectView>,
-        SecretsView,
-    ) {
-        (
-            Arc::clone(&self.resource),
-            self.hosts.clone(),
-            self.pods.clone(),
-            self.volumes.clone(),
-            self.objects.clone(),
-            self.secrets.clone(),
-        )
+    /// What a call of `view` gives.
+    pub fn view(&self, resource: Arc<RedisCluster>, credentials: Credentials) -> ClusterObjects {
+        ClusterObjects {
+            resource,
+            hosts: self.hosts.clone(),
+            pods: self.pods.clone(),
+            volumes: self.volumes.clone(),
+            objects: self.objects.clone(),
+            secrets: self.secrets.clone(),
+            credentials: Arc::new(credentials),
+        }
+    }
+
+    /// The RedisCluster.
+    pub fn resource(&self) -> Arc<RedisCluster> {
+        Arc::clone(&self.resource)
+    }
+
+    /// Whether the operator's own passwords are there.
+    pub fn has_passwords(&self) -> bool {
+        self.secrets.internal_is_present
     }
 }
 

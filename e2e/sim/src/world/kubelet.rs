@@ -60,7 +60,7 @@ impl World {
     }
 
     fn take_snapshots(&mut self) {
-        if self.setup.keep != Keep::Rdb || self.now % SNAPSHOT_EVERY != 0 {
+        if self.setup.keep != Keep::Rdb || !self.now.is_multiple_of(SNAPSHOT_EVERY) {
             return;
         }
         let keys: Vec<ProcKey> = self.listening.values().copied().collect();
@@ -274,18 +274,17 @@ impl World {
     fn process(&mut self, key: ProcKey, name: &str, addr: Addr, body: Option<Body>) -> Process {
         let forming = self.setup.node_timeout.min(2000);
         let chunks = self.setup.leaders as usize;
-        let (table, data, timeout) = match body {
-            Some(body) => (blank(body.table, self.now), body.data, 1000),
-            None => {
-                let me = self.next_id();
-                let owners = vec![None; chunks];
-                let table = Table {
-                    me,
-                    owners,
-                    ..Table::default()
-                };
-                (table, Data::default(), forming)
-            }
+        let (table, data, timeout) = if let Some(body) = body {
+            (blank(body.table, self.now), body.data, 1000)
+        } else {
+            let me = self.next_id();
+            let owners = vec![None; chunks];
+            let table = Table {
+                me,
+                owners,
+                ..Table::default()
+            };
+            (table, Data::default(), forming)
         };
         let upstream = match table.leader {
             Some(_) => Upstream::Down {

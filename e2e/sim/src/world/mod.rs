@@ -126,6 +126,10 @@ pub struct World {
 
 impl World {
     /// A world with an owner's RedisCluster in it and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Where the setup's spec is none.
     pub fn new(setup: Setup, rng: StdRng) -> Self {
         let resource: RedisCluster =
             serde_json::from_value(setup.resource()).expect("the setup writes a valid resource");
@@ -226,7 +230,7 @@ impl World {
     pub fn step(&mut self) {
         self.bus_step();
         let turn = (self.now / STEP) % 10;
-        if turn % 5 == 0 {
+        if turn.is_multiple_of(5) {
             self.kube_step();
         }
         if turn == 3 {

@@ -161,6 +161,10 @@ impl Bed for Real {
                 Return::Empty => fs::remove_file(&file).unwrap(),
             }
             self.cluster.members[member].restart();
+            // the kept connection ended with the old process
+            while self.ask(member).await.is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             if how == Return::Blanked {
                 let millis = 1000;
                 let command = MemberCommand::SetNodeTimeout { millis };
