@@ -30,7 +30,7 @@ use zoneward_operator::model::{
 use zoneward_operator::plan::{FailoverMode, MemberCommand};
 use zoneward_operator::ports::{ErrorClass, RedisAdmin};
 
-use redis_cluster::{Cluster, LIMIT, ask, key, member_ref, target, tell, until};
+use redis_cluster::{Cluster, LIMIT, ask, key, member_ref, shards_agree, target, tell, until};
 use redis_server::{Member, for_each_server};
 
 /// What came of a question, without how long it was silent.
@@ -278,27 +278,4 @@ async fn a_follower_whose_leader_has_no_address_still_says_that_it_follows() {
         }
     })
     .await;
-}
-
-/// Whether followers have their leaders' `shard-id`. valkey 8.1.1 now and then writes a table where
-/// they have not, for a while after REPLICATE, and then does not start over it ("corrupted cluster
-/// config file").
-fn shards_agree(table: &str) -> bool {
-    let shard = |line: &str| {
-        line.split([',', ' '])
-            .find(|part| part.starts_with("shard-id="))
-            .map(str::to_owned)
-    };
-    let followers = table.lines().filter(|line| line.contains("slave "));
-    let mut pairs = followers.map(|line| {
-        let leader = line.split(' ').nth(3).unwrap();
-        (
-            shard(line),
-            table
-                .lines()
-                .find(|line| line.starts_with(leader))
-                .and_then(shard),
-        )
-    });
-    pairs.all(|(follower, leader)| follower == leader)
 }

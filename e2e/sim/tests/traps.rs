@@ -28,24 +28,45 @@ use zoneward_sim::rig::Return;
 type Facts = Vec<String>;
 type Script = for<'a> fn(&'a mut dyn Bed) -> Pin<Box<dyn Future<Output = Facts> + 'a>>;
 
-/// Runs it on the model and on the servers. What differs by engine is named by the script itself.
+/// Runs it on the model and on the servers, side by side: most of it is waiting. What differs by engine
+/// is named by the script itself.
 async fn agrees(script: Script) {
-    for server in redis_server::servers() {
-        let engine = if server.version.contains("redis server 7") || server.version.contains(" 7.")
-        {
-            Engine::Redis7
-        } else {
-            Engine::Redis8
-        };
-        let mut real = Real::start(&server);
-        form(&mut real).await;
-        let facts = script(&mut real).await;
-        let mut modelled = Modelled::start(engine);
-        form(&mut modelled).await;
-        let expected = script(&mut modelled).await;
-        assert_eq!(facts, expected, "{} and the model disagree", server.version);
-        println!("{}: {facts:?}", server.version);
-    }
+    agrees_but_for("nobody", script).await;
+}
+
+/// The same without the server whose version is this.
+async fn agrees_but_for(left_out: &str, script: Script) {
+    let mut servers = redis_server::servers();
+    servers.retain(|server| !server.version.contains(left_out));
+    let servers = servers.into_iter();
+    let together = tokio::task::LocalSet::new();
+    together
+        .run_until(async move {
+            let running: Vec<_> = servers
+                .map(|server| tokio::task::spawn_local(agrees_with(script, server)))
+                .collect();
+            for task in running {
+                task.await.expect("it agrees");
+            }
+        })
+        .await;
+}
+
+async fn agrees_with(script: Script, server: redis_server::ServerBinary) {
+    let is_redis_7 = server.version.contains(" 7.");
+    let engine = if is_redis_7 {
+        Engine::Redis7
+    } else {
+        Engine::Redis8
+    };
+    let mut modelled = Modelled::start(engine);
+    form(&mut modelled).await;
+    let expected = script(&mut modelled).await;
+    let mut real = Real::start(&server);
+    form(&mut real).await;
+    let facts = script(&mut real).await;
+    assert_eq!(facts, expected, "{} and the model disagree", server.version);
+    println!("{}: {facts:?}", server.version);
 }
 
 /// Member i leads shard i, member i + 3 follows it; T = 2000; closed.
@@ -328,8 +349,10 @@ async fn forget_told_to_one_is_known_to_all_where_the_engine_gossips_it() {
 /// REDIS-LAB section 13: peers with a blank address count as failed, so a lone leader takes no write.
 #[tokio::test]
 async fn a_body_with_blanked_addresses_dials_nobody_and_is_not_ok_alone() {
-    agrees(|bed| {
+    // valkey 8.1.1 crashes over tables of its own where all members ended at once (shard-id)
+    agrees_but_for("8.1.1", |bed| {
         Box::pin(async move {
+            bed.settle().await;
             for member in 0..6 {
                 bed.kill(member).await;
             }

@@ -207,3 +207,26 @@ impl Cluster {
         opinion
     }
 }
+
+/// Whether followers have their leaders' `shard-id`. valkey 8.1.1 now and then writes a table where
+/// they have not, for a while after REPLICATE, and then does not start over it ("corrupted cluster
+/// config file").
+pub(crate) fn shards_agree(table: &str) -> bool {
+    let shard = |line: &str| {
+        line.split([',', ' '])
+            .find(|part| part.starts_with("shard-id="))
+            .map(str::to_owned)
+    };
+    let followers = table.lines().filter(|line| line.contains("slave "));
+    let mut pairs = followers.map(|line| {
+        let leader = line.split(' ').nth(3).unwrap();
+        (
+            shard(line),
+            table
+                .lines()
+                .find(|line| line.starts_with(leader))
+                .and_then(shard),
+        )
+    });
+    pairs.all(|(follower, leader)| follower == leader)
+}

@@ -12,7 +12,7 @@ use zoneward_sim::redis::{Engine, Millis};
 use zoneward_sim::rig::{Return, Rig};
 
 use crate::redis_client::{OPERATOR, say};
-use crate::redis_cluster::{Cluster, LIMIT, target};
+use crate::redis_cluster::{Cluster, LIMIT, shards_agree, target};
 use crate::redis_server::ServerBinary;
 
 pub(crate) type Done<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -30,6 +30,8 @@ pub(crate) trait Bed {
     /// One write to a leader's shard, by the operator's user.
     fn write(&mut self, member: usize) -> Done<'_, ()>;
     fn pass(&mut self, millis: Millis) -> Done<'_, ()>;
+    /// Until every table can be started over.
+    fn settle(&mut self) -> Done<'_, ()>;
     /// The id that it had when it was asked last.
     fn remembered_id(&self, member: usize) -> MemberId;
 }
@@ -90,6 +92,10 @@ impl Bed for Modelled {
 
     fn pass(&mut self, millis: Millis) -> Done<'_, ()> {
         Box::pin(async move { self.rig.pass(millis) })
+    }
+
+    fn settle(&mut self) -> Done<'_, ()> {
+        Box::pin(async move { self.rig.pass(3000) })
     }
 
     fn remembered_id(&self, member: usize) -> MemberId {
@@ -190,6 +196,21 @@ impl Bed for Real {
 
     fn pass(&mut self, millis: Millis) -> Done<'_, ()> {
         Box::pin(async move { tokio::time::sleep(Duration::from_millis(millis)).await })
+    }
+
+    fn settle(&mut self) -> Done<'_, ()> {
+        Box::pin(async move {
+            for _ in 0..300 {
+                let tables = self.cluster.members.iter().map(|member| {
+                    fs::read_to_string(member.directory().join("nodes.conf")).unwrap()
+                });
+                if tables.into_iter().all(|table| shards_agree(&table)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("the tables never agree on the shards' ids");
+        })
     }
 
     fn remembered_id(&self, member: usize) -> MemberId {
