@@ -164,7 +164,7 @@ impl World {
     }
 
     fn answer(&self, name: &MemberName, process: &Process) -> MemberAnswer {
-        let entries = self
+        let entries: Vec<ViewEntry> = self
             .processes
             .iter()
             .filter(|(_, other)| other.id == process.id || process.knows.contains(&other.id))
@@ -189,6 +189,11 @@ impl World {
                 open_slots: Vec::new(),
             })
             .collect();
+        let highest = entries
+            .iter()
+            .map(|it| it.config_epoch.0)
+            .max()
+            .unwrap_or(0);
         let upstream = process.leader.as_ref().map(|leader| {
             let at = self
                 .processes
@@ -232,7 +237,7 @@ impl World {
             view: ClusterView {
                 myself: process.id.clone(),
                 says_ok: true,
-                current_epoch: CurrentEpoch(9),
+                current_epoch: CurrentEpoch(highest),
                 entries,
             },
         }
