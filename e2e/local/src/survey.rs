@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use zoneward_operator::model::{
-    Address, CLIENT_PORT, MemberAnswer, MemberId, PodPhase, PodView, ShardId, SlotSet,
+    Address, CLIENT_PORT, ClusterView, MemberAnswer, MemberId, PodPhase, PodView, ShardId, SlotSet,
+    ViewEntry,
 };
 use zoneward_operator::ports::{AskTarget, RedisAdmin};
 use zoneward_operator::wire::{RedisWire, wakes};
@@ -175,33 +176,18 @@ impl Survey {
 
     /// Members that see another cluster than the first one does, or see trouble in it.
     fn differs(&self) -> Option<String> {
-        let opinions = self.members.iter().filter_map(|seen| {
-            let view = &seen.answer.as_ref()?.view;
-            let mut lines: Vec<String> = view
-                .entries
-                .iter()
-                .map(|it| format!("{} {:?} {:?} {}", it.id, it.role, it.leader, it.slots))
-                .collect();
-            lines.sort();
-            let has_trouble = view
-                .entries
-                .iter()
-                .any(|it| it.flags.failed || it.flags.suspected);
-            Some((&seen.pod.name, lines, has_trouble || !view.says_ok))
-        });
-        let opinions: Vec<_> = opinions.collect();
-        let (_, first, _) = opinions.first()?;
-        opinions.iter().find_map(|(name, lines, has_trouble)| {
-            let without = |some: &[String], others: &[String]| {
-                let lines = some.iter().filter(|line| !others.contains(line));
-                lines.cloned().collect::<Vec<_>>()
-            };
-            let (more, less) = (without(lines, first), without(first, lines));
-            let differs = !more.is_empty() || !less.is_empty();
-            let text =
-                format!("{name} sees trouble ({has_trouble}), more {more:?} and less {less:?}");
-            (differs || *has_trouble).then_some(text)
-        })
+        let mut answers = self
+            .members
+            .iter()
+            .filter_map(|seen| Some((&seen.pod.name, &seen.answer.as_ref()?.view)));
+        let tables: Vec<_> = answers.clone().map(|(_, view)| table(view)).collect();
+        let first = tables.first()?;
+        let (name, _) = answers.find(|(_, view)| {
+            let mut flags = view.entries.iter().map(|it| it.flags);
+            let has_trouble = flags.any(|it| it.failed || it.suspected);
+            has_trouble || !view.says_ok || &table(view) != first
+        })?;
+        Some(format!("{name} sees another cluster, or trouble in it"))
     }
 
     fn is_crowded(&self) -> Option<String> {
@@ -214,4 +200,26 @@ impl Survey {
             )
         })
     }
+}
+
+/// A member's view, less what each says of itself only.
+pub(crate) fn table(view: &ClusterView) -> Vec<String> {
+    let line = |it: &ViewEntry| {
+        let flags = [
+            (it.flags.failed, " failed"),
+            (it.flags.suspected, " suspected"),
+        ];
+        let flags = flags
+            .iter()
+            .filter(|(is_set, _)| *is_set)
+            .map(|(_, name)| *name);
+        let flags: String = flags.collect();
+        format!(
+            "{} {:?} {:?} {}{flags}",
+            it.id, it.role, it.leader, it.slots
+        )
+    };
+    let mut lines: Vec<String> = view.entries.iter().map(line).collect();
+    lines.sort();
+    lines
 }

@@ -17,7 +17,7 @@ use crate::layout::link_programs;
 use crate::operator::{Done, Operator, Story};
 use crate::process::Guard;
 use crate::servers::Server;
-use crate::survey::{Survey, Surveyor};
+use crate::survey::{Survey, Surveyor, table};
 use crate::writer::Writers;
 
 /// How often it is looked whether something holds by now.
@@ -229,6 +229,9 @@ impl Testbed {
             let said = answer.map(|it| (it.role(), it.is_open, it.is_in_sync(), it.keys));
             let place = (&pod.zone, pod.address, &pod.phase, pod.is_leaving);
             let _ = writeln!(text, "{}: {place:?} said {said:?}", pod.name);
+            for line in answer.into_iter().flat_map(|answer| table(&answer.view)) {
+                let _ = writeln!(text, "    {line}");
+            }
         }
         for waiting in self.kubernetes.status().waiting_on {
             let _ = writeln!(text, "waits: {}: {}", waiting.reason, waiting.message);

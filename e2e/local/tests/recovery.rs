@@ -13,7 +13,7 @@ use zoneward_local::{Disk, Settings, Survey, Testbed, Writers, server};
 use zoneward_operator::model::{MemberName, ShardId};
 
 /// What a busy machine may take for anything.
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = Duration::from_secs(60);
 
 /// One testbed at a time: two cores are few, and what is tested has time limits of its own.
 async fn turn() -> MutexGuard<'static, ()> {
