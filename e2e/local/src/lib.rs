@@ -7,6 +7,7 @@
 
 mod address;
 mod api;
+pub mod bench;
 mod faults;
 mod kubelet;
 mod kubernetes;
