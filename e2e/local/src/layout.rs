@@ -38,7 +38,7 @@ pub(crate) fn link_programs(server: &Server, into: &Path) -> Result<()> {
     let link = |program: PathBuf, name: &str| {
         symlink(program, into.join(name)).with_context(|| format!("link program {name}"))
     };
-    fs::create_dir_all(into).with_context(|| format!("make {}", into.display()))?;
+    make(into)?;
     for name in [server.name, server.cli] {
         link(server.programs.join(name), name)?;
     }
@@ -76,9 +76,9 @@ impl Layout {
         secret: &BTreeMap<String, String>,
     ) -> Result<()> {
         for folder in ["config", "secret", "run"] {
-            self.make(&self.directory.join(folder))?;
+            make(&self.directory.join(folder))?;
         }
-        self.make(&self.data)?;
+        make(&self.data)?;
         for (name, text) in config {
             self.write_file("config", name, &self.moved(text))?;
         }
@@ -131,12 +131,12 @@ impl Layout {
             .replace(&format!(" {PATH_DATA}"), &format!(" {data}"))
     }
 
-    fn make(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))
-    }
-
     fn write_file(&self, folder: &str, name: &str, text: &str) -> Result<()> {
         let path = self.directory.join(folder).join(name);
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     }
+}
+
+fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))
 }

@@ -69,11 +69,13 @@ impl Settings {
             "followersPerLeader": self.followers,
             "nodeTimeoutMillis": self.node_timeout_millis,
         });
-        if self.has_storage {
-            spec["storage"] = json!({ "size": "1Gi" });
-        }
-        for (name, value) in self.spec.as_object().into_iter().flatten() {
-            spec[name] = value.clone();
+        let storage = self
+            .has_storage
+            .then(|| json!({ "storage": { "size": "1Gi" } }));
+        for more in storage.iter().chain([&self.spec]) {
+            if let (Some(spec), Some(more)) = (spec.as_object_mut(), more.as_object()) {
+                spec.extend(more.clone());
+            }
         }
         spec
     }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use zoneward_operator::model::{ShardId, Slot, SlotSet};
+use zoneward_operator::ports::Password;
 
 use crate::kubernetes::Kubernetes;
 use crate::resp::{Connection, Reply};
@@ -141,7 +142,7 @@ impl Writers {
             tally.acknowledged += keys.len();
             let password = password.clone();
             reading.spawn(async move {
-                let password = password.as_ref().map(|it| it.reveal());
+                let password = password.as_ref().map(Password::reveal);
                 lane.read_back(&kubernetes, password, &keys).await
             });
         }

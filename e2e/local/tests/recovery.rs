@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use zoneward_local::{Disk, Settings, Survey, Testbed, Writers, server};
 use zoneward_operator::model::{MemberName, ShardId};
 
@@ -37,8 +37,14 @@ async fn busy(settings: Settings) -> (Testbed, Writers) {
     let testbed = Testbed::whole(settings).await.unwrap();
     let writers = testbed.writers().unwrap();
     writers.until_all_write(LONG).await.unwrap();
-    // the operator is to have seen who has a whole copy
-    sleep(Duration::from_secs(4)).await;
+    let lack = |_: &Survey| {
+        let record = testbed.kubernetes.status().record;
+        let mut members = record.members.iter();
+        let unknown = members.find(|member| member.synced_run.is_none());
+        unknown.map(|member| member.name.to_string())
+    };
+    let what = "the record knows who has a whole copy";
+    testbed.until(what, LONG, lack).await.unwrap();
     writers.begin();
     (testbed, writers)
 }
