@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane demo smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench demo smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -9,6 +9,8 @@ export IMAGES ?= auto
 # of the demo's members; zoneward.local/valkey:8 is there too
 REDIS_IMAGE ?= zoneward.local/redis:8
 DEMO_OPTIONS ?=
+# of the measurements: --what leader|third|zone|followers --timeout 5000,15000 --repetitions 5 --servers valkey-9
+BENCH_OPTIONS ?=
 # random tests roll the same dice each time, so that a change passes or fails for what it is
 export PROPTEST_RNG_SEED ?= 20261121
 # kind, kubectl and helm of the testbed, and its cluster
@@ -56,6 +58,9 @@ servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9 for the tests, ou
 control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go modules into the cache (8 minutes when cold)
 	@e2e/kind/programs tools
 	@e2e/kind/programs node
+
+local-bench: servers ## outages with the operator and with the bus alone, real servers on loopback; BENCH_OPTIONS, target/local/bench.json
+	cargo run --release --locked -p zoneward-local -- bench $(BENCH_OPTIONS)
 
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)

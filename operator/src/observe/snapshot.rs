@@ -38,12 +38,11 @@ fn without_mistaken(
         let known = record
             .member(name)
             .and_then(|entry| entry.member_id.as_ref());
-        let is_another = known.is_some_and(|known| known != &id);
         let is_anothers = record
             .member_by_id(&id)
             .is_some_and(|entry| &entry.name != name);
-        let is_double = known.is_none() && ids.iter().filter(|other| **other == id).count() > 1;
-        if is_another || is_anothers || is_double {
+        let is_double = known != Some(&id) && ids.iter().filter(|other| **other == id).count() > 1;
+        if is_anothers || is_double {
             *asked = Asked::NotAsked;
         }
     }

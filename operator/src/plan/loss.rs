@@ -197,3 +197,79 @@ fn knows_the_others(round: &Round<'_>, answer: &MemberAnswer) -> bool {
 fn is_empty_leader(answer: &MemberAnswer) -> bool {
     answer.keys == 0 && answer.is_open && answer.role() == Role::Leader
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Asked, CurrentEpoch, Departed, MemberId, MemberName, Observation, PodPhase, ShardId,
+    };
+    use crate::plan::testing::{answer_of, desired, enrolled, formed, pod};
+    use crate::plan::{Deed, plan};
+    use jiff::Timestamp;
+
+    /// Shard 0 has lost both copies, said so, and has an empty member that was met.
+    fn lost() -> Observation {
+        let mut seen = formed();
+        let mut heir = answer_of(&mut seen, "c-2-5").clone();
+        let id = MemberId::from("id-c-0-7");
+        (heir.id, heir.view.myself, heir.keys) = (id.clone(), id.clone(), 0);
+        for name in ["c-0-1", "c-0-2"] {
+            let name = MemberName::from(name);
+            seen.members.remove(&name);
+            seen.pods.retain(|pod| pod.name != name);
+            seen.record.members.retain(|entry| entry.name != name);
+            seen.record.departed.push(Departed {
+                member_id: MemberId::new(format!("id-{name}")),
+                name,
+                shard: ShardId(0),
+                host: None,
+                is_proven_dead: true,
+                since: Timestamp::UNIX_EPOCH,
+            });
+        }
+        seen.record.losses.push(DataLoss {
+            shard: ShardId(0),
+            slots: SlotSet::even_share(0, 3),
+            noticed: Timestamp::UNIX_EPOCH,
+            accepted: None,
+        });
+        let mut entry = enrolled("c-0-7", 0, "a");
+        let mut pod = pod("c-0-7", 0, "a");
+        (pod.address, pod.phase) = (Some([10, 0, 0, 7].into()), PodPhase::Running);
+        (entry.pod_uid, entry.member_id) = (Some(pod.uid.clone()), Some(id.clone()));
+        seen.record.next_serial = crate::model::Serial(8);
+        seen.record.members.push(entry);
+        seen.pods.push(pod);
+        let mut own = heir.view.entries[0].clone();
+        (own.id, own.slots, own.config_epoch.0) = (id, SlotSet::empty(), 0);
+        for view in &mut heir.view.entries {
+            view.flags.myself = false;
+        }
+        own.flags.myself = true;
+        heir.view.entries.push(own);
+        seen.members
+            .insert(MemberName::from("c-0-7"), Asked::Answered(Box::new(heir)));
+        seen
+    }
+
+    #[test]
+    fn slots_are_begun_anew_by_who_knows_the_highest_epoch() {
+        let mut seen = lost();
+        let seizes = |seen: &Observation| {
+            let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+            plan.actions.iter().any(|action| {
+                let is_claim =
+                    |command: &MemberCommand| matches!(command, MemberCommand::SeizeSlots { .. });
+                matches!(&action.deed, Deed::Command { command, .. } if is_claim(command))
+            })
+        };
+        let heir = |seen: &mut Observation, epoch| {
+            answer_of(seen, "c-0-7").view.current_epoch = CurrentEpoch(epoch);
+        };
+        heir(&mut seen, 2);
+        assert!(!seizes(&seen), "shard 2's is 3");
+        heir(&mut seen, 3);
+        assert!(seizes(&seen));
+    }
+}

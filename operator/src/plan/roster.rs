@@ -24,6 +24,7 @@ const FORCED_END_MILLIS: u64 = 60_000;
 pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) -> Record {
     let mut record = seen.record.clone();
     for entry in &mut record.members {
+        record.departed.extend(lost_identity(entry, seen, now));
         note_member(entry, seen, now);
     }
     if record.next_serial == Serial::default() && !is_lost(seen) {
@@ -82,6 +83,31 @@ pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
              data to a new RedisCluster"
         )
     }
+}
+
+/// A pod whose process has another id than before was started again over nothing (a host that came
+/// back with a fresh disk): who it was is no more, and the bus still knows him. It is a new member in
+/// an old place.
+fn lost_identity(entry: &mut Enrolled, seen: &Observation, now: Timestamp) -> Option<Departed> {
+    let is_its_pod = seen
+        .pod(&entry.name)
+        .is_some_and(|pod| entry.pod_uid.as_ref() == Some(&pod.uid));
+    let Some(Asked::Answered(answer)) = seen.members.get(&entry.name) else {
+        return None;
+    };
+    let before = entry.member_id.clone().filter(|id| id != &answer.id)?;
+    if !is_its_pod {
+        return None;
+    }
+    (entry.joined, entry.synced_run) = (false, None);
+    Some(Departed {
+        member_id: before,
+        name: entry.name.clone(),
+        shard: entry.shard,
+        host: entry.host.clone(),
+        is_proven_dead: true,
+        since: now,
+    })
 }
 
 fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
@@ -382,4 +408,31 @@ pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
             if left_seconds > 0 { "; the next try follows by itself" } else { "" },
         ),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MemberId;
+    use crate::plan::plan;
+    use crate::plan::testing::{answer, desired, formed};
+
+    #[test]
+    fn who_comes_back_as_another_leaves_his_old_id_to_be_forgotten() {
+        let mut seen = formed();
+        let (pod, old, new) = ("c-0-1".into(), "id-c-0-1".into(), MemberId::from("id-new"));
+        let fresh = Asked::Answered(Box::new(answer(new.as_str())));
+        seen.members.insert(MemberName::clone(&pod), fresh);
+        let record = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH).record;
+        let entry = record.member(&pod).unwrap();
+        assert_eq!(entry.member_id, Some(new));
+        assert!(!entry.joined && entry.synced_run.is_none());
+        let departed: Vec<_> = record.departed.iter().collect();
+        assert_eq!(departed.len(), 1, "{departed:?}");
+        assert_eq!(departed[0].member_id, MemberId::clone(&old));
+        assert!(departed[0].is_proven_dead);
+        seen.record = record;
+        let again = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH).record;
+        assert_eq!(again.departed.len(), 1, "it is noted once");
+    }
 }

@@ -250,7 +250,7 @@ pub(super) fn commands_exist(tree: &Tree) -> Vec<Finding> {
             } else if program == "cargo" {
                 test_named_in(&command)
                     .filter(|test| {
-                        ["operator", "placement", "e2e"]
+                        ["operator", "placement", "e2e", "e2e/local"]
                             .iter()
                             .all(|part| tree.file(&format!("{part}/tests/{test}.rs")).is_none())
                     })

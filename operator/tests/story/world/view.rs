@@ -120,10 +120,15 @@ impl World {
             view: ClusterView {
                 myself: process.id.clone(),
                 says_ok: true,
-                current_epoch: CurrentEpoch(9),
+                current_epoch: CurrentEpoch(self.highest_epoch()),
                 entries,
             },
         }
+    }
+
+    fn highest_epoch(&self) -> u64 {
+        let epochs = self.processes.values().map(|it| it.epoch);
+        epochs.max().unwrap_or(0)
     }
 
     fn links_to_followers(&self, leader: &Process) -> Vec<FollowerLink> {

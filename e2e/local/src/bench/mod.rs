@@ -1,0 +1,10 @@
+//! Measurements: the same fault with the operator and with the bus alone, side by side in one run.
+//!
+//! Each run builds its cluster anew. The operator brings it up on both sides; for the bus alone it
+//! stops before the fault. Outages are what writers see, so they hold whatever detection takes.
+
+mod report;
+mod run;
+
+pub use report::{Report, Row};
+pub use run::{Options, Run, Side, What, measure};

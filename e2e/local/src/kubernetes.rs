@@ -1,0 +1,282 @@
+//! A Kubernetes in memory: one RedisCluster, its objects, and hosts in zones. What changes it are the
+//! operator (`api`), the scheduler and the kubelets (`scheduler`, `kubelet`), and faults.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
+use zoneward_operator::clock::SystemClock;
+use zoneward_operator::model::{
+    ClusterKey, HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, ShardId,
+    VolumeName, VolumeView, ZoneName,
+};
+use zoneward_operator::ports::{Credentials, Password};
+use zoneward_operator::resources::labels::{
+    KEY_OPERATOR, KEY_PASSWORD, KEY_REPLICATION, auth_secret_name, config_map_name,
+    internal_secret_name,
+};
+use zoneward_operator::wire::Alarm;
+
+use crate::address::Block;
+use crate::layout::Layout;
+use crate::process::Process;
+
+/// How fast hosts tell what has happened on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From the end of a container to the kubelet's word of it. Real ones take up to a second.
+    pub report_after: Duration,
+    /// From the silence of a host to its being NotReady.
+    pub not_ready_after: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            report_after: Duration::from_millis(100),
+            not_ready_after: Duration::from_secs(40),
+        }
+    }
+}
+
+/// What there is. Every read and write is one short lock, as if by one API server.
+pub struct Kubernetes {
+    pub(crate) key: ClusterKey,
+    pub(crate) clock: SystemClock,
+    pub(crate) pace: Pace,
+    pub(crate) home: PathBuf,
+    pub(crate) block: Block,
+    /// Of all servers; see [`crate::process::Guard`].
+    pub(crate) group: i32,
+    state: Mutex<State>,
+    alarm: Mutex<Option<Alarm>>,
+}
+
+pub(crate) struct State {
+    pub(crate) resource: Arc<RedisCluster>,
+    /// The last resourceVersion, and the last uid.
+    pub(crate) version: u64,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) pods: BTreeMap<MemberName, Pod>,
+    pub(crate) volumes: Vec<VolumeView>,
+    pub(crate) objects: BTreeMap<(String, String), ObjectView>,
+    pub(crate) secrets: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) containers: BTreeMap<PodUid, Container>,
+}
+
+pub(crate) struct Host {
+    pub(crate) view: HostView,
+    /// Its place in the addresses: zone and host, from 1.
+    pub(crate) place: (u8, u8),
+    /// Members that it ever had: addresses are not given out again.
+    pub(crate) members: u8,
+    /// Since when nothing is heard of it: its kubelet does nothing and tells nothing.
+    pub(crate) silent_since: Option<Instant>,
+}
+
+pub(crate) struct Pod {
+    pub(crate) view: PodView,
+    /// As its manifest says: for the preStop hook, and for all of its end.
+    pub(crate) hold_seconds: String,
+    pub(crate) grace: Duration,
+    pub(crate) asked_to_go: Option<Instant>,
+    /// Its kubelet is about to start it.
+    pub(crate) is_starting: bool,
+}
+
+/// A pod's process. It may outlive the pod's object.
+pub(crate) struct Container {
+    pub(crate) pod: MemberName,
+    pub(crate) host: HostName,
+    pub(crate) layout: Layout,
+    pub(crate) process: Process,
+    pub(crate) hook: Option<Process>,
+    pub(crate) was_told_to_end: bool,
+    pub(crate) ended_at: Option<Instant>,
+}
+
+impl Kubernetes {
+    /// Zones `a`, `b`, ... of so many hosts, and a RedisCluster of this spec.
+    pub(crate) fn new(
+        spec: &Value,
+        zones: u8,
+        hosts_per_zone: u8,
+        parts: (PathBuf, Block, i32, Pace),
+    ) -> Result<Self> {
+        let (home, block, group, pace) = parts;
+        let key = ClusterKey {
+            namespace: "local".to_owned(),
+            name: "cart".to_owned(),
+        };
+        let resource: RedisCluster = serde_json::from_value(json!({
+            "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster",
+            "metadata": {
+                "name": key.name, "namespace": key.namespace,
+                "uid": "uid-1", "resourceVersion": "1", "generation": 1,
+            },
+            "spec": spec,
+        }))
+        .with_context(|| format!("read the spec of RedisCluster {key}"))?;
+        let places =
+            (1..=zones).flat_map(|zone| (1..=hosts_per_zone).map(move |host| (zone, host)));
+        let state = State {
+            resource: Arc::new(resource),
+            version: 1,
+            hosts: places.map(Host::new).collect(),
+            pods: BTreeMap::new(),
+            volumes: Vec::new(),
+            objects: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            containers: BTreeMap::new(),
+        };
+        Ok(Self {
+            key,
+            clock: SystemClock::start(),
+            pace,
+            home,
+            block,
+            group,
+            state: Mutex::new(state),
+            alarm: Mutex::new(None),
+        })
+    }
+
+    /// The RedisCluster's name.
+    pub fn key(&self) -> &ClusterKey {
+        &self.key
+    }
+
+    /// Its status, as the operator wrote it last.
+    pub fn status(&self) -> RedisClusterStatus {
+        self.state().resource.status.clone().unwrap_or_default()
+    }
+
+    /// All pods.
+    pub fn pods(&self) -> Vec<PodView> {
+        let state = self.state();
+        state.pods.values().map(|pod| pod.view.clone()).collect()
+    }
+
+    /// Where the running pods of a shard are: what a client would be told by DNS.
+    pub fn addresses(&self, shard: ShardId) -> Vec<IpAddr> {
+        let state = self.state();
+        let pods = state.pods.values().map(|pod| &pod.view);
+        pods.filter(|pod| pod.shard == shard && pod.phase == PodPhase::Running)
+            .filter_map(|pod| pod.address)
+            .collect()
+    }
+
+    /// What is in the Secrets.
+    pub fn credentials(&self) -> Credentials {
+        self.state().credentials(&self.key)
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom to wake at a change; none while no operator runs.
+    pub(crate) fn wake_by(&self, alarm: Option<Alarm>) {
+        *self.alarm() = alarm;
+    }
+
+    /// Tells the operator, as its watches would.
+    pub(crate) fn wake(&self) {
+        if let Some(alarm) = self.alarm().as_ref() {
+            alarm.wake(&self.key);
+        }
+    }
+
+    fn alarm(&self) -> MutexGuard<'_, Option<Alarm>> {
+        self.alarm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    fn new((zone, host): (u8, u8)) -> Self {
+        let name = char::from(b'a' + zone - 1).to_string();
+        Self {
+            view: HostView {
+                name: HostName::new(format!("{name}{host}")),
+                zone: Some(ZoneName::from(name.as_str())),
+                is_ready: true,
+                is_schedulable: true,
+                is_out_of_service: false,
+            },
+            place: (zone, host),
+            members: 0,
+            silent_since: None,
+        }
+    }
+}
+
+impl State {
+    /// A number that was never used, for resourceVersions and uids.
+    pub(crate) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    pub(crate) fn host(&self, name: &HostName) -> Option<&Host> {
+        self.hosts.iter().find(|host| &host.view.name == name)
+    }
+
+    /// Whether this host's kubelet is at work.
+    pub(crate) fn is_heard(&self, name: &HostName) -> bool {
+        self.host(name)
+            .is_some_and(|host| host.silent_since.is_none())
+    }
+
+    /// The next address on this host.
+    pub(crate) fn next_ip(&mut self, host: &HostName, block: &Block) -> Option<Ipv4Addr> {
+        let host = self.hosts.iter_mut().find(|it| &it.view.name == host)?;
+        host.members = host.members.checked_add(1)?;
+        Some(block.ip(host.place.0, host.place.1, host.members))
+    }
+
+    /// The files that every pod mounts; none before they are made.
+    pub(crate) fn mounts(
+        &self,
+        key: &ClusterKey,
+    ) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>)> {
+        let name = ("ConfigMap".to_owned(), config_map_name(&key.name));
+        let data = self.objects.get(&name)?.body.get("data")?;
+        let config = serde_json::from_value(data.clone()).ok()?;
+        let secret = self.secrets.get(&internal_secret_name(&key.name))?;
+        Some((config, secret.clone()))
+    }
+
+    pub(crate) fn credentials(&self, key: &ClusterKey) -> Credentials {
+        let password = |secret: String, key: &str| {
+            let text = self.secrets.get(&secret)?.get(key)?;
+            Some(Password::new(text.as_str()))
+        };
+        let internal = || internal_secret_name(&key.name);
+        let needs_password = self.resource.spec.auth.enabled;
+        let client = password(auth_secret_name(&key.name), KEY_PASSWORD);
+        Credentials {
+            operator: password(internal(), KEY_OPERATOR),
+            replication: password(internal(), KEY_REPLICATION),
+            client: client.filter(|_| needs_password),
+            client_needs_password: needs_password,
+        }
+    }
+
+    /// Whether a process is at work on this volume.
+    pub(crate) fn is_mounted(&self, volume: &VolumeName, home: &std::path::Path) -> bool {
+        let data = volume_directory(home, volume);
+        let mut containers = self.containers.values();
+        containers.any(|it| it.layout.data == data && it.ended_at.is_none())
+    }
+}
+
+/// Where a volume's data is.
+pub(crate) fn volume_directory(home: &std::path::Path, volume: &VolumeName) -> PathBuf {
+    home.join("volumes").join(volume.as_str())
+}

@@ -1,0 +1,122 @@
+//! `zoneward-local`: measurements on the local testbed.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use zoneward_local::bench::{Options, Report, Side, What, measure};
+use zoneward_local::server;
+
+/// Where the figures go, below the folder that it is started in.
+const FIGURES: &str = "target/local/bench.json";
+
+#[derive(Parser)]
+#[command(about = "The operator's loop against real servers on loopback")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Outages with the operator and with the bus alone, side by side.
+    Bench(BenchArgs),
+}
+
+#[derive(Args)]
+struct BenchArgs {
+    /// What is lost.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["leader", "third", "zone", "followers"])]
+    what: Vec<What>,
+    /// cluster-node-timeout, milliseconds.
+    #[arg(long, value_delimiter = ',', default_values_t = [5000, 15000])]
+    timeout: Vec<u64>,
+    /// Runs of each kind.
+    #[arg(long, default_value_t = 5)]
+    repetitions: u32,
+    /// The servers, as `make servers` names them.
+    #[arg(long, default_value = "redis-8")]
+    servers: String,
+    /// Leaders, where a third of them or a zone is lost.
+    #[arg(long, default_value_t = 30)]
+    leaders: u32,
+    /// With the operator, or with the bus alone.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["operator", "bus"])]
+    sides: Vec<Side>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Bench(args) = Cli::parse().command;
+    match bench(&args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(args: &BenchArgs) -> Result<()> {
+    let options = Options {
+        server: server(&args.servers)?,
+        leaders: args.leaders,
+    };
+    let mut report = Report {
+        server: options.server.label.clone(),
+        processors: std::thread::available_parallelism().map_or(1, Into::into),
+        runs: Vec::new(),
+    };
+    let mut failed = 0;
+    for what in &args.what {
+        for timeout in &args.timeout {
+            for repetition in 1..=args.repetitions {
+                for (shape, side) in runs_of(*what, args) {
+                    let name = format!("{what:?} {shape:?} T={timeout} {side:?} #{repetition}");
+                    match measure(&options, shape, *what, side, *timeout).await {
+                        Ok(run) => {
+                            tell(&format!("{name}: {:?}", run.outages));
+                            report.runs.push(run);
+                        }
+                        // one that fails must not take the others' figures with it
+                        Err(error) => {
+                            failed += 1;
+                            tell(&format!("{name}: {error:#}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    tell(&format!("\n{report}"));
+    write(&report)?;
+    anyhow::ensure!(failed == 0, "{failed} runs failed");
+    Ok(())
+}
+
+/// Both sides of each shape, one right after the other: what else the machine does hits both.
+fn runs_of(what: What, args: &BenchArgs) -> Vec<((u32, u32), Side)> {
+    let shapes = match what {
+        What::Leader => vec![(3, 1)],
+        What::Third | What::Zone => vec![(args.leaders, 1)],
+        What::Followers => vec![(3, 1), (10, 2)],
+    };
+    let sides = |shape| args.sides.iter().map(move |side| (shape, *side));
+    shapes.into_iter().flat_map(sides).collect()
+}
+
+fn write(report: &Report) -> Result<()> {
+    let path = Path::new(FIGURES);
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    let text = serde_json::to_string_pretty(report).context("write the figures as JSON")?;
+    fs::write(path, text + "\n").with_context(|| format!("write {FIGURES}"))
+}
+
+fn tell(text: &str) {
+    // nobody is left to tell where that fails
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
