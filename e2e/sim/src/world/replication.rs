@@ -169,7 +169,8 @@ impl World {
             let info = &self.reigns.all[reign.0 as usize];
             let most = info.holders.get(&key).copied().unwrap_or(0);
             // what a deposed leader feeds is lost whoever takes it
-            if upto > most && !self.is_deposed(self.proc(info.leader)) {
+            let leader = self.proc(info.leader);
+            if upto > most && leader.leads() && !self.is_deposed(leader) {
                 self.reigns.all[reign.0 as usize].holders.insert(key, upto);
             }
         }
