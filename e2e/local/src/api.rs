@@ -269,6 +269,7 @@ impl State {
             hold_seconds: spec.and_then(hold_seconds).unwrap_or_default(),
             grace,
             asked_to_go: None,
+            placed: None,
             is_starting: false,
         };
         self.pods.insert(name, pod);

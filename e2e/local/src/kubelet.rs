@@ -171,10 +171,12 @@ impl State {
     /// Pods that have a host and no container yet, and whose volume nobody else is at work on.
     fn due(&mut self, kubernetes: &Kubernetes, programs: &std::path::Path) -> Vec<Start> {
         let home = &kubernetes.home;
+        let pace = kubernetes.pace.start_after;
         let due: Vec<MemberName> = self
             .pods
             .values()
             .filter(|pod| !pod.is_starting && !pod.view.is_leaving)
+            .filter(|pod| pod.placed.is_some_and(|placed| placed.elapsed() >= pace))
             .map(|pod| &pod.view)
             .filter(|pod| matches!(pod.phase, PodPhase::Waiting { .. }))
             .filter(|pod| pod.host.as_ref().is_some_and(|host| self.is_heard(host)))

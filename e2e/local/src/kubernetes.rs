@@ -32,6 +32,9 @@ use crate::process::Process;
 pub struct Pace {
     /// From the end of a container to the kubelet's word of it. Real ones take up to a second.
     pub report_after: Duration,
+    /// From a pod's place on a host to its container's start. Real ones take a second and more, for
+    /// sandbox, volumes and image.
+    pub start_after: Duration,
     /// From the silence of a host to its being NotReady.
     pub not_ready_after: Duration,
 }
@@ -40,6 +43,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             report_after: Duration::from_millis(100),
+            start_after: Duration::ZERO,
             not_ready_after: Duration::from_secs(40),
         }
     }
@@ -86,6 +90,8 @@ pub(crate) struct Pod {
     pub(crate) hold_seconds: String,
     pub(crate) grace: Duration,
     pub(crate) asked_to_go: Option<Instant>,
+    /// Since when it has a host.
+    pub(crate) placed: Option<Instant>,
     /// Its kubelet is about to start it.
     pub(crate) is_starting: bool,
 }

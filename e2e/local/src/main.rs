@@ -78,7 +78,10 @@ async fn bench(args: &BenchArgs) -> Result<()> {
                     let name = format!("{what:?} {shape:?} T={timeout} {side:?} #{repetition}");
                     match measure(&options, shape, *what, side, *timeout).await {
                         Ok(run) => {
-                            tell(&format!("{name}: {:?}", run.outages));
+                            tell(&format!(
+                                "{name}: {:?} failovers at {:?}",
+                                run.outages, run.failovers
+                            ));
                             report.runs.push(run);
                         }
                         // one that fails must not take the others' figures with it

@@ -1,6 +1,7 @@
 //! The scheduler: the zone by the pod's affinity, never two of a shard on one host, the emptiest of
 //! those that are left.
 
+use tokio::time::Instant;
 use zoneward_operator::model::{HostName, MemberName, PodPhase, PodView};
 
 use crate::kubernetes::State;
@@ -27,6 +28,7 @@ impl State {
             };
             if let Some(pod) = self.pods.get_mut(&name) {
                 has_changed |= pod.view.host != host || pod.view.phase != phase;
+                pod.placed = host.as_ref().map(|_| Instant::now());
                 (pod.view.host, pod.view.phase) = (host, phase);
             }
         }

@@ -168,6 +168,7 @@ mod tests {
             node_timeout_millis: 5000,
             outages: outages.to_vec(),
             worst_other: 20,
+            failovers: Vec::new(),
             redundant: None,
             acknowledged: 100,
             lost: 1,

@@ -17,6 +17,9 @@ use crate::writer::Writers;
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long is watched on, after every shard takes writes again.
 const AFTERWARDS: Duration = Duration::from_secs(1);
+/// New pods start as late as real ones: else their start, which real zones have machines of their own
+/// for, would hold up what is measured here.
+const POD_START: Duration = Duration::from_secs(1);
 /// The zone that falls silent.
 const ZONE: &str = "a";
 
@@ -69,6 +72,8 @@ pub struct Run {
     pub outages: Vec<u128>,
     /// The same of the worst of the others.
     pub worst_other: u128,
+    /// From the fault to each of the operator's failover commands.
+    pub failovers: Vec<u128>,
     /// From the fault until every shard had a whole copy again in another zone; none where nobody
     /// was there to make one, or it was not waited for.
     pub redundant: Option<u128>,
@@ -88,6 +93,7 @@ pub async fn measure(
 ) -> Result<Run> {
     let mut settings = Settings::new(options.server.clone(), leaders, followers);
     settings.node_timeout_millis = node_timeout_millis;
+    settings.pace.start_after = POD_START;
     let mut testbed = Testbed::whole(settings).await?;
     let writers = testbed.writers()?;
     writers.until_all_write(Duration::from_secs(30)).await?;
@@ -126,12 +132,20 @@ pub async fn measure(
             node_timeout_millis,
             outages: Vec::new(),
             worst_other: 0,
+            failovers: failovers(&testbed, start),
             redundant: None,
             acknowledged: 0,
             lost: 0,
         },
     )
     .await
+}
+
+fn failovers(testbed: &Testbed, start: Instant) -> Vec<u128> {
+    let story = testbed.story();
+    let failovers = story.iter().filter(|done| done.kind == "failover-force");
+    let since = failovers.filter_map(|done| done.at.checked_duration_since(start));
+    since.map(|since| since.as_millis()).collect()
 }
 
 async fn tally(
