@@ -116,6 +116,24 @@ impl Writers {
         }
     }
 
+    /// Waits until so many writes were acknowledged in each shard: what is lost shows only among many.
+    pub async fn until_each_wrote(&self, count: usize, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let mut lanes = self.lanes.iter();
+            let Some(lane) = lanes.find(|lane| lane.acks().acknowledged.len() < count) else {
+                return Ok(());
+            };
+            if start.elapsed() > limit {
+                bail!(
+                    "shard {} took fewer than {count} writes in {limit:?}",
+                    lane.shard
+                );
+            }
+            sleep(WRITE_EVERY).await;
+        }
+    }
+
     /// Stops writing and reads everything back.
     pub async fn finish(mut self) -> Result<Tally> {
         self.stop().await;

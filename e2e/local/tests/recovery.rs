@@ -46,6 +46,7 @@ async fn busy(settings: Settings) -> (Testbed, Writers) {
     let what = "the record knows who has a whole copy";
     testbed.until(what, LONG, lack).await.unwrap();
     writers.begin();
+    writers.until_each_wrote(40, LONG).await.unwrap();
     (testbed, writers)
 }
 
