@@ -21,7 +21,11 @@ impl Guard {
     pub(crate) fn start(directory: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
         command
-            .args(["-c", "read -r _; rm -rf -- \"$1\"; kill -KILL 0", "sh"])
+            .args([
+                "-c",
+                "read -r _; rm -rf -- \"$1\" 2>/dev/null; kill -KILL 0",
+                "sh",
+            ])
             .arg(directory)
             .process_group(0)
             .stdin(Stdio::piped());

@@ -57,8 +57,11 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
     let next = lost.find_map(|(shard, end)| {
         let of = shard.leader.clone()?;
-        let (heir, _) = best_candidate(shard, &of, homes.get(&shard.id))
-            .filter(|(heir, answer)| heir.was_in_sync() && !is_fed(answer))?;
+        let (heir, _) =
+            best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
+                let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
+                heir.was_in_sync() && may_stand
+            })?;
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
@@ -289,5 +292,92 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
             ask(round, draft, shard, FailoverMode::Force, of, target, why);
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MemberName, Observation, PodPhase, RoleChange, ShardId};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use jiff::Timestamp;
+
+    fn commands(seen: &Observation) -> Vec<&'static str> {
+        let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+        plan.actions
+            .iter()
+            .map(|action| action.deed.kind())
+            .collect()
+    }
+
+    /// Shard 0's leader has ended, and another shard's a moment ago.
+    fn second_of_two() -> Observation {
+        let mut seen = formed();
+        let dead = MemberName::from("c-0-1");
+        seen.members.remove(&dead);
+        let heir = answer_of(&mut seen, "c-0-2");
+        if let Some(up) = &mut heir.replication.upstream {
+            (up.is_up, up.last_io_seconds) = (false, None);
+        }
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == dead) {
+            pod.phase = PodPhase::Ended {
+                reason: "exit code 137".to_owned(),
+            };
+        }
+        for entry in &mut seen.record.members {
+            let id = entry.member_id.as_ref().unwrap();
+            entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+        }
+        let change = RoleChange {
+            shard: ShardId(2),
+            of: Some(MemberId::from("id-c-2-4")),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        seen.record.clocks.role_changes.push(change);
+        seen
+    }
+
+    #[test]
+    fn who_has_not_heard_of_the_last_election_does_not_stand_for_the_next() {
+        let mut seen = second_of_two();
+        answer_of(&mut seen, "c-1-3").view.current_epoch.0 = 5;
+        assert!(!commands(&seen).contains(&"failover-force"));
+        answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 5;
+        assert!(commands(&seen).contains(&"failover-force"));
+    }
+
+    #[test]
+    fn nobody_is_forgotten_while_a_failover_goes_on() {
+        let mut seen = second_of_two();
+        let departed = crate::model::Departed {
+            member_id: MemberId::from("id-c-1-3"),
+            name: MemberName::from("c-9-9"),
+            shard: ShardId(1),
+            host: None,
+            is_proven_dead: true,
+            since: Timestamp::UNIX_EPOCH,
+        };
+        // a former member that all still list
+        for asked in seen.members.values_mut() {
+            if let crate::model::Asked::Answered(answer) = asked {
+                let mut entry = answer.view.entries[1].clone();
+                entry.id = MemberId::from("id-old");
+                answer.view.entries.push(entry);
+            }
+        }
+        seen.record.departed.push(crate::model::Departed {
+            member_id: MemberId::from("id-old"),
+            ..departed
+        });
+        assert!(!commands(&seen).contains(&"forget"), "shard 0 comes first");
+        let mut whole = seen.clone();
+        let calm = formed();
+        whole.members.insert(
+            MemberName::from("c-0-1"),
+            calm.members[&MemberName::from("c-0-1")].clone(),
+        );
+        whole.pods.clone_from(&calm.pods);
+        assert!(commands(&whole).contains(&"forget"));
     }
 }

@@ -5,7 +5,7 @@
 //! Never named: a member that still owns slots or still answers (promise I7).
 
 use super::census::Round;
-use super::{Draft, MemberCommand};
+use super::{Draft, MemberCommand, spacing};
 use crate::model::{Asked, Departed};
 
 /// How long an id that nobody lists any more stays on record: past the bus' ban of 60 s, so that
@@ -13,7 +13,13 @@ use crate::model::{Asked, Departed};
 const REMEMBERED_MILLIS: u64 = 120_000;
 
 /// Forgets the departed, and strikes from the record whom nobody remembers.
+///
+/// Not while failovers go on, one a round: a command to each member, for each of the departed, held
+/// the next shard up for as long as its own election took (10 of 30 leaders lost, two processors).
 pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
+    if draft.asks_for_failover() || spacing::is_in_flight(round) {
+        return;
+    }
     let mut done = Vec::new();
     let mut listed = Vec::new();
     let may_be_remembered = unheard_members(round);

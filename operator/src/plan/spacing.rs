@@ -6,7 +6,7 @@
 //! section 4).
 
 use super::census::{Round, Shard};
-use crate::model::RoleChange;
+use crate::model::{MemberAnswer, RoleChange};
 
 /// The least distance between two role changes in one shard, in node timeouts.
 const DISTANCE_TIMEOUTS: u64 = 4;
@@ -33,6 +33,14 @@ pub(super) fn is_unsettled(round: &Round<'_>) -> bool {
         || recent(round).any(|change| {
             !round.census.views_are_equal || round.millis_since(change.at) < SPREADS_WITHIN_MILLIS
         })
+}
+
+/// Whether this one has not heard of the last election yet: it would ask for votes in an epoch that was
+/// voted in already, lose, and wait 4 node timeouts.
+pub(super) fn is_behind(round: &Round<'_>, answer: &MemberAnswer) -> bool {
+    let mut living = round.census.living();
+    let epoch = |answer: &MemberAnswer| answer.view.current_epoch.0;
+    recent(round).next().is_some() && living.any(|(_, other)| epoch(other) > epoch(answer))
 }
 
 /// Whether this shard's last role change was a moment ago.
