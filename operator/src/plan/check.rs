@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
@@ -22,8 +24,8 @@ pub struct Refusal {
 }
 
 /// Every promise that the plan would break. Where there is one, nothing of the plan is done.
-pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal> {
-    let world = World::new(seen);
+pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp) -> Vec<Refusal> {
+    let world = World::new(seen, now);
     let mut refusals = Vec::new();
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
@@ -36,11 +38,12 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal>
 /// The observation, from the checker's own point of view.
 struct World<'a> {
     seen: &'a Observation,
+    now: Timestamp,
     answers: BTreeMap<&'a MemberName, &'a MemberAnswer>,
 }
 
 impl<'a> World<'a> {
-    fn new(seen: &'a Observation) -> Self {
+    fn new(seen: &'a Observation, now: Timestamp) -> Self {
         let answers = seen
             .members
             .iter()
@@ -49,7 +52,7 @@ impl<'a> World<'a> {
                 _ => None,
             })
             .collect();
-        Self { seen, answers }
+        Self { seen, now, answers }
     }
 
     /// Slots that anybody alive believes this id to own.
@@ -337,13 +340,14 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
         _ => None,
     }
 }
 
 /// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.
 fn failover(
+    desired: &Desired,
     world: &World<'_>,
     action: &Action,
     answer: &MemberAnswer,
@@ -375,11 +379,13 @@ fn failover(
             action,
             "the old leader answers: the slots would have two owners",
         )),
-        FailoverMode::Takeover if !world.is_id_proven_dead(of) => Some(refuse(
-            "I5",
-            action,
-            "nothing proves that the old leader is dead: the slots might have two owners",
-        )),
+        FailoverMode::Takeover => takeover::refusal(desired, world).map(|because| {
+            refuse(
+                "I5",
+                action,
+                format!("{because}: the slots might have two owners"),
+            )
+        }),
         _ => None,
     }
 }
@@ -438,5 +444,6 @@ fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
     refusals
 }
 
+mod takeover;
 #[cfg(test)]
 mod tests;

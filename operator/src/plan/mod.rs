@@ -9,6 +9,7 @@ mod check;
 mod draft;
 mod evidence;
 mod failover;
+mod fence;
 mod forget;
 mod form;
 mod join;

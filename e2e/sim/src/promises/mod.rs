@@ -269,11 +269,13 @@ pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
 }
 
 /// Rows of the decision table, as they are counted when a history reaches them.
-pub const ROWS: [&str; 17] = [
+pub const ROWS: [&str; 19] = [
     "force: the leader is dead",
     "force: the leader is silent",
     "force: the leader is closed",
     "takeover",
+    "takeover: the lost had stopped",
+    "takeover: silence, by policy",
     "switchover",
     "elected by the bus",
     "slots begun anew",
