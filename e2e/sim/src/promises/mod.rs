@@ -269,7 +269,7 @@ pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
 }
 
 /// Rows of the decision table, as they are counted when a history reaches them.
-pub const ROWS: [&str; 19] = [
+pub const ROWS: [&str; 20] = [
     "force: the leader is dead",
     "force: the leader is silent",
     "force: the leader is closed",
@@ -289,6 +289,7 @@ pub const ROWS: [&str; 19] = [
     "waits for a departure",
     "waits for the distance between role changes",
     "waits: data lost",
+    "a human says which hosts are off",
 ];
 
 /// The reasons for waiting that stand for rows of the decision table.
