@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, ShardId, SlotSet, ViewEntry,
+    Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    PodView, Role, ShardId, SlotSet, ViewEntry,
 };
 
 /// A promise that the plan would break.
@@ -87,6 +87,15 @@ impl<'a> World<'a> {
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
     }
 
+    /// The same, and that leader owned slots.
+    fn is_copy_of_an_owner(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let leader = own.and_then(|own| own.leader.as_ref());
+        let entry = leader.and_then(|id| answer.view.entry(id));
+        let owned = entry.is_some_and(|entry| !entry.slots.is_empty());
+        owned && self.record_knows_copy(answer)
+    }
+
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
         self.seen
             .record
@@ -126,27 +135,47 @@ impl<'a> World<'a> {
 
     /// Whether anybody but a member that is proven dead may hold data of these slots.
     fn may_be_held(&self, shard: ShardId, slots: &SlotSet, heir: &MemberId) -> bool {
+        self.is_owned_by_the_living(slots, Some(heir)) || self.has_body(shard, |_| false)
+    }
+
+    /// The same, of all that was in them: not so a follower that was cut off from its leader before.
+    fn may_be_held_whole(&self, shard: ShardId, slots: &SlotSet) -> bool {
+        let is_older = |answer: &MemberAnswer| {
+            let up = answer.replication.upstream.as_ref();
+            up.is_some_and(|up| !up.is_up) && !self.record_knows_copy(answer)
+        };
+        self.is_owned_by_the_living(slots, None) || self.has_body(shard, is_older)
+    }
+
+    fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
         let views = self
             .answers
             .values()
             .flat_map(|answer| &answer.view.entries);
         let overlaps = |entry: &&ViewEntry| {
-            entry.slots.difference(slots).count() != entry.slots.count() && &entry.id != heir
+            entry.slots.difference(slots).count() != entry.slots.count() && Some(&entry.id) != heir
         };
         let mut owners = views.filter(overlaps).map(|entry| &entry.id);
-        let is_owned = owners.any(|id| !self.is_id_proven_dead(id));
+        owners.any(|id| !self.is_id_proven_dead(id))
+    }
+
+    fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
         let mut members = self.seen.record.members.iter();
-        let has_body = members.any(|entry| {
+        members.any(|entry| {
             let pod = self.seen.pod(&entry.name);
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
-            let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
+            let holds_none = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
-                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+                let is_cut_off = answer
+                    .replication
+                    .upstream
+                    .as_ref()
+                    .is_none_or(|up| !up.is_up && !self.is_copy_of_an_owner(answer));
+                answer.keys == 0 && leads_nothing && is_cut_off || is_older(answer)
             });
-            let may_hold = entry.joined && !is_blank;
+            let may_hold = entry.joined && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
-        });
-        is_owned || has_body
+        })
     }
 
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
@@ -367,7 +396,11 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+        FailoverMode::Force
+            if !world.answers_as(of)
+                && !world.record_knows_copy(answer)
+                && !is_accepted_older_copy(desired, world, answer) =>
+        {
             Some(refuse(
                 "I3",
                 action,
@@ -388,6 +421,20 @@ fn failover(
         }),
         _ => None,
     }
+}
+
+/// I9: what an older copy lacks is told first, and accepted by policy; and nobody may hold more.
+fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
+    let record = &world.seen.record;
+    let Some(entry) = record.member_by_id(&answer.id) else {
+        return false;
+    };
+    let mut losses = record.losses.iter();
+    let told = losses.find(|loss| loss.shard == entry.shard);
+    let is_held = |loss: &DataLoss| world.may_be_held_whole(entry.shard, &loss.slots);
+    let is_accepted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+    is_accepted
+        && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
 }
 
 /// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, join, placing, spacing,
-    zone_loss,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, join, placing,
+    spacing, zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, SilenceReason, ZoneName};
 
@@ -188,9 +188,8 @@ fn by_hand(round: &Round<'_>, next: Option<(ShardId, MemberName)>) -> String {
 }
 
 /// Among the followers of the lost leader that were in sync with it to the last: the one with the
-/// most data, ties to the zone that the solver wants. Where its data is not on a volume, an older copy is better than none (where nobody can vote:
-/// `force` takes whole copies only); else its body
-/// is to come back.
+/// most data, ties to the zone that the solver wants. What is to be done with older copies is `loss`'s.
+/// Of a leader that came back without its data any copy is better.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,
     old: &MemberId,
@@ -208,9 +207,10 @@ fn best_candidate<'a, 'b>(
         .filter(|(member, answer)| {
             let body = shard.living_leader().filter(|(_, body)| &body.id == old);
             let is_newer = body.is_some_and(|(_, body)| is_ahead_of(answer, body));
-            member.was_in_sync() || !has_body || is_newer
+            member.was_in_sync() || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
+        .filter(|(_, answer)| holders::knows_as_owner(answer, old))
         .filter(|(_, answer)| {
             answer
                 .replication

@@ -12,6 +12,7 @@ mod failover;
 mod fence;
 mod forget;
 mod form;
+mod holders;
 mod join;
 mod leadership;
 mod loss;

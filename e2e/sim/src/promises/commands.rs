@@ -99,6 +99,7 @@ fn unfenced(world: &mut World, name: &str) -> Found {
                 && it.leads()
                 && it.is_open
                 && it.table.owns_any(it.table.me)
+                && !was_seen_a_moment_ago(world, it.key)
         })
         .map(|it| it.key)
         .collect();
@@ -127,6 +128,14 @@ fn unfenced(world: &mut World, name: &str) -> Found {
         return None;
     }
     Some(("I5", format!("{name} takes over while {first} may serve")))
+}
+
+/// What is asked for was decided on what was seen before: nobody can know of the last second.
+fn was_seen_a_moment_ago(world: &World, key: ProcKey) -> bool {
+    let times = world.promises.disturbances(key);
+    times
+        .last()
+        .is_none_or(|(since, _)| world.now < since + 1000)
 }
 
 /// Elections side by side collide (REDIS-LAB section 2).
