@@ -84,6 +84,28 @@ impl<'a> World<'a> {
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
     }
 
+    /// Whether nobody but members that are proven dead, without a volume, may hold more of the
+    /// shard's data than this one.
+    fn is_last_copy(&self, answer: &MemberAnswer, leader: &MemberId) -> bool {
+        let record = &self.seen.record;
+        let Some(own) = record.member_by_id(&answer.id) else {
+            return false;
+        };
+        let holds_less = |entry: &Enrolled| match self.answers.get(&entry.name) {
+            Some(other) => other.replication.offset <= answer.replication.offset,
+            None => {
+                let id = entry.member_id.as_ref();
+                entry.volume.is_none() && id.is_some_and(|id| self.is_id_proven_dead(id))
+            }
+        };
+        let mut members = record.members.iter();
+        let mut departed = record.departed.iter();
+        answer.keys > 0
+            && self.is_id_proven_dead(leader)
+            && departed.all(|gone| gone.shard != own.shard || gone.is_proven_dead)
+            && members.all(|it| it.shard != own.shard || !it.joined || holds_less(it))
+    }
+
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
         self.seen
             .record
@@ -138,7 +160,11 @@ impl<'a> World<'a> {
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
             let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
-                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+                let leads = answer.role() == Role::Leader;
+                // a follower's copy of nothing is whole only where its leader had nothing
+                let has_no_copy = entry.volume.is_none() && !self.record_knows_copy(answer);
+                let is_empty = answer.keys == 0 && !answer.loading;
+                is_empty && if leads { leads_nothing } else { has_no_copy }
             });
             let may_hold = entry.joined && !is_blank;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
@@ -363,11 +389,15 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+        FailoverMode::Force
+            if !world.answers_as(of)
+                && !world.record_knows_copy(answer)
+                && !world.is_last_copy(answer, of) =>
+        {
             Some(refuse(
                 "I3",
                 action,
-                "its copy was not whole when its leader was heard last",
+                "its copy was not whole when its leader was heard last, and another may be left",
             ))
         }
         FailoverMode::Takeover if world.answers_as(of) => Some(refuse(

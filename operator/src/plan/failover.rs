@@ -60,7 +60,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let (heir, _) =
             best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
-                heir.was_in_sync() && may_stand
+                may_stand && (heir.was_in_sync() || is_all_that_is_left(round, shard, heir))
             })?;
         Some((shard, of, heir.command_target()?, end))
     });
@@ -68,6 +68,25 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let why = format!("shard {}: its leader has ended: {end}", shard.id);
         ask(round, draft, shard, FailoverMode::Force, of, target, why);
     }
+}
+
+/// Whether this copy, which was not whole when its leader was heard last, is the best that there will
+/// ever be: everybody else who may hold more is proven dead, and no body of theirs is left. The bus
+/// elects nobody whose copy is that old.
+fn is_all_that_is_left(round: &Round<'_>, shard: &Shard<'_>, heir: &Member<'_>) -> bool {
+    let Some(own) = heir.answer().filter(|answer| answer.keys > 0) else {
+        return false;
+    };
+    let mut others = shard.members.iter().filter(|it| it.name() != heir.name());
+    let mut departed = round.seen.record.departed.iter();
+    unproven_leader(round, shard).is_none()
+        && departed.all(|gone| gone.shard != shard.id || gone.is_proven_dead)
+        && others.all(|other| match other.verdict {
+            _ if !other.entry.joined => true,
+            Verdict::Alive(answer) => answer.replication.offset <= own.replication.offset,
+            Verdict::Dead(_) => other.entry.volume.is_none(),
+            _ => false,
+        })
 }
 
 /// How the shard's lost leader is known to have ended; none where it may only be silent.
@@ -345,6 +364,39 @@ mod tests {
         assert!(!commands(&seen).contains(&"failover-force"));
         answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 5;
         assert!(commands(&seen).contains(&"failover-force"));
+    }
+
+    #[test]
+    fn an_older_copy_leads_only_where_it_is_all_that_is_left() {
+        let mut seen = second_of_two();
+        seen.record.clocks.role_changes.clear();
+        for entry in &mut seen.record.members {
+            entry.synced_run = None;
+        }
+        let is_forced = |seen: &Observation| {
+            let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+            assert_eq!(crate::plan::check(&desired(3, 1), seen, &plan), []);
+            let mut kinds = plan.actions.iter().map(|action| action.deed.kind());
+            kinds.any(|kind| kind == "failover-force")
+        };
+        assert!(is_forced(&seen));
+        let mut wiped = seen.clone();
+        answer_of(&mut wiped, "c-0-2").keys = 0;
+        assert!(!is_forced(&wiped), "nothing is no copy");
+        let mut on_volume = seen.clone();
+        for entry in &mut on_volume.record.members {
+            entry.volume = Some(crate::model::VolumeName::new(entry.name.as_str()));
+        }
+        assert!(!is_forced(&on_volume), "the leader's body comes back");
+        seen.record.departed.push(crate::model::Departed {
+            member_id: MemberId::from("id-c-0-0"),
+            name: MemberName::from("c-0-0"),
+            shard: ShardId(0),
+            host: None,
+            is_proven_dead: false,
+            since: Timestamp::UNIX_EPOCH,
+        });
+        assert!(!is_forced(&seen), "c-0-0 may hold more");
     }
 
     #[test]

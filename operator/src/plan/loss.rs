@@ -174,10 +174,16 @@ fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Optio
 }
 
 /// It was a member of the shard, and what answers there now has nothing of it: a leader of nothing, such
-/// as a follower that took over from one whose slots it had not heard of.
+/// as a follower that took over from one whose slots it had not heard of; or a follower whose copy was
+/// wiped, and had been whole no more.
 fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let answer = member.answer();
-    answer.is_some_and(|it| is_empty_leader(it) && !round.census.owns_slots(&it.id))
+    let is_wiped = |it: &MemberAnswer| {
+        let is_empty_follower = it.keys == 0 && !it.loading && it.role() == Role::Follower;
+        is_empty_follower && member.entry.volume.is_none() && !member.was_in_sync()
+    };
+    member
+        .answer()
+        .is_some_and(|it| is_wiped(it) || is_empty_leader(it) && !round.census.owns_slots(&it.id))
 }
 
 /// Its claim is believed for its epoch, which is higher than any that it heard of: it must have heard
@@ -251,6 +257,37 @@ mod tests {
         seen.members
             .insert(MemberName::from("c-0-7"), Asked::Answered(Box::new(heir)));
         seen
+    }
+
+    #[test]
+    fn a_follower_that_was_wiped_holds_nothing() {
+        let mut seen = lost();
+        seen.record.losses.clear();
+        let mut wiped = answer_of(&mut seen, "c-0-7").clone();
+        wiped.replication.upstream = Some(crate::model::UpstreamLink {
+            host: "10.0.0.1".to_owned(),
+            port: 6379,
+            is_up: false,
+            is_syncing: false,
+            last_io_seconds: None,
+        });
+        wiped.id = MemberId::from("id-c-0-7");
+        for entry in &mut seen.record.members {
+            entry.joined |= entry.name.as_str() == "c-0-7";
+        }
+        let name = MemberName::from("c-0-7");
+        seen.members
+            .insert(name, Asked::Answered(Box::new(wiped)));
+        let is_told = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            !record.losses.is_empty()
+        };
+        assert!(is_told(&seen));
+        for entry in &mut seen.record.members {
+            entry.synced_run = Some(crate::model::RunId::new(format!("run-id-{}", entry.name)));
+        }
+        answer_of(&mut seen, "c-0-7").run_id = "run-id-c-0-7".into();
+        assert!(!is_told(&seen), "its leader had nothing, either");
     }
 
     #[test]
