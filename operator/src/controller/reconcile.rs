@@ -121,8 +121,8 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
 
     let desired = validate(&objects.resource);
     let members = ask_members(parts.admin.as_ref(), key, &objects).await;
-    let seen = snapshot(&objects, members);
     let now = parts.clock.now();
+    let seen = snapshot(&objects, members, now);
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);

@@ -22,7 +22,8 @@ pub use member::{
     UpstreamLink, Version,
 };
 pub use observation::{
-    HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
+    HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX, SecretsView,
+    VolumeView,
 };
 pub use record::{
     Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, RoleChange,
