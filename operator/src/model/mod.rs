@@ -27,7 +27,7 @@ pub use observation::{
 };
 pub use record::{
     Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, RoleChange,
-    StartFailures,
+    StartFailures, ZoneAlarm,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

@@ -67,6 +67,7 @@ const STEPS: &[Step] = &[
     pods::retire_surplus,
     pods::clear_leftovers,
     forget::forget,
+    zone_loss::judge_alarms,
     roster::note_addresses,
     marks::mark,
     placing::note_quiet,
