@@ -161,8 +161,13 @@ impl<'a> World<'a> {
             let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
                 let leads = answer.role() == Role::Leader;
-                // a follower's copy of nothing is whole only where its leader had nothing
-                let has_no_copy = entry.volume.is_none() && !self.record_knows_copy(answer);
+                // a follower's copy of nothing is whole only where its leader had nothing, and leads
+                // to nothing where it never heard of that one's slots
+                let leader = answer.view.own_entry().and_then(|own| own.leader.as_ref());
+                let listed = leader.and_then(|leader| answer.view.entry(leader));
+                let can_succeed = listed.is_some_and(|it| !it.slots.is_empty());
+                let has_copy = self.record_knows_copy(answer) && can_succeed;
+                let has_no_copy = entry.volume.is_none() && !has_copy;
                 let is_empty = answer.keys == 0 && !answer.loading;
                 is_empty && if leads { leads_nothing } else { has_no_copy }
             });

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, join, placing, spacing, zone_loss,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, opening, placing, spacing,
+    zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, SilenceReason, ZoneName};
 
@@ -257,6 +258,7 @@ fn best_candidate<'a, 'b>(
             member.was_in_sync() || !has_body || is_newer
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
+        .filter(|(_, answer)| gives_slots_to(answer, old))
         .filter(|(_, answer)| {
             answer
                 .replication
@@ -274,20 +276,27 @@ fn best_candidate<'a, 'b>(
         })
 }
 
+/// It takes over what its own table gives its leader, and nothing where that leader died before it heard
+/// of the slots.
+pub(super) fn gives_slots_to(answer: &MemberAnswer, leader: &MemberId) -> bool {
+    let entry = answer.view.entry(leader);
+    entry.is_some_and(|entry| !entry.slots.is_empty())
+}
+
 /// Whether it holds more of the same history: a body that was started again goes on from the offset that
 /// its snapshot had.
 pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
     copy.keys > 0 && copy.replication.offset > body.replication.offset
 }
 
-/// A leader that came back on its volume waits closed (`join::open`): its follower has newer or
+/// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
 /// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
 pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
+        if answer.is_open || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
         if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {

@@ -6,7 +6,7 @@
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, placing, spacing};
+use super::{Draft, MemberCommand, WaitingReason, failover, placing, spacing};
 use crate::api::ShardLossPolicy;
 use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
 
@@ -174,12 +174,15 @@ fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Optio
 }
 
 /// It was a member of the shard, and what answers there now has nothing of it: a leader of nothing, such
-/// as a follower that took over from one whose slots it had not heard of; or a follower whose copy was
-/// wiped, and had been whole no more.
+/// as a follower that took over from one whose slots it had not heard of; or an empty follower whose
+/// copy was not whole, or that never heard of its leader's slots.
 fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
     let is_wiped = |it: &MemberAnswer| {
         let is_empty_follower = it.keys == 0 && !it.loading && it.role() == Role::Follower;
-        is_empty_follower && member.entry.volume.is_none() && !member.was_in_sync()
+        let leader = it.view.own_entry().and_then(|own| own.leader.as_ref());
+        let can_succeed = leader.is_some_and(|leader| failover::gives_slots_to(it, leader));
+        let is_whole = member.was_in_sync() && can_succeed;
+        is_empty_follower && member.entry.volume.is_none() && !is_whole
     };
     member
         .answer()
@@ -276,8 +279,7 @@ mod tests {
             entry.joined |= entry.name.as_str() == "c-0-7";
         }
         let name = MemberName::from("c-0-7");
-        seen.members
-            .insert(name, Asked::Answered(Box::new(wiped)));
+        seen.members.insert(name, Asked::Answered(Box::new(wiped)));
         let is_told = |seen: &Observation| {
             let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
             !record.losses.is_empty()

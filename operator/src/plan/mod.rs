@@ -16,6 +16,7 @@ mod leadership;
 mod loss;
 mod marks;
 mod objects;
+mod opening;
 mod placing;
 mod pods;
 mod roster;
@@ -51,7 +52,7 @@ const STEPS: &[Step] = &[
     placing::place,
     pods::make_pods,
     form::deal_out,
-    join::open,
+    opening::open,
     join::meet,
     join::follow,
     form::note_formed,
