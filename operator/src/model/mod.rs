@@ -26,7 +26,8 @@ pub use observation::{
     VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Record, RoleChange, StartFailures,
+    Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, RoleChange,
+    StartFailures,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 
