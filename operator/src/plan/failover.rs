@@ -10,7 +10,7 @@ use std::fmt;
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, join, placing,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
     spacing, zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, SilenceReason, ZoneName};
@@ -255,14 +255,14 @@ pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
     copy.keys > 0 && copy.replication.offset > body.replication.offset
 }
 
-/// A leader that came back on its volume waits closed (`join::open`): its follower has newer or
+/// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
 /// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
 pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
+        if answer.is_open || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
         if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {

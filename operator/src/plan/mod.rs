@@ -18,6 +18,7 @@ mod leadership;
 mod loss;
 mod marks;
 mod objects;
+mod opening;
 mod placing;
 mod pods;
 mod roster;
@@ -53,7 +54,7 @@ const STEPS: &[Step] = &[
     placing::place,
     pods::make_pods,
     form::deal_out,
-    join::open,
+    opening::open,
     join::meet,
     join::follow,
     form::note_formed,
