@@ -91,8 +91,10 @@ pub struct Shard<'a> {
     /// The slots that its leader owns (or owned, where the leader does not answer).
     pub slots: SlotSet,
     /// The id of its leader: the living owner of its slots with the highest epoch, else the one
-    /// that the living believe in.
+    /// that the living believe in. Where it owns nothing: who leads it, if somebody does.
     pub leader: Option<MemberId>,
+    /// It is new, or about to leave: nothing was lost with it, as others own whatever it had.
+    pub is_empty: bool,
     /// Its members, the leader first, then by name.
     pub members: Vec<Member<'a>>,
 }
@@ -162,8 +164,16 @@ impl<'a> Census<'a> {
             .map(|entry| entry.shard.0 + 1)
             .max()
             .unwrap_or(0);
+        let claimed = views
+            .iter()
+            .flat_map(|view| &view.entries)
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots));
         let shards: Vec<Shard<'a>> = (0..desired.leaders.max(highest))
-            .map(|index| shard(ShardId(index), &members, &owners))
+            .map(|index| {
+                let id = ShardId(index);
+                let is_empty = !owners.contains_key(&id) && owns_nothing(id, &claimed, record);
+                shard(id, &members, owners.get(&id), is_empty)
+            })
             .collect();
         let served = shards
             .iter()
@@ -326,14 +336,63 @@ fn owners(
     best
 }
 
-fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Claim>) -> Shard<'a> {
-    let claim = owners.get(&id);
-    let leader = claim.map(|claim| claim.id.clone());
+/// Whether nothing can have been lost with a shard that nobody claims slots for: it never had any, or
+/// others have them now. What it had when all views were equal last is on record.
+fn owns_nothing(id: ShardId, claimed: &SlotSet, record: &Record) -> bool {
+    let had = record.share_of(id);
+    let is_known = record.formed && !record.shares.is_empty();
+    is_known && had.is_none_or(|had| had.difference(claimed).is_empty())
+}
+
+/// Who leads a shard that owns nothing: whoever is followed, then who has slots on the way to it, then the
+/// first that was made. Nobody while a follower holds keys that came before its leader died (`reshard`).
+fn empty_leader(own: &[Member<'_>]) -> Option<MemberId> {
+    let living = || {
+        own.iter()
+            .filter_map(|it| it.answer().map(|answer| (it, answer)))
+    };
+    let leads = |id: &MemberId| {
+        living().any(|(_, answer)| &answer.id == id && answer.role() == Role::Leader)
+    };
+    let leader_of = |answer: &MemberAnswer| answer.view.own_entry()?.leader.clone();
+    let holds_keys_alone = |answer: &MemberAnswer| {
+        let leader = leader_of(answer);
+        answer.keys > 0 && leader.is_some_and(|leader| !leads(&leader))
+    };
+    if living().any(|(_, answer)| holds_keys_alone(answer)) {
+        return None;
+    }
+    let candidates = living().filter(|(_, answer)| answer.role() == Role::Leader);
+    let best = candidates.max_by_key(|(member, answer)| {
+        let followers = living().filter(|(_, it)| follows(it, &answer.id)).count();
+        let own = answer.view.own_entry();
+        (
+            followers,
+            own.is_some_and(|own| !own.open_slots.is_empty()),
+            answer.keys > 0,
+            !member.entry.surplus,
+            std::cmp::Reverse((member.entry.name.serial(), member.name())),
+        )
+    });
+    best.map(|(_, answer)| answer.id.clone())
+}
+
+fn shard<'a>(
+    id: ShardId,
+    members: &[Member<'a>],
+    claim: Option<&Claim>,
+    is_empty: bool,
+) -> Shard<'a> {
     let mut own: Vec<Member<'a>> = members
         .iter()
         .filter(|member| member.entry.shard == id)
         .cloned()
         .collect();
+    let leader = match claim {
+        Some(claim) => Some(claim.id.clone()),
+        None if is_empty => empty_leader(&own),
+        None => None,
+    };
     own.sort_by_key(|member| {
         let leads = leader.is_some() && member.entry.member_id == leader;
         (
@@ -346,6 +405,7 @@ fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Cla
         id,
         slots: claim.map(|claim| claim.slots.clone()).unwrap_or_default(),
         leader,
+        is_empty,
         members: own,
     }
 }

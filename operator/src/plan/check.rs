@@ -3,6 +3,8 @@
 //! It reads the observation for itself and shares no rule with the steps: a bug there must not be
 //! a bug here. A refused plan is not carried out, not even in part.
 
+mod moves;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
@@ -30,6 +32,8 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal>
     }
     refusals.extend(one_disruption_per_shard(&world, plan));
     refusals.extend(one_election_at_a_time(plan));
+    refusals.extend(moves::one_target_each(plan));
+    refusals.extend(moves::forgotten(seen, plan));
     refusals
 }
 
@@ -256,7 +260,8 @@ fn pod_deletion(
         .record
         .member(name)
         .is_some_and(|entry| !entry.joined);
-    if is_dead || holds_nothing || never_joined {
+    let is_drained = world.seen.record.formed && moves::is_drained(world, pod.shard);
+    if is_dead || holds_nothing || never_joined || is_drained {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -338,6 +343,10 @@ fn command_to(
             })
         }
         MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        MemberCommand::MoveSlots { slots, to, .. } => {
+            moves::refuse_move(world, action, (entry, answer), slots, to)
+        }
+        MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, slots),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, placing, spacing};
+use super::{Draft, MemberCommand, WaitingReason, placing, reshard, spacing};
 use crate::api::ShardLossPolicy;
 use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
 
@@ -128,7 +128,8 @@ fn wait_message(round: &Round<'_>, loss: &DataLoss) -> String {
 
 /// The slots of a shard that nobody can ever serve again with the data that was in them.
 fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
-    if shard.living_leader().is_some() || shard.id.0 >= round.desired.leaders {
+    let is_wanted = shard.id.0 < reshard::shards_kept(round);
+    if shard.living_leader().is_some() || shard.is_empty || !is_wanted {
         return None;
     }
     let may_hold_data = |member: &Member<'_>| {
@@ -150,8 +151,11 @@ fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
     }
     let slots = match &shard.leader {
         Some(_) => shard.slots.clone(),
-        None => SlotSet::even_share(shard.id.0, round.desired.leaders)
-            .difference(&round.census.owned_slots()),
+        None => {
+            let had = round.record.share_of(shard.id).cloned();
+            had.unwrap_or_else(|| SlotSet::even_share(shard.id.0, round.desired.leaders))
+                .difference(&round.census.owned_slots())
+        }
     };
     (!slots.is_empty()).then_some(slots)
 }

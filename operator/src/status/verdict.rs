@@ -54,7 +54,9 @@ fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Optio
         .shards
         .iter()
         .filter(|shard| {
-            !shard
+            // one without slots has nothing to lose
+            !shard.is_empty
+                && !shard
                 .members
                 .iter()
                 .any(|m| m.zone() != zone && shard.is_current(m))
@@ -69,6 +71,7 @@ fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Optio
     let left = census
         .shards
         .iter()
+        .filter(|shard| !shard.is_empty)
         .filter_map(Shard::living_leader)
         .filter(|(leader, _)| leader.zone() != zone)
         .count();

@@ -88,6 +88,14 @@ pub(super) fn open_replication(credentials: &Credentials) -> Result<Cmd, WireErr
     Ok(cmd)
 }
 
+/// Lets another leader of the cluster hand a range of slots over (`CLUSTER MIGRATESLOTS`): it logs in as a
+/// follower does. Only servers that have the command know the rule.
+pub(super) fn let_slots_in() -> Cmd {
+    let mut cmd = set_user(REPLICATION_USER);
+    cmd.arg("+cluster|syncslots");
+    cmd
+}
+
 /// Tells the preStop hook that its process' departure is being seen to.
 pub(super) fn acknowledge_departure() -> Cmd {
     mark(DEPARTURE_ACKNOWLEDGED)
