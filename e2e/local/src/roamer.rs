@@ -124,7 +124,9 @@ impl Roamer {
                 let mut turn = index;
                 while !is_over.load(Ordering::Relaxed) && !own.is_empty() {
                     tick.tick().await;
-                    turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    turn = turn
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     let Some(key) = own.get((turn >> 33) % own.len()) else {
                         break;
                     };
@@ -194,8 +196,10 @@ impl Client {
             let value = format!("0:{}", self.value);
             let mut is_leader = true;
             for keys in own.chunks(KEYS_AT_ONCE) {
-                let commands: Vec<[&str; 3]> =
-                    keys.iter().map(|key| ["SET", key.as_str(), &value]).collect();
+                let commands: Vec<[&str; 3]> = keys
+                    .iter()
+                    .map(|key| ["SET", key.as_str(), &value])
+                    .collect();
                 connection
                     .send(&commands.iter().collect::<Vec<_>>())
                     .await?;
@@ -236,7 +240,8 @@ impl Client {
                     let version = found.as_deref().and_then(|it| it.split(':').next());
                     let version = version.and_then(|it| it.parse::<u64>().ok());
                     if version.is_none_or(|it| it < acknowledged || it > tried) {
-                        trip.wrong.push(format!("{key}: {version:?} for {acknowledged}"));
+                        trip.wrong
+                            .push(format!("{key}: {version:?} for {acknowledged}"));
                     }
                 }
                 _ if start.elapsed() > OPERATION_LIMIT => {

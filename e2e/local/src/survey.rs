@@ -128,13 +128,16 @@ impl Survey {
             let Some(leader) = self.leader(shard) else {
                 return Some(format!("shard {shard} has no leader"));
             };
-            let even = zoneward_operator::model::SLOT_COUNT / u16::try_from(self.leaders).unwrap_or(u16::MAX);
+            let even = zoneward_operator::model::SLOT_COUNT
+                / u16::try_from(self.leaders).unwrap_or(u16::MAX);
             let own = leader.slots();
             if !(even..=even + 1).contains(&own.count()) {
                 return Some(format!("shard {shard} serves {own}"));
             }
             if own.intersection(&served) != SlotSet::empty() {
-                return Some(format!("shard {shard} is not the only one that serves {own}"));
+                return Some(format!(
+                    "shard {shard} is not the only one that serves {own}"
+                ));
             }
             served = served.union(&own);
             let open = leader.answer.iter().filter_map(|it| it.view.own_entry());

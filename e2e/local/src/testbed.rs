@@ -266,6 +266,13 @@ impl Testbed {
         for waiting in self.kubernetes.status().waiting_on {
             let _ = writeln!(text, "waits: {}: {}", waiting.reason, waiting.message);
         }
+        for told in self.kubernetes.status().conditions {
+            let _ = writeln!(
+                text,
+                "{}={}: {}: {}",
+                told.type_, told.status, told.reason, told.message
+            );
+        }
         let story = self.story.told();
         for done in story
             .iter()

@@ -29,8 +29,8 @@ mod zone_loss;
 mod zones;
 
 pub use action::{
-    Action, Deed, FailoverMode, MOVE_MILLIS, Manifest, ManifestKind, MemberCommand, MemberRef, MoveWay,
-    Plan,
+    Action, Deed, FailoverMode, MOVE_MILLIS, Manifest, ManifestKind, MemberCommand, MemberRef,
+    MoveWay, Plan,
 };
 pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};

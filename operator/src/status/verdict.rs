@@ -57,9 +57,9 @@ fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Optio
             // one without slots has nothing to lose
             !shard.is_empty
                 && !shard
-                .members
-                .iter()
-                .any(|m| m.zone() != zone && shard.is_current(m))
+                    .members
+                    .iter()
+                    .any(|m| m.zone() != zone && shard.is_current(m))
         })
         .map(|shard| shard.id.to_string())
         .collect();

@@ -78,7 +78,11 @@ pub(super) fn one_target_each(plan: &Plan) -> Option<Refusal> {
         } => !sources.insert(&member.name),
         _ => false,
     })?;
-    Some(refuse("I5", second, "it moves slots to another member already"))
+    Some(refuse(
+        "I5",
+        second,
+        "it moves slots to another member already",
+    ))
 }
 
 /// What may be in two halves is struck off the record only when its new owner says so, and nobody has it

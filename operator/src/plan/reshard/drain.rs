@@ -32,9 +32,10 @@ fn next<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Option<&'b Member<'a
     let is_silent = |member: &&Member<'_>| {
         // it may come back with what it knew: waited for as long as any other
         matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone)
-            && member.entry.silent_since.is_none_or(|since| {
-                round.millis_since(since) < round.desired.rehome_after_millis
-            })
+            && member
+                .entry
+                .silent_since
+                .is_none_or(|since| round.millis_since(since) < round.desired.rehome_after_millis)
     };
     let mut members = shard.members.iter();
     if members.any(|member| is_silent(&member)) {

@@ -12,7 +12,9 @@ pub(in super::super) fn found(round: &Round<'_>, draft: &mut Draft) {
         return;
     }
     for shard in &round.census.shards {
-        if shard.leader.is_some() || !shard.is_empty || spacing::was_asked_a_moment_ago(round, shard)
+        if shard.leader.is_some()
+            || !shard.is_empty
+            || spacing::was_asked_a_moment_ago(round, shard)
         {
             continue;
         }
@@ -20,8 +22,13 @@ pub(in super::super) fn found(round: &Round<'_>, draft: &mut Draft) {
             continue;
         };
         if let Some(target) = member.command_target() {
-            let why = format!("shard {} owns nothing yet, and its leader is dead", shard.id);
-            draft.record.note_role_change(shard.id, of.clone(), round.now);
+            let why = format!(
+                "shard {} owns nothing yet, and its leader is dead",
+                shard.id
+            );
+            draft
+                .record
+                .note_role_change(shard.id, of.clone(), round.now);
             let mode = FailoverMode::Takeover;
             draft.tell(target, MemberCommand::Failover { mode, of }, why);
             return;

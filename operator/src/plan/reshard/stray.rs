@@ -9,11 +9,7 @@ use crate::model::{MemberId, OpenSlot, ShardId, SlotSet, StraySlots, Transfer};
 const ABANDONED_AFTER_MILLIS: u64 = 10_000;
 
 /// What is to be seen through, once it was open for long enough; closes what leads nowhere.
-pub(super) fn adopt(
-    round: &Round<'_>,
-    draft: &mut Draft,
-    transfers: &[Transfer],
-) -> Vec<Transfer> {
+pub(super) fn adopt(round: &Round<'_>, draft: &mut Draft, transfers: &[Transfer]) -> Vec<Transfer> {
     let known = transfers
         .iter()
         .chain(round.record.transfers())

@@ -9,7 +9,7 @@ use super::super::cluster_nodes;
 use super::super::command::first_error;
 use super::super::error::{Unreadable, WireError};
 use super::super::link::{Connection, Link, text};
-use super::super::users::OPERATOR_USER;
+use super::super::users::{self, OPERATOR_USER};
 use super::super::wake::Alarm;
 use crate::model::{MemberId, OpenSlot, Role, Slot, SlotSet, ViewEntry};
 use crate::plan::MemberRef;
@@ -30,6 +30,7 @@ pub(super) struct End {
     pub(super) id: MemberId,
     pub(super) member: MemberRef,
     password: String,
+    credentials: Credentials,
 }
 
 /// What a member says of its slots.
@@ -76,12 +77,18 @@ impl End {
             id: member.id.clone(),
             member: member.clone(),
             password: password.reveal().to_owned(),
+            credentials: credentials.clone(),
         })
     }
 
     /// What servers log in to this one with.
     pub(super) fn login(&self) -> (&'static str, &str) {
         (OPERATOR_USER, &self.password)
+    }
+
+    /// What followers may do, and no more.
+    pub(super) fn usual_rules(&self) -> Result<Cmd, WireError> {
+        users::open_replication(&self.credentials)
     }
 
     /// All replies, errors among them.

@@ -93,10 +93,7 @@ async fn open(ends: &mut Ends, slots: &[Slot]) -> Result<(), WireError> {
         importing.add_command(set_slot(*slot, "IMPORTING", Some(&ends.source.id)));
         migrating.add_command(set_slot(*slot, "MIGRATING", Some(&ends.target.id)));
     }
-    for (end, marks) in [
-        (&mut ends.target, importing),
-        (&mut ends.source, migrating),
-    ] {
+    for (end, marks) in [(&mut ends.target, importing), (&mut ends.source, migrating)] {
         let replies = end.exchange(&marks).await?;
         let mut errors = replies.iter().filter_map(first_error);
         if let Some(error) = errors.find(|error| !is_owners_word(error)) {
@@ -139,7 +136,14 @@ async fn carry(
                 return Ok(false);
             }
             let is_last_of_slot = keys.len() < *batch;
-            let next = if is_last_of_slot { rest.next() } else { Some(&slot) };
+            let next = if is_last_of_slot {
+                rest.next()
+            } else {
+                Some(&slot)
+            };
+            if keys.is_empty() && next.is_none() {
+                break;
+            }
             let started = Instant::now();
             let mut pipeline = redis::pipe();
             if !keys.is_empty() {

@@ -20,9 +20,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(4);
 
 /// Moves what the order says for as long as it stands. A job that runs at its end runs on in the servers.
 pub(super) async fn move_slots(ends: &mut Ends, standing: &Standing) -> Result<(), WireError> {
-    let mut letting_in = redis::pipe();
-    letting_in.add_command(users::let_slots_in());
-    ends.target.ask(&letting_in).await?;
+    let outcome = move_ranges(ends, standing).await;
+    // a job that runs on, or another source's, needs its rights
+    if !is_importing(&mut ends.target).await? {
+        let rules = ends.target.usual_rules()?;
+        ends.target.ask(redis::pipe().add_command(rules)).await?;
+    }
+    outcome
+}
+
+async fn move_ranges(ends: &mut Ends, standing: &Standing) -> Result<(), WireError> {
     let mut asked_for = None;
     while let Some(order) = standing.now() {
         match last_job(&mut ends.source).await? {
@@ -47,6 +54,9 @@ pub(super) async fn move_slots(ends: &mut Ends, standing: &Standing) -> Result<(
             asked_for = None;
             continue;
         }
+        let mut letting_in = redis::pipe();
+        letting_in.add_command(users::let_slots_in());
+        ends.target.ask(&letting_in).await?;
         ends.source
             .ask(redis::pipe().add_command(migrate_slots(&next, ends.target.id.as_str())))
             .await?;
@@ -79,9 +89,19 @@ impl JobView {
 
 /// The job that runs on this source, else the last one that it gave.
 async fn last_job(source: &mut End) -> Result<Option<JobView>, WireError> {
+    newest(source, "EXPORT").await
+}
+
+async fn is_importing(target: &mut End) -> Result<bool, WireError> {
+    let newest = newest(target, "IMPORT").await?;
+    Ok(newest.is_some_and(|job| job.is_running()))
+}
+
+/// Of one direction.
+async fn newest(end: &mut End, direction: &str) -> Result<Option<JobView>, WireError> {
     let mut question = redis::pipe();
     question.cmd("CLUSTER").arg("GETSLOTMIGRATIONS");
-    let reply = source.ask(&question).await?.into_iter().next();
+    let reply = end.ask(&question).await?.into_iter().next();
     let bad = || Unreadable::new("slot migrations", "GETSLOTMIGRATIONS");
     let reply = reply.ok_or_else(bad)?;
     let mut last: Option<JobView> = None;
@@ -94,7 +114,7 @@ async fn last_job(source: &mut End) -> Result<Option<JobView>, WireError> {
                 value => text(value.clone()),
             })
         };
-        if field("operation")? != "EXPORT" {
+        if field("operation")? != direction {
             continue;
         }
         let view = JobView {

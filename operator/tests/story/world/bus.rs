@@ -52,7 +52,12 @@ impl World {
                 to,
                 begins: true,
                 ..
-            } => self.move_slots(name, &slots.first(SLOTS_IN_A_ROUND), &to.name.clone(), epoch),
+            } => self.move_slots(
+                name,
+                &slots.first(SLOTS_IN_A_ROUND),
+                &to.name.clone(),
+                epoch,
+            ),
             MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {}
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Open => process.is_open = true,
