@@ -34,6 +34,8 @@ pub enum Fault {
     ZoneHangs { pick: usize },
     /// A zone is cut off.
     ZoneCut { pick: usize },
+    /// All zones but one are cut off from Kubernetes, and hear each other.
+    ZonesCut { pick: usize },
     /// All hosts lose their power; off until the end.
     PowerCut,
     /// A process hangs: a slow fork.
@@ -105,6 +107,7 @@ fn one(rng: &mut StdRng) -> Fault {
         9 => Fault::HostHangs { pick: number },
         10..=12 => Fault::ZoneOff { pick: number },
         13 | 14 => Fault::ZoneHangs { pick: number },
+        15..=17 if number % 4 == 0 => Fault::ZonesCut { pick: number },
         15..=17 => Fault::ZoneCut { pick: number },
         18 => Fault::PowerCut,
         19 | 20 => Fault::Hang { pick: number },
@@ -136,6 +139,7 @@ impl Fault {
             Self::ZoneOff { .. } => "a zone is off",
             Self::ZoneHangs { .. } => "a zone hangs",
             Self::ZoneCut { .. } => "a zone is cut off",
+            Self::ZonesCut { .. } => "all zones but one are cut off",
             Self::PowerCut => "all hosts lose their power",
             Self::Hang { .. } => "a process hangs",
             Self::UserDeletes { .. } => "a user deletes a pod",
@@ -150,7 +154,7 @@ impl Fault {
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 21] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -161,6 +165,7 @@ impl Fault {
         "a zone is off",
         "a zone hangs",
         "a zone is cut off",
+        "all zones but one are cut off",
         "all hosts lose their power",
         "a process hangs",
         "a user deletes a pod",
@@ -190,6 +195,7 @@ impl Fault {
             | Self::ZoneOff { .. }
             | Self::ZoneHangs { .. }
             | Self::ZoneCut { .. }
+            | Self::ZonesCut { .. }
             | Self::PowerCut => self.strike_hosts(world),
             Self::Hang { pick } => {
                 let keys = processes(world, None);
@@ -290,6 +296,12 @@ impl Fault {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.insert(zone);
             }
+            Self::ZonesCut { pick } => {
+                let stays = pick % world.setup.zones;
+                let others = (0..world.setup.zones).filter(|zone| *zone != stays);
+                world.net.cut_zones.extend(others);
+                world.net.cut_together = true;
+            }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
                     world.kill_host(host);
@@ -321,6 +333,10 @@ impl Fault {
             Self::ZoneCut { pick } => {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.remove(&zone);
+            }
+            Self::ZonesCut { .. } => {
+                world.net.cut_zones.clear();
+                world.net.cut_together = false;
             }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
@@ -357,7 +373,7 @@ pub fn end_all(world: &mut World) {
         set_host(world, host, HostState::Up);
         world.hosts[host].is_cordoned = false;
     }
-    world.net.cut_zones.clear();
+    world.net = crate::world::host::Net::default();
     world.full_zones.clear();
     world.api_delay = 0;
     world.setup.flaky_percent = world.setup.flaky_percent.min(2);

@@ -126,7 +126,7 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);
-            let refusals = check(desired, &seen, &plan);
+            let refusals = check(desired, &seen, &plan, now);
             (plan, refusals)
         }
         Err(_) => (unchanged(&seen.record), Vec::new()),

@@ -25,8 +25,8 @@ pub use observation::{
     HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Record, Reshard, RoleChange,
-    Share, StartFailures, StraySlots, Transfer,
+    Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, Reshard,
+    RoleChange, Share, StartFailures, StraySlots, Transfer,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

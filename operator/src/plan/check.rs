@@ -4,14 +4,18 @@
 //! a bug here. A refused plan is not carried out, not even in part.
 
 mod moves;
+mod takeover;
+mod together;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, ShardId, SlotSet, ViewEntry,
+    Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    PodView, Role, ShardId, SlotSet, ViewEntry,
 };
 
 /// A promise that the plan would break.
@@ -24,27 +28,28 @@ pub struct Refusal {
 }
 
 /// Every promise that the plan would break. Where there is one, nothing of the plan is done.
-pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal> {
-    let world = World::new(seen);
+pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp) -> Vec<Refusal> {
+    let world = World::new(seen, now);
     let mut refusals = Vec::new();
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
     }
-    refusals.extend(one_disruption_per_shard(&world, plan));
-    refusals.extend(one_election_at_a_time(plan));
+    refusals.extend(together::one_disruption_per_shard(&world, plan));
+    refusals.extend(together::one_election_at_a_time(plan));
     refusals.extend(moves::one_target_each(plan));
-    refusals.extend(moves::forgotten(seen, plan));
+    refusals.extend(moves::forgotten(&world, plan));
     refusals
 }
 
 /// The observation, from the checker's own point of view.
 struct World<'a> {
     seen: &'a Observation,
+    now: Timestamp,
     answers: BTreeMap<&'a MemberName, &'a MemberAnswer>,
 }
 
 impl<'a> World<'a> {
-    fn new(seen: &'a Observation) -> Self {
+    fn new(seen: &'a Observation, now: Timestamp) -> Self {
         let answers = seen
             .members
             .iter()
@@ -53,7 +58,7 @@ impl<'a> World<'a> {
                 _ => None,
             })
             .collect();
-        Self { seen, answers }
+        Self { seen, now, answers }
     }
 
     /// Slots that anybody alive believes this id to own.
@@ -86,6 +91,15 @@ impl<'a> World<'a> {
     fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
         let entry = self.seen.record.member_by_id(&answer.id);
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
+    /// The same, and that leader owned slots.
+    fn is_copy_of_an_owner(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let leader = own.and_then(|own| own.leader.as_ref());
+        let entry = leader.and_then(|id| answer.view.entry(id));
+        let owned = entry.is_some_and(|entry| !entry.slots.is_empty());
+        owned && self.record_knows_copy(answer)
     }
 
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
@@ -127,27 +141,47 @@ impl<'a> World<'a> {
 
     /// Whether anybody but a member that is proven dead may hold data of these slots.
     fn may_be_held(&self, shard: ShardId, slots: &SlotSet, heir: &MemberId) -> bool {
+        self.is_owned_by_the_living(slots, Some(heir)) || self.has_body(shard, |_| false)
+    }
+
+    /// The same, of all that was in them: not so a follower that was cut off from its leader before.
+    fn may_be_held_whole(&self, shard: ShardId, slots: &SlotSet) -> bool {
+        let is_older = |answer: &MemberAnswer| {
+            let up = answer.replication.upstream.as_ref();
+            up.is_some_and(|up| !up.is_up) && !self.record_knows_copy(answer)
+        };
+        self.is_owned_by_the_living(slots, None) || self.has_body(shard, is_older)
+    }
+
+    fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
         let views = self
             .answers
             .values()
             .flat_map(|answer| &answer.view.entries);
         let overlaps = |entry: &&ViewEntry| {
-            entry.slots.difference(slots).count() != entry.slots.count() && &entry.id != heir
+            entry.slots.difference(slots).count() != entry.slots.count() && Some(&entry.id) != heir
         };
         let mut owners = views.filter(overlaps).map(|entry| &entry.id);
-        let is_owned = owners.any(|id| !self.is_id_proven_dead(id));
+        owners.any(|id| !self.is_id_proven_dead(id))
+    }
+
+    fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
         let mut members = self.seen.record.members.iter();
-        let has_body = members.any(|entry| {
+        members.any(|entry| {
             let pod = self.seen.pod(&entry.name);
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
-            let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
+            let holds_none = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
-                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+                let is_cut_off = answer
+                    .replication
+                    .upstream
+                    .as_ref()
+                    .is_none_or(|up| !up.is_up && !self.is_copy_of_an_owner(answer));
+                answer.keys == 0 && leads_nothing && is_cut_off || is_older(answer)
             });
-            let may_hold = entry.joined && !is_blank;
+            let may_hold = entry.joined && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
-        });
-        is_owned || has_body
+        })
     }
 
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
@@ -342,17 +376,18 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
         MemberCommand::MoveSlots { slots, to, .. } => {
             moves::refuse_move(world, action, (entry, answer), slots, to)
         }
-        MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, slots),
+        MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, answer, slots),
         _ => None,
     }
 }
 
 /// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.
 fn failover(
+    desired: &Desired,
     world: &World<'_>,
     action: &Action,
     answer: &MemberAnswer,
@@ -372,7 +407,11 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+        FailoverMode::Force
+            if !world.answers_as(of)
+                && !world.record_knows_copy(answer)
+                && !is_accepted_older_copy(desired, world, answer) =>
+        {
             Some(refuse(
                 "I3",
                 action,
@@ -384,67 +423,29 @@ fn failover(
             action,
             "the old leader answers: the slots would have two owners",
         )),
-        FailoverMode::Takeover if !world.is_id_proven_dead(of) => Some(refuse(
-            "I5",
-            action,
-            "nothing proves that the old leader is dead: the slots might have two owners",
-        )),
+        FailoverMode::Takeover => takeover::refusal(desired, world).map(|because| {
+            refuse(
+                "I5",
+                action,
+                format!("{because}: the slots might have two owners"),
+            )
+        }),
         _ => None,
     }
 }
 
-/// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may
-/// have two owners (REDIS-LAB section 10).
-fn one_election_at_a_time(plan: &Plan) -> Option<Refusal> {
-    let is_election = |action: &&Action| {
-        let Deed::Command { command, .. } = &action.deed else {
-            return false;
-        };
-        matches!(command, MemberCommand::Failover { .. })
+/// I9: what an older copy lacks is told first, and accepted by policy; and nobody may hold more.
+fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
+    let record = &world.seen.record;
+    let Some(entry) = record.member_by_id(&answer.id) else {
+        return false;
     };
-    let second = plan.actions.iter().filter(is_election).nth(1)?;
-    Some(refuse(
-        "I5",
-        second,
-        "another failover is asked for in the same breath",
-    ))
-}
-
-/// I6: what is voluntary takes at most one member of a shard at a time.
-fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
-    let mut disrupted = BTreeSet::new();
-    let mut refusals = Vec::new();
-    for action in &plan.actions {
-        let name = match &action.deed {
-            Deed::DeletePod {
-                pod,
-                is_dead: false,
-                ..
-            } if world.answers.contains_key(pod) => pod,
-            Deed::Command {
-                member,
-                command: MemberCommand::Failover { .. },
-            } => &member.name,
-            _ => continue,
-        };
-        let holds_data = world.seen.record.formed
-            && world
-                .seen
-                .record
-                .member(name)
-                .is_some_and(|entry| entry.joined);
-        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
-            continue;
-        };
-        if !disrupted.insert(shard) {
-            refusals.push(refuse(
-                "I6",
-                action,
-                format!("shard {shard} is disrupted by another action"),
-            ));
-        }
-    }
-    refusals
+    let mut losses = record.losses.iter();
+    let told = losses.find(|loss| loss.shard == entry.shard);
+    let is_held = |loss: &DataLoss| world.may_be_held_whole(entry.shard, &loss.slots);
+    let is_accepted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+    is_accepted
+        && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
 }
 
 #[cfg(test)]

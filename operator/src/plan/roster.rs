@@ -7,8 +7,8 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, LeftAddress, MemberName, Observation, PodPhase, Record,
-    Serial, StartFailures, VolumeName,
+    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, PodPhase,
+    Record, Serial, ShardId, StartFailures, VolumeName,
 };
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
@@ -34,6 +34,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
         gone.is_proven_dead |= has_surely_ended(gone, seen, now);
     }
     note_copies(desired, seen, &mut record);
+    note_leaders(desired, seen, &mut record, now);
     record
 }
 
@@ -168,6 +169,28 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     if is_whole {
         record.start_failures = None;
     }
+}
+
+/// Since when shards that had a leader have none.
+fn note_leaders(desired: &Desired, seen: &Observation, record: &mut Record, now: Timestamp) {
+    if !record.formed {
+        return;
+    }
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    let known = |shard: ShardId| {
+        let mut clocks = before.clocks.leaderless.iter();
+        clocks.find(|clock| clock.shard == shard).cloned()
+    };
+    record.clocks.leaderless = census
+        .shards
+        .iter()
+        .filter(|shard| shard.living_leader().is_none())
+        .map(|shard| {
+            let (shard, since) = (shard.id, now);
+            known(shard).unwrap_or(Leaderless { shard, since })
+        })
+        .collect();
 }
 
 /// Strikes out members that are lost for good and clears their pods away.

@@ -153,3 +153,19 @@ pub fn newest_holder(world: &World, chunk: usize) -> Option<String> {
         .map(|it| it.pod.clone())
         .or_else(|| body.map(|(name, _)| format!("volume {name}")))
 }
+
+/// Who holds every acknowledged write of the last reign over this chunk, dead hosts' volumes included.
+pub fn whole_holder(world: &World, chunk: usize) -> Option<String> {
+    let reigns = &world.reigns.all;
+    let last = reigns
+        .iter()
+        .rposition(|it| it.chunk == chunk && !it.acked.is_empty())?;
+    let upto = reigns[last].acked.len() as u64;
+    let reign = Reign(u32::try_from(last).unwrap_or(u32::MAX));
+    let process = world.alive().find(|it| it.data.upto(reign) >= upto);
+    let mut bodies = world.bodies.iter();
+    let body = bodies.find(|(_, body)| body.data.upto(reign) >= upto);
+    process
+        .map(|it| it.pod.clone())
+        .or_else(|| body.map(|(name, _)| format!("volume {name}")))
+}

@@ -239,16 +239,24 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
 /// I9: a loss that is told is one.
 pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
     let before = world.status().record;
-    let told: Vec<ShardId> = status
+    let told: Vec<(ShardId, bool)> = status
         .record
         .losses
         .iter()
         .filter(|loss| before.losses.iter().all(|old| old.shard != loss.shard))
-        .map(|loss| loss.shard)
+        .map(|loss| (loss.shard, loss.older_copy.is_some()))
         .collect();
-    for shard in told {
-        world.promises.count("data lost is told");
-        if let Some(holder) = data::newest_holder(world, shard.0 as usize) {
+    for (shard, has_older_copy) in told {
+        let holder = if has_older_copy {
+            world
+                .promises
+                .count("data lost is told: an older copy is left");
+            data::whole_holder(world, shard.0 as usize)
+        } else {
+            world.promises.count("data lost is told");
+            data::newest_holder(world, shard.0 as usize)
+        };
+        if let Some(holder) = holder {
             let what = format!("shard {shard} is told lost while {holder} holds its data");
             let now = world.now;
             world.promises.break_one("I9", now, what);
@@ -269,15 +277,18 @@ pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
 }
 
 /// Rows of the decision table, as they are counted when a history reaches them.
-pub const ROWS: [&str; 17] = [
+pub const ROWS: [&str; 21] = [
     "force: the leader is dead",
     "force: the leader is silent",
     "force: the leader is closed",
     "takeover",
+    "takeover: the lost had stopped",
+    "takeover: silence, by policy",
     "switchover",
     "elected by the bus",
     "slots begun anew",
     "data lost is told",
+    "data lost is told: an older copy is left",
     "placement infeasible",
     "waits for an election",
     "waits: majority lost",
@@ -287,6 +298,7 @@ pub const ROWS: [&str; 17] = [
     "waits for a departure",
     "waits for the distance between role changes",
     "waits: data lost",
+    "a human says which hosts are off",
 ];
 
 /// The reasons for waiting that stand for rows of the decision table.

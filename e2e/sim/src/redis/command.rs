@@ -83,6 +83,10 @@ pub fn command(
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
             seize(process, mask, of.as_ref().and_then(id_of))?;
         }
+        // chunks are never uneven, so nothing is to move
+        MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {
+            return Err(Declined::Server("slots do not move in this model"));
+        }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
         MemberCommand::Open => process.is_open = true,
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Refusal, World, refuse};
 use crate::model::{
-    Enrolled, MemberAnswer, MemberId, Observation, OpenSlot, Record, Role, ShardId, SlotSet,
-    Transfer,
+    Enrolled, MemberAnswer, MemberId, OpenSlot, Record, Role, ShardId, SlotSet, Transfer,
 };
 use crate::plan::{Action, Deed, MemberCommand, MemberRef, Plan};
 
@@ -55,12 +54,18 @@ fn own_slots(answer: &MemberAnswer) -> SlotSet {
     leads.map(|own| own.slots.clone()).unwrap_or_default()
 }
 
-/// A slot in two halves is never closed over them.
+/// A slot in two halves is never closed over them; but for the moment that its target needs to hear who
+/// owns it: servers take no news of a slot that they import.
 pub(super) fn refuse_closing(
     world: &World<'_>,
     action: &Action,
+    answer: &MemberAnswer,
     slots: &SlotSet,
 ) -> Option<Refusal> {
+    let mut entries = answer.view.entries.iter();
+    if entries.all(|it| it.slots.intersection(slots).is_empty()) {
+        return None;
+    }
     let transfers = world.seen.record.transfers();
     let is_moving = transfers
         .iter()
@@ -87,13 +92,13 @@ pub(super) fn one_target_each(plan: &Plan) -> Option<Refusal> {
 
 /// What may be in two halves is struck off the record only when its new owner says so, and nobody has it
 /// open any more.
-pub(super) fn forgotten(seen: &Observation, plan: &Plan) -> Option<Refusal> {
+pub(super) fn forgotten(world: &World<'_>, plan: &Plan) -> Option<Refusal> {
+    let seen = world.seen;
     let on = |record: &Record| -> SlotSet {
         let transfers = record.transfers().iter();
         transfers.fold(SlotSet::empty(), |all, it| all.union(&it.slots))
     };
     let struck = on(&seen.record).difference(&on(&plan.record));
-    let world = World::new(seen);
     let leads_in = |answer: &MemberAnswer, shard: ShardId| {
         let entry = seen.record.member_by_id(&answer.id);
         entry.is_some_and(|entry| entry.shard == shard)

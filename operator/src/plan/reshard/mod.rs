@@ -171,10 +171,19 @@ fn carry_on(round: &Round<'_>, draft: &mut Draft, transfers: &[Transfer], is_cal
         if !knows || draft.asks_for_failover_by(from.name()) {
             continue;
         }
+        let (slots, unheard) = known_there(there, &transfer.slots);
+        if !unheard.is_empty() {
+            let why = "it imports them and cannot hear who owns them";
+            draft.tell(target, MemberCommand::CloseSlots(unheard), why);
+            continue;
+        }
+        if slots.is_empty() {
+            continue;
+        }
         draft.tell(
             source,
             MemberCommand::MoveSlots {
-                slots: transfer.slots.clone(),
+                slots,
                 to: target,
                 way: way(here, there),
                 begins: is_calm,
@@ -185,6 +194,22 @@ fn carry_on(round: &Round<'_>, draft: &mut Draft, transfers: &[Transfer], is_cal
             ),
         );
     }
+}
+
+/// Which of these slots the target has heard an owner of, and which it cannot hear of. Only an owner tells
+/// of its slots, a server takes no news of a slot that it imports, and declines keys of one that nobody
+/// owns (`CLUSTERDOWN`, redis 7.0.15: a new member was told to import before it had heard of the source).
+fn known_there(there: &MemberAnswer, slots: &SlotSet) -> (SlotSet, SlotSet) {
+    let entries = there.view.entries.iter();
+    let owned = entries.fold(SlotSet::empty(), |all, it| all.union(&it.slots));
+    let open: SlotSet = there
+        .view
+        .own_entry()
+        .map(|own| own.open_slots.iter().map(OpenSlot::slot).collect())
+        .unwrap_or_default();
+    let known = slots.intersection(&owned);
+    let unheard = slots.difference(&owned).intersection(&open);
+    (known, unheard)
 }
 
 /// Ranges at once where both servers can, and neither has a slot open (MIGRATESLOTS is refused then).
