@@ -61,15 +61,7 @@ pub fn command(
         }
         MemberCommand::Forget(id) => {
             let id = id_of(id).ok_or(Declined::Server("unknown node"))?;
-            if process.table.leader == Some(id) || process.table.me == id {
-                return Err(Declined::Server("can't forget my master or myself"));
-            }
-            if process.table.nodes.contains_key(&id) {
-                bus::forget(process, id, now);
-                if bus::gossips_forget(process) {
-                    process.broadcast(now, &Body::Forget(id), out);
-                }
-            }
+            forget(process, id, now, out)?;
         }
         MemberCommand::Failover { mode, of } => {
             check_failover(process, *mode, id_of(of), now)?;
@@ -91,6 +83,24 @@ pub fn command(
         MemberCommand::Open => process.is_open = true,
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
+    }
+    Ok(())
+}
+
+fn forget(
+    process: &mut Process,
+    id: super::Id,
+    now: Millis,
+    out: &mut Vec<Packet>,
+) -> Result<(), Declined> {
+    if process.table.leader == Some(id) || process.table.me == id {
+        return Err(Declined::Server("can't forget my master or myself"));
+    }
+    if process.table.nodes.contains_key(&id) {
+        bus::forget(process, id, now);
+        if bus::gossips_forget(process) {
+            process.broadcast(now, &Body::Forget(id), out);
+        }
     }
     Ok(())
 }
