@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use zoneward_local::{Roamer, Settings, Testbed, server};
 use zoneward_operator::model::SlotSet;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(400);
 const KEYS: usize = 20_000;
 
 /// One testbed at a time: two cores are few, and what is tested has time limits of its own.

@@ -314,8 +314,8 @@ impl Record {
 
     /// The slots that this shard had when all views were equal last.
     pub fn share_of(&self, shard: ShardId) -> Option<&SlotSet> {
-        let share = self.shares.iter().find(|share| share.shard == shard);
-        share.map(|share| &share.slots)
+        let found = self.shares.iter().find(|it| it.shard == shard);
+        found.map(|it| &it.slots)
     }
 
     /// The last role change that we asked for in this shard.

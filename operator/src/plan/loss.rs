@@ -213,13 +213,12 @@ fn lost_slots<'a, 'b>(
         Left::OlderCopies(copies) => copies,
         Left::Nothing => Vec::new(),
     };
-    let slots = match &shard.leader {
-        Some(_) => shard.slots.clone(),
-        None => {
-            let had = round.record.share_of(shard.id).cloned();
-            had.unwrap_or_else(|| SlotSet::even_share(shard.id.0, round.desired.leaders))
-                .difference(&round.census.owned_slots())
-        }
+    let slots = if shard.leader.is_some() {
+        shard.slots.clone()
+    } else {
+        let had = round.record.share_of(shard.id).cloned();
+        had.unwrap_or_else(|| SlotSet::even_share(shard.id.0, round.desired.leaders))
+            .difference(&round.census.owned_slots())
     };
     (!slots.is_empty()).then_some((slots, copies))
 }

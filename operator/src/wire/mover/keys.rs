@@ -19,7 +19,7 @@ use crate::model::{Slot, SlotSet};
 /// Slots that are open together.
 const OPEN_MAX: u16 = 16;
 /// How long a batch shall block its source: shrunk above the one, grown below the other.
-const BATCH_LONG: Duration = Duration::from_micros(2_000);
+const BATCH_LONG: Duration = Duration::from_millis(2);
 const BATCH_SHORT: Duration = Duration::from_micros(1_400);
 const BATCH_KEYS_FIRST: usize = 40;
 const BATCH_KEYS_MAX: usize = 400;
@@ -235,4 +235,24 @@ async fn close(ends: &mut Ends, slots: &[Slot]) -> Result<(), WireError> {
     ends.target.ask(&pipeline).await?;
     ends.source.ask(&pipeline).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_follow_what_the_last_one_took() {
+        let micros = Duration::from_micros;
+        assert_eq!(resized(100, 100, micros(1_000)), 126, "there is room");
+        assert_eq!(
+            resized(100, 40, micros(500)),
+            100,
+            "the slot's last few tell nothing"
+        );
+        assert_eq!(resized(100, 100, micros(1_700)), 100);
+        assert_eq!(resized(100, 100, micros(4_000)), 66);
+        assert_eq!(resized(1, 1, micros(900_000)), 1, "a big key");
+        assert_eq!(resized(400, 400, micros(100)), BATCH_KEYS_MAX);
+    }
 }

@@ -58,12 +58,14 @@ impl World {
                 &to.name.clone(),
                 epoch,
             ),
-            MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {}
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Open => process.is_open = true,
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
-            MemberCommand::AcknowledgeDeparture | MemberCommand::ReleaseDeparture => {}
+            MemberCommand::MoveSlots { .. }
+            | MemberCommand::CloseSlots(_)
+            | MemberCommand::AcknowledgeDeparture
+            | MemberCommand::ReleaseDeparture => {}
         }
     }
 
