@@ -20,6 +20,8 @@ mod forming;
 mod loss;
 #[path = "story/repair.rs"]
 mod repair;
+#[path = "story/scaling.rs"]
+mod scaling;
 #[path = "story/spec.rs"]
 mod spec;
 #[path = "story/takeover.rs"]

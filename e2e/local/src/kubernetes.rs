@@ -163,6 +163,20 @@ impl Kubernetes {
         self.state().resource.status.clone().unwrap_or_default()
     }
 
+    /// Changes `spec.leaders`, as `kubectl scale` does.
+    pub(crate) fn scale(&self, leaders: u32) {
+        {
+            let mut state = self.state();
+            let mut next = RedisCluster::clone(&state.resource);
+            next.spec.leaders = leaders;
+            let metadata = &mut next.metadata;
+            metadata.generation = metadata.generation.map(|it| it + 1);
+            metadata.resource_version = Some(state.next_version().to_string());
+            state.resource = Arc::new(next);
+        }
+        self.wake();
+    }
+
     /// All pods.
     pub fn pods(&self) -> Vec<PodView> {
         let state = self.state();

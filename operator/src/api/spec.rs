@@ -20,6 +20,11 @@ use super::{RedisClusterStatus, rules};
     category = "all",
     namespaced,
     status = "RedisClusterStatus",
+    scale(
+        spec_replicas_path = ".spec.leaders",
+        status_replicas_path = ".status.leaders",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "A Redis Cluster (or Valkey cluster) whose leaders and followers live in different zones.",
     printcolumn(name = "Leaders", type_ = "integer", json_path = ".spec.leaders"),
@@ -41,7 +46,6 @@ use super::{RedisClusterStatus, rules};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
     validation = rules::persistence_stays(),
@@ -56,7 +60,8 @@ pub struct RedisClusterSpec {
     #[schemars(length(min = 1))]
     pub image: String,
 
-    /// How many shards, each with one leader and an even part of the 16384 slots.
+    /// How many shards, each with one leader and an even part of the 16384 slots. A change moves
+    /// slots, with their data; kubectl scale and autoscalers set it.
     #[serde(default = "default_leaders")]
     #[schemars(range(min = 1, max = 500))]
     pub leaders: u32,

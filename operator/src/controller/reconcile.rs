@@ -6,13 +6,13 @@ use std::time::Duration;
 use kube::Resource;
 
 use super::context::Context;
-use super::retry::{Pace, STEADY, delay, is_short_lived, is_urgent};
+use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
 use crate::model::ClusterKey;
 use crate::observe::{ask_members, hear_neighbours, snapshot};
-use crate::plan::{Plan, check, plan, validate};
+use crate::plan::{Action, Plan, check, plan, validate};
 use crate::ports::{ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
@@ -198,7 +198,8 @@ fn announce(key: &ClusterKey, plan: &Plan) {
     for waiting in &plan.waiting_on {
         tracing::debug!(cluster = %key, reason = %waiting.reason, "waiting: {}", waiting.message);
     }
-    for action in &plan.actions {
+    let news = |action: &&Action| !action.deed.is_reminder();
+    for action in plan.actions.iter().filter(news) {
         tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
     }
 }
@@ -247,6 +248,7 @@ fn close(
             },
             None if has_acted => Pace::Acted,
             None if is_urgent(&plan.waiting_on) => Pace::Urgent,
+            None if is_moving(plan) => Pace::Moving,
             None if is_waiting => Pace::Waiting {
                 idle_rounds: memory.idle_rounds,
             },
@@ -257,7 +259,7 @@ fn close(
         Pace::Failing { .. } => RoundEnd::ActionFailed,
         Pace::Acted => RoundEnd::Acted,
         Pace::Steady if plan.waiting_on.is_empty() => RoundEnd::Steady,
-        Pace::Waiting { .. } | Pace::Urgent | Pace::Steady => RoundEnd::Waiting,
+        Pace::Waiting { .. } | Pace::Urgent | Pace::Moving | Pace::Steady => RoundEnd::Waiting,
     };
     Round {
         end,

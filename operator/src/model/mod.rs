@@ -26,8 +26,8 @@ pub use observation::{
     VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, RoleChange,
-    StartFailures, ZoneAlarm,
+    Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, Reshard,
+    RoleChange, Share, StartFailures, StraySlots, Transfer, ZoneAlarm,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

@@ -43,6 +43,19 @@ pub struct Record {
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
+    /// How many shards the slots are dealt out over, until the cluster is whole: a spec that changes
+    /// meanwhile is followed by a reshard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealt: Option<u32>,
+    /// The slots of each shard, when all views were equal last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+    /// The reshard that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshard: Option<Reshard>,
+    /// Open slots that we did not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stray_slots: Option<StraySlots>,
 }
 
 /// A member by intent.
@@ -124,6 +137,57 @@ pub struct LeftAddress {
     pub address: IpAddr,
 }
 
+/// The slots of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its slots.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+}
+
+/// Slots on the move between shards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reshard {
+    /// How many slots were to move when it began, or when the spec changed last.
+    pub total: u16,
+    /// Over how many shards the slots are to be spread.
+    pub leaders: u32,
+    /// What may have been begun. Entered before a slot is opened: after a failover, which takes a slot's
+    /// marks away, this alone tells which slots may be in two halves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Transfer>,
+}
+
+/// Slots that go from one shard to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transfer {
+    /// Whose they were.
+    pub from: ShardId,
+    /// Whose they will be.
+    pub to: ShardId,
+    /// Those that have not arrived.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+}
+
+/// Open slots that we did not open: somebody moves them by hand, or has given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StraySlots {
+    /// Which.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+    /// Since when they have been open.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+}
+
+/// Every copy of a shard's data was lost.
 /// Every copy of a shard's data was lost, or every whole one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -257,6 +321,19 @@ impl Record {
                 .departed
                 .iter()
                 .any(|departed| &departed.member_id == id)
+    }
+
+    /// Slots that may be in two halves, and between which shards.
+    pub fn transfers(&self) -> &[Transfer] {
+        self.reshard
+            .as_ref()
+            .map_or(&[], |reshard| reshard.transfers.as_slice())
+    }
+
+    /// The slots that this shard had when all views were equal last.
+    pub fn share_of(&self, shard: ShardId) -> Option<&SlotSet> {
+        let found = self.shares.iter().find(|it| it.shard == shard);
+        found.map(|it| &it.slots)
     }
 
     /// The last role change that we asked for in this shard.

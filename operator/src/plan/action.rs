@@ -135,6 +135,21 @@ pub enum MemberCommand {
         /// Their dead owner; none where nobody owns them any more.
         of: Option<MemberId>,
     },
+    /// Move these slots with their keys to that member, from the lowest on, and go on with it beside the
+    /// rounds for [`MOVE_MILLIS`] after the last time that this was said. Re-checked when sent: both are
+    /// these very processes, and lead.
+    MoveSlots {
+        /// Which.
+        slots: SlotSet,
+        /// To whom.
+        to: MemberRef,
+        /// In which way.
+        way: MoveWay,
+        /// Whether slots may be begun; else those alone are seen through that are open or in two halves.
+        begins: bool,
+    },
+    /// `CLUSTER SETSLOT … STABLE`: nothing moves between these marks' ends.
+    CloseSlots(SlotSet),
     /// `CONFIG SET cluster-node-timeout`.
     SetNodeTimeout {
         /// Milliseconds.
@@ -146,6 +161,19 @@ pub enum MemberCommand {
     AcknowledgeDeparture,
     /// Tell it that it may go.
     ReleaseDeparture,
+}
+
+/// For how long slots are moved after the last round that said so, in milliseconds. Less than the fence
+/// vouches for, and longer than a round with silent members takes.
+pub const MOVE_MILLIS: u64 = 1_500;
+
+/// How slots move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MoveWay {
+    /// Key by key, with `MIGRATE`: a slot is in two halves meanwhile.
+    Keys,
+    /// Ranges at once, with `CLUSTER MIGRATESLOTS` (Valkey 9): they change hands as a whole.
+    Ranges,
 }
 
 /// How a follower takes over.
@@ -205,7 +233,10 @@ impl Deed {
         let Self::Command { command, .. } = self else {
             return false;
         };
-        matches!(command, MemberCommand::AcknowledgeDeparture)
+        matches!(
+            command,
+            MemberCommand::AcknowledgeDeparture | MemberCommand::MoveSlots { .. }
+        )
     }
 
     /// One stable word for metrics and logs.
@@ -244,6 +275,8 @@ impl MemberCommand {
                 ..
             } => "takeover",
             Self::SeizeSlots { .. } => "seize-slots",
+            Self::MoveSlots { .. } => "move-slots",
+            Self::CloseSlots(_) => "close-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
@@ -302,6 +335,8 @@ impl fmt::Display for MemberCommand {
             Self::Forget(id) => write!(f, "forget {id}"),
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
             Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
+            Self::MoveSlots { slots, to, .. } => write!(f, "move slots {slots} to {}", to.name),
+            Self::CloseSlots(slots) => write!(f, "close slots {slots}"),
             Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),

@@ -3,6 +3,8 @@
 //! Membership comes from the record and identity from Redis' own ids (promise I8); roles come
 //! from what the living say, never from names, labels or indices.
 
+mod empty;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Verdict;
@@ -91,8 +93,10 @@ pub struct Shard<'a> {
     /// The slots that its leader owns (or owned, where the leader does not answer).
     pub slots: SlotSet,
     /// The id of its leader: the living owner of its slots with the highest epoch, else the one
-    /// that the living believe in.
+    /// that the living believe in. Where it owns nothing: who leads it, if somebody does.
     pub leader: Option<MemberId>,
+    /// It is new, or about to leave: nothing was lost with it, as others own whatever it had.
+    pub is_empty: bool,
     /// Its members, the leader first, then by name.
     pub members: Vec<Member<'a>>,
 }
@@ -162,8 +166,17 @@ impl<'a> Census<'a> {
             .map(|entry| entry.shard.0 + 1)
             .max()
             .unwrap_or(0);
+        let claimed = views
+            .iter()
+            .flat_map(|view| &view.entries)
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots));
         let shards: Vec<Shard<'a>> = (0..desired.leaders.max(highest))
-            .map(|index| shard(ShardId(index), &members, &owners))
+            .map(|index| {
+                let id = ShardId(index);
+                let is_empty =
+                    !owners.contains_key(&id) && empty::owns_nothing(id, &claimed, record);
+                shard(id, &members, owners.get(&id), is_empty)
+            })
             .collect();
         let served = shards
             .iter()
@@ -326,14 +339,22 @@ fn owners(
     best
 }
 
-fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Claim>) -> Shard<'a> {
-    let claim = owners.get(&id);
-    let leader = claim.map(|claim| claim.id.clone());
+fn shard<'a>(
+    id: ShardId,
+    members: &[Member<'a>],
+    claim: Option<&Claim>,
+    is_empty: bool,
+) -> Shard<'a> {
     let mut own: Vec<Member<'a>> = members
         .iter()
         .filter(|member| member.entry.shard == id)
         .cloned()
         .collect();
+    let leader = match claim {
+        Some(claim) => Some(claim.id.clone()),
+        None if is_empty => empty::leader(&own),
+        None => None,
+    };
     own.sort_by_key(|member| {
         let leads = leader.is_some() && member.entry.member_id == leader;
         (
@@ -346,6 +367,7 @@ fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Cla
         id,
         slots: claim.map(|claim| claim.slots.clone()).unwrap_or_default(),
         leader,
+        is_empty,
         members: own,
     }
 }

@@ -3,7 +3,11 @@
 //! It reads the observation for itself and shares no rule with the steps: a bug there must not be
 //! a bug here. A refused plan is not carried out, not even in part.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod moves;
+mod takeover;
+mod together;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -30,8 +34,10 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp)
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
     }
-    refusals.extend(one_disruption_per_shard(&world, plan));
-    refusals.extend(one_election_at_a_time(plan));
+    refusals.extend(together::one_disruption_per_shard(&world, plan));
+    refusals.extend(together::one_election_at_a_time(plan));
+    refusals.extend(moves::one_target_each(plan));
+    refusals.extend(moves::forgotten(&world, plan));
     refusals
 }
 
@@ -288,7 +294,8 @@ fn pod_deletion(
         .record
         .member(name)
         .is_some_and(|entry| !entry.joined);
-    if is_dead || holds_nothing || never_joined {
+    let is_drained = world.seen.record.formed && moves::is_drained(world, pod.shard);
+    if is_dead || holds_nothing || never_joined || is_drained {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -370,6 +377,10 @@ fn command_to(
             })
         }
         MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
+        MemberCommand::MoveSlots { slots, to, .. } => {
+            moves::refuse_move(world, action, (entry, answer), slots, to)
+        }
+        MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, answer, slots),
         _ => None,
     }
 }
@@ -437,60 +448,5 @@ fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberA
         && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
 }
 
-/// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may
-/// have two owners (REDIS-LAB section 10).
-fn one_election_at_a_time(plan: &Plan) -> Option<Refusal> {
-    let is_election = |action: &&Action| {
-        let Deed::Command { command, .. } = &action.deed else {
-            return false;
-        };
-        matches!(command, MemberCommand::Failover { .. })
-    };
-    let second = plan.actions.iter().filter(is_election).nth(1)?;
-    Some(refuse(
-        "I5",
-        second,
-        "another failover is asked for in the same breath",
-    ))
-}
-
-/// I6: what is voluntary takes at most one member of a shard at a time.
-fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
-    let mut disrupted = BTreeSet::new();
-    let mut refusals = Vec::new();
-    for action in &plan.actions {
-        let name = match &action.deed {
-            Deed::DeletePod {
-                pod,
-                is_dead: false,
-                ..
-            } if world.answers.contains_key(pod) => pod,
-            Deed::Command {
-                member,
-                command: MemberCommand::Failover { .. },
-            } => &member.name,
-            _ => continue,
-        };
-        let holds_data = world.seen.record.formed
-            && world
-                .seen
-                .record
-                .member(name)
-                .is_some_and(|entry| entry.joined);
-        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
-            continue;
-        };
-        if !disrupted.insert(shard) {
-            refusals.push(refuse(
-                "I6",
-                action,
-                format!("shard {shard} is disrupted by another action"),
-            ));
-        }
-    }
-    refusals
-}
-
-mod takeover;
 #[cfg(test)]
 mod tests;

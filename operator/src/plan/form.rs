@@ -7,10 +7,20 @@
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing};
-use crate::model::{ConfigEpoch, MemberAnswer, PodPhase, Role, SlotSet};
+use crate::model::{ConfigEpoch, Desired, MemberAnswer, Observation, PodPhase, Role, SlotSet};
 
 /// How long a pod may take to start before the others begin to serve without it.
 const HELD_UP_AFTER_MILLIS: u64 = 20_000;
+
+/// The spec as it was when the first slots were dealt out, for as long as the cluster forms: shares of
+/// another number of shards would overlap. The reshard follows.
+pub(super) fn pinned(desired: &Desired, seen: &Observation) -> Option<Desired> {
+    let dealt = seen.record.dealt.filter(|_| !seen.record.formed)?;
+    (dealt != desired.leaders).then(|| Desired {
+        leaders: dealt,
+        ..desired.clone()
+    })
+}
 
 /// Gives every new member an epoch of its own, and the first leaders their slots.
 pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
@@ -19,6 +29,12 @@ pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
     }
     if must_start_over(round) {
         start_over(round, draft);
+        draft.record.dealt = None;
+        return;
+    }
+    if round.record.dealt.is_none() {
+        // on record before a slot is
+        draft.record.dealt = Some(round.desired.leaders);
         return;
     }
     let leaders = placing::wanted_leaders(round, draft);
@@ -163,6 +179,7 @@ pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
         && failover::leaderless(round.census).next().is_some();
     if whole || is_to_repair {
         draft.record.formed = true;
+        draft.record.dealt = None;
     }
 }
 

@@ -8,7 +8,9 @@
 use super::census::{Member, Round, Shard};
 use super::fence::{self, Fence};
 use super::holders::{self, Left};
-use super::{Draft, FailoverMode, MemberCommand, WaitingReason, failover, placing, spacing};
+use super::{
+    Draft, FailoverMode, MemberCommand, WaitingReason, failover, placing, reshard, spacing,
+};
 use crate::api::ShardLossPolicy;
 use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
 
@@ -202,7 +204,8 @@ fn lost_slots<'a, 'b>(
     round: &Round<'_>,
     shard: &'b Shard<'a>,
 ) -> Option<(SlotSet, Vec<&'b Member<'a>>)> {
-    if shard.living_leader().is_some() || shard.id.0 >= round.desired.leaders {
+    let is_wanted = shard.id.0 < reshard::shards_kept(round);
+    if shard.living_leader().is_some() || shard.is_empty || !is_wanted {
         return None;
     }
     let copies = match holders::left(round, shard) {
@@ -210,10 +213,12 @@ fn lost_slots<'a, 'b>(
         Left::OlderCopies(copies) => copies,
         Left::Nothing => Vec::new(),
     };
-    let slots = match &shard.leader {
-        Some(_) => shard.slots.clone(),
-        None => SlotSet::even_share(shard.id.0, round.desired.leaders)
-            .difference(&round.census.owned_slots()),
+    let slots = if shard.leader.is_some() {
+        shard.slots.clone()
+    } else {
+        let had = round.record.share_of(shard.id).cloned();
+        had.unwrap_or_else(|| SlotSet::even_share(shard.id.0, round.desired.leaders))
+            .difference(&round.census.owned_slots())
     };
     (!slots.is_empty()).then_some((slots, copies))
 }

@@ -21,6 +21,7 @@ mod objects;
 mod opening;
 mod placing;
 mod pods;
+mod reshard;
 mod roster;
 mod spacing;
 #[cfg(test)]
@@ -31,7 +32,8 @@ mod zone_loss;
 mod zones;
 
 pub use action::{
-    Action, Deed, FailoverMode, Manifest, ManifestKind, MemberCommand, MemberRef, Plan,
+    Action, Deed, FailoverMode, MOVE_MILLIS, Manifest, ManifestKind, MemberCommand, MemberRef,
+    MoveWay, Plan,
 };
 pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
@@ -64,8 +66,11 @@ const STEPS: &[Step] = &[
     failover::relieve_closed_leaders,
     loss::note,
     loss::go_on_without,
+    reshard::found,
+    reshard::reshard,
     leadership::switch_over,
     pods::retire_surplus,
+    reshard::retire_drained,
     pods::clear_leftovers,
     forget::forget,
     zone_loss::judge_alarms,
@@ -82,6 +87,8 @@ const STEPS: &[Step] = &[
 
 /// Decides what to do now.
 pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
+    let pinned = form::pinned(desired, seen);
+    let desired = pinned.as_ref().unwrap_or(desired);
     let record = roster::note_facts(desired, seen, now);
     let census = Census::new(desired, seen, &record);
     let round = Round {

@@ -2,7 +2,7 @@
 
 use super::census::{Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, roster};
+use super::{Deed, Draft, WaitingReason, reshard, roster};
 use crate::api::RetainPolicy;
 use crate::model::{Asked, PodPhase, PodView};
 use crate::resources::{self, PodRequest};
@@ -71,7 +71,7 @@ fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
 pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
     let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
     for shard in &round.census.shards {
-        let is_past_the_last = shard.id.0 >= round.desired.leaders;
+        let is_past_the_last = shard.id.0 >= reshard::shards_kept(round);
         let staying: Vec<&Member<'_>> = shard
             .members
             .iter()

@@ -47,6 +47,8 @@ pub enum WaitingReason {
     SlotsUnserved,
     /// Every copy of a shard's data is lost.
     DataLost,
+    /// Slots are on the move.
+    Resharding,
     /// A switchover must keep its distance to the last role change.
     RoleChangeTooSoon,
     /// A member asked to go is still there.

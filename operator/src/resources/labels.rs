@@ -159,6 +159,11 @@ pub fn cluster_selector(cluster: &str) -> BTreeMap<String, String> {
     labels([(LABEL_CLUSTER, cluster)])
 }
 
+/// What selects the leaders' pods, as `kubectl get -l` takes it.
+pub fn leader_selector(cluster: &str) -> String {
+    format!("{LABEL_CLUSTER}={cluster},{LABEL_ROLE}=leader")
+}
+
 /// What selects the members of a shard.
 pub fn shard_selector(cluster: &str, shard: ShardId) -> BTreeMap<String, String> {
     labels([(LABEL_CLUSTER, cluster), (LABEL_SHARD, &shard.to_string())])

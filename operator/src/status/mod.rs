@@ -12,7 +12,8 @@ use jiff::Timestamp;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Census, Plan, Refusal, Rejection, zone_states};
+use crate::plan::{Census, Plan, Refusal, Rejection, Shard, zone_states};
+use crate::resources;
 use facts::Facts;
 
 /// How many things waited for are listed; the conditions tell of the most important one.
@@ -66,6 +67,10 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
         formed: record.formed,
         losses: &record.losses,
     };
+    let leads = |shard: &&Shard<'_>| !shard.slots.is_empty() && shard.living_leader().is_some();
+    let leaders = census.shards.iter().filter(leads).count();
+    next.leaders = u32::try_from(leaders).unwrap_or(u32::MAX);
+    next.selector = resources::labels::leader_selector(&desired.key.name);
     next.slots_served = u32::from(census.served.count());
     if let Some((engine, version)) = census
         .living()

@@ -61,10 +61,12 @@ fn why_not_survived(
         .shards
         .iter()
         .filter(|shard| {
-            !shard
-                .members
-                .iter()
-                .any(|m| m.zone() != zone && shard.is_current(m))
+            // one without slots has nothing to lose
+            !shard.is_empty
+                && !shard
+                    .members
+                    .iter()
+                    .any(|m| m.zone() != zone && shard.is_current(m))
         })
         .map(|shard| shard.id.to_string())
         .collect();
@@ -76,6 +78,7 @@ fn why_not_survived(
     let left = census
         .shards
         .iter()
+        .filter(|shard| !shard.is_empty)
         .filter_map(Shard::living_leader)
         .filter(|(leader, _)| leader.zone() != zone)
         .count();

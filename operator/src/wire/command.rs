@@ -136,6 +136,12 @@ async fn seize(
 fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeline, WireError> {
     let mut pipeline = redis::pipe();
     match command {
+        MemberCommand::CloseSlots(slots) => {
+            for slot in slots.iter() {
+                let cmd = pipeline.cmd("CLUSTER").arg("SETSLOT");
+                cmd.arg(slot.number()).arg("STABLE");
+            }
+        }
         MemberCommand::Meet(addresses) => {
             for address in addresses {
                 pipeline.add_command(meet(*address));
@@ -177,7 +183,11 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         }
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
-        MemberCommand::Meet(_) | MemberCommand::Open | MemberCommand::SeizeSlots { .. } => {
+        MemberCommand::Meet(_)
+        | MemberCommand::Open
+        | MemberCommand::SeizeSlots { .. }
+        | MemberCommand::MoveSlots { .. }
+        | MemberCommand::CloseSlots(_) => {
             return Err(WireError::Precondition("it is one command"));
         }
     };
@@ -213,7 +223,7 @@ fn is_content(command: &MemberCommand, error: &WireError) -> bool {
 }
 
 /// The first error in a reply; EXEC's is a list of replies.
-fn first_error(reply: &Value) -> Option<WireError> {
+pub(super) fn first_error(reply: &Value) -> Option<WireError> {
     match reply {
         Value::ServerError(error) => Some(WireError::Declined(error.clone())),
         Value::Array(replies) => replies.iter().find_map(first_error),

@@ -52,6 +52,9 @@ pub(super) enum WireError {
     /// What the command builds on is not so any more.
     #[error("failed a precondition: {0}")]
     Precondition(&'static str),
+    /// A range of slots did not change hands, by the source's word.
+    #[error("failed to move slots: {0}")]
+    MoveFailed(String),
     /// The reply makes no sense.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -75,6 +78,7 @@ impl WireError {
             | Self::Declined(_)
             | Self::AnotherRun { .. }
             | Self::Precondition(_)
+            | Self::MoveFailed(_)
             | Self::Unreadable(_) => SilenceReason::Unusable,
         }
     }
@@ -82,7 +86,9 @@ impl WireError {
     /// For the commander.
     pub(super) fn class(&self) -> ErrorClass {
         match self {
-            Self::MissingPassword { .. } | Self::TimedOut(_) => ErrorClass::Transient,
+            Self::MissingPassword { .. } | Self::TimedOut(_) | Self::MoveFailed(_) => {
+                ErrorClass::Transient
+            }
             // The login is part of connecting.
             Self::Connect(error) | Self::Exchange(error) => match error.code() {
                 Some("WRONGPASS" | "NOAUTH" | "NOPERM") => ErrorClass::Forbidden,
@@ -123,6 +129,7 @@ const MOVED_ON: &[&str] = &[
     "master is down or failed",
     "primary is down or failed",
     "i'm a replica but my master is unknown",
+    "you can use setslot only with",
 ];
 
 /// What it says to a command that it does not have, or not in this form.

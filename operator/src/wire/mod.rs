@@ -12,6 +12,7 @@ mod error;
 mod heard;
 mod info;
 mod link;
+mod mover;
 mod stream;
 mod users;
 mod wake;
@@ -26,6 +27,7 @@ use tracing::debug;
 
 use self::error::WireError;
 use self::link::Link;
+use self::mover::{Moves, Order};
 pub use self::users::{
     CLIENT_USER, DEPARTURE_ACKNOWLEDGED, DEPARTURE_RELEASED, OPERATOR_USER, REPLICATION_USER,
 };
@@ -42,6 +44,7 @@ pub struct RedisWire {
     /// Locked to look up only, never while something is awaited: members do not wait for each
     /// other.
     links: Mutex<Links>,
+    moves: Moves,
 }
 
 impl RedisWire {
@@ -50,6 +53,7 @@ impl RedisWire {
         Self {
             alarm,
             links: Mutex::new(Links::new()),
+            moves: Moves::default(),
         }
     }
 
@@ -115,6 +119,17 @@ impl RedisAdmin for RedisWire {
         member: &MemberRef,
         command: &MemberCommand,
     ) -> Result<(), CommandError> {
+        if let MemberCommand::MoveSlots {
+            slots,
+            to,
+            way,
+            begins,
+        } = command
+        {
+            let order = Order::new(slots, to, *way, *begins);
+            let ordered = self.moves.order(target, member, order, &self.alarm);
+            return ordered.map_err(|error| refused(member, command, error));
+        }
         let link = self.link(target);
         let telling = async {
             let mut connection = link.connection(&target.credentials).await?;
@@ -129,12 +144,7 @@ impl RedisAdmin for RedisWire {
             Ok(outcome) => outcome,
             Err(_) => Err(WireError::TimedOut(limit)),
         };
-        outcome.map_err(|error| CommandError {
-            member: member.name.clone(),
-            command: command.to_string(),
-            class: error.class(),
-            source: Some(Box::new(error)),
-        })
+        outcome.map_err(|error| refused(member, command, error))
     }
 
     fn silences(&self) -> BTreeMap<PodUid, Duration> {
@@ -147,8 +157,18 @@ impl RedisAdmin for RedisWire {
     }
 
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]) {
+        self.moves.retain(cluster, pods);
         self.links()
             .retain(|(of, pod), _| of != cluster || pods.contains(pod));
+    }
+}
+
+fn refused(member: &MemberRef, command: &MemberCommand, error: WireError) -> CommandError {
+    CommandError {
+        member: member.name.clone(),
+        command: command.to_string(),
+        class: error.class(),
+        source: Some(Box::new(error)),
     }
 }
 

@@ -88,6 +88,24 @@ pub(super) fn open_replication(credentials: &Credentials) -> Result<Cmd, WireErr
     Ok(cmd)
 }
 
+/// What another leader needs that hands a range of slots over (`CLUSTER MIGRATESLOTS`): it logs in as a
+/// follower does, and what it streams is checked against that user's rules (measured, Valkey 9.1.2: NOPERM
+/// for SELECT). Only servers that have the command know the first rule.
+const SLOT_RULES: &[&str] = &[
+    "+cluster|syncslots",
+    "~*",
+    "+select",
+    "+@write",
+    "+@transaction",
+];
+
+/// Lets other leaders hand slots over, until [`open_replication`] is said again.
+pub(super) fn let_slots_in() -> Cmd {
+    let mut cmd = set_user(REPLICATION_USER);
+    cmd.arg(SLOT_RULES);
+    cmd
+}
+
 /// Tells the preStop hook that its process' departure is being seen to.
 pub(super) fn acknowledge_departure() -> Cmd {
     mark(DEPARTURE_ACKNOWLEDGED)

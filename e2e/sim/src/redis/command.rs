@@ -61,15 +61,7 @@ pub fn command(
         }
         MemberCommand::Forget(id) => {
             let id = id_of(id).ok_or(Declined::Server("unknown node"))?;
-            if process.table.leader == Some(id) || process.table.me == id {
-                return Err(Declined::Server("can't forget my master or myself"));
-            }
-            if process.table.nodes.contains_key(&id) {
-                bus::forget(process, id, now);
-                if bus::gossips_forget(process) {
-                    process.broadcast(now, &Body::Forget(id), out);
-                }
-            }
+            forget(process, id, now, out)?;
         }
         MemberCommand::Failover { mode, of } => {
             check_failover(process, *mode, id_of(of), now)?;
@@ -83,10 +75,32 @@ pub fn command(
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
             seize(process, mask, of.as_ref().and_then(id_of))?;
         }
+        // chunks are never uneven, so nothing is to move
+        MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {
+            return Err(Declined::Server("slots do not move in this model"));
+        }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
         MemberCommand::Open => process.is_open = true,
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
+    }
+    Ok(())
+}
+
+fn forget(
+    process: &mut Process,
+    id: super::Id,
+    now: Millis,
+    out: &mut Vec<Packet>,
+) -> Result<(), Declined> {
+    if process.table.leader == Some(id) || process.table.me == id {
+        return Err(Declined::Server("can't forget my master or myself"));
+    }
+    if process.table.nodes.contains_key(&id) {
+        bus::forget(process, id, now);
+        if bus::gossips_forget(process) {
+            process.broadcast(now, &Body::Forget(id), out);
+        }
     }
     Ok(())
 }
