@@ -239,7 +239,9 @@ impl Client {
                     let found = found.map(|it| String::from_utf8_lossy(&it).into_owned());
                     let version = found.as_deref().and_then(|it| it.split(':').next());
                     let version = version.and_then(|it| it.parse::<u64>().ok());
-                    if version.is_none_or(|it| it < acknowledged || it > tried) {
+                    let is_known = self.written.contains_key(key);
+                    let is_wrong = |it| is_known && (it < acknowledged || it > tried);
+                    if version.is_none_or(is_wrong) {
                         trip.wrong
                             .push(format!("{key}: {version:?} for {acknowledged}"));
                     }
