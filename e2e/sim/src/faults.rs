@@ -72,7 +72,7 @@ pub struct Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasts) = (self.at as f64 / 1000.0, self.lasts as f64 / 1000.0);
-        write!(f, "+{at:.1} s: {:?} for {lasts:.1} s", self.fault)
+        write!(f, "+{at:.3} s: {:?} for {lasts:.3} s", self.fault)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator's three seams, over the modelled world: calls take time, fail, or are done and their
 //! reply is lost.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use rand::Rng;
 use tokio::time::sleep;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason, VolumeName,
+    ClusterKey, HostName, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason,
+    VolumeName,
 };
 use zoneward_operator::plan::{Manifest, MemberCommand, MemberRef};
 use zoneward_operator::ports::{
@@ -22,7 +24,7 @@ use crate::promises::check_command;
 use crate::redis::answer::{addr_of, answer, run_text};
 use crate::redis::command::{Declined, command as do_command};
 use crate::redis::{Millis, ProcKey};
-use crate::world::{Heard, World, timestamp};
+use crate::world::{Heard, Stance, World, timestamp};
 
 /// The world, shared by its own steps and all operators.
 pub type Shared = Arc<Mutex<World>>;
@@ -159,6 +161,10 @@ impl ObjectApi for Ports {
             Credentials::default()
         };
         Ok(Some(snapshot.view(resource, credentials)))
+    }
+
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
@@ -356,6 +362,10 @@ impl RedisAdmin for Ports {
         }
     }
 
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        BTreeMap::new()
+    }
+
     fn retain(&self, _: &ClusterKey, _: &[PodUid]) {}
 }
 
@@ -379,10 +389,10 @@ fn carry_out(world: &mut World, key: ProcKey, command: &MemberCommand) -> Result
     let mut out = Vec::new();
     do_command(&mut copy, command, leaders, now, &mut out)?;
     check_command(world, key, command);
-    let led = world.proc(key).leads();
+    let before = Stance::of(world.proc(key), now);
     world.procs[key.0] = copy;
     world.packets.extend(out);
-    world.note_role(key, led);
+    world.note_role(key, before);
     Ok(())
 }
 

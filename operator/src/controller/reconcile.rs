@@ -11,7 +11,7 @@ use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
 use crate::model::ClusterKey;
-use crate::observe::{ask_members, snapshot};
+use crate::observe::{ask_members, hear_neighbours, snapshot};
 use crate::plan::{Action, Plan, check, plan, validate};
 use crate::ports::{ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
@@ -121,8 +121,9 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
 
     let desired = validate(&objects.resource);
     let members = ask_members(parts.admin.as_ref(), key, &objects).await;
-    let seen = snapshot(&objects, members);
     let now = parts.clock.now();
+    let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
+    let seen = snapshot(&objects, members, neighbours, now);
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);

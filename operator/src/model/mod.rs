@@ -22,11 +22,12 @@ pub use member::{
     UpstreamLink, Version,
 };
 pub use observation::{
-    HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
+    HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX, SecretsView,
+    VolumeView,
 };
 pub use record::{
     Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress, Record, Reshard,
-    RoleChange, Share, StartFailures, StraySlots, Transfer,
+    RoleChange, Share, StartFailures, StraySlots, Transfer, ZoneAlarm,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asked, HostName, MemberName, PodUid, Record, Role, ShardId, VolumeName, ZoneName};
 
+/// No store lags longer: its watch is opened anew before (`controller::watches`).
+pub const STORE_AGE_MILLIS_MAX: u64 = 40_000;
+
 /// The world as one round of the loop saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +27,10 @@ pub struct Observation {
     pub objects: Vec<ObjectView>,
     /// Whether its Secrets are there; never their content.
     pub secrets: SecretsView,
+    /// Hosts that hold members of other RedisClusters: for how many milliseconds nothing came from any
+    /// of those; 0 where something did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub neighbours: BTreeMap<HostName, u64>,
     /// What each member answered, by pod.
     pub members: BTreeMap<MemberName, Asked>,
     /// What status kept from earlier rounds.

@@ -415,7 +415,7 @@ fn failover(
             Some(refuse(
                 "I3",
                 action,
-                "its copy was not whole when its leader was heard last",
+                "its copy was not whole when its leader was heard last, and another may be left",
             ))
         }
         FailoverMode::Takeover if world.answers_as(of) => Some(refuse(

@@ -20,7 +20,7 @@ pub(super) enum Left<'a, 'b> {
 }
 
 /// The bus elects no follower whose link was down for longer than this many node timeouts
-/// (`cluster-replica-validity-factor`), and needs some time for one that it would.
+/// (ten, by the validity factor of our redis.conf), and needs some time for one that it would.
 const BUS_GIVES_UP_TIMEOUTS: u64 = 11;
 
 /// Looks for the data of a shard whose leader does not answer.
@@ -117,6 +117,7 @@ pub(super) fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
     let upstream = own.and_then(|own| own.leader.as_ref());
     let copies_nobody = upstream.is_none_or(|id| !knows_as_owner(answer, id));
     answer.keys == 0
+        && !answer.loading
         && answer.is_open
         && !round.census.owns_slots(&answer.id)
         && (answer.role() == Role::Leader || is_cut_off && (copies_nobody || !member.was_in_sync()))

@@ -315,6 +315,38 @@ mod tests {
     }
 
     #[test]
+    fn a_follower_that_was_wiped_holds_nothing() {
+        let mut seen = lost();
+        seen.record.losses.clear();
+        let mut wiped = answer_of(&mut seen, "c-0-7").clone();
+        wiped.replication.upstream = Some(crate::model::UpstreamLink {
+            host: "10.0.0.1".to_owned(),
+            port: 6379,
+            is_up: false,
+            is_syncing: false,
+            last_io_seconds: None,
+        });
+        let mut entries = wiped.view.entries.iter_mut();
+        let own = entries.find(|it| it.flags.myself).unwrap();
+        own.leader = Some(MemberId::from("id-c-0-1"));
+        for entry in &mut seen.record.members {
+            entry.joined |= entry.name.as_str() == "c-0-7";
+        }
+        let name = MemberName::from("c-0-7");
+        seen.members.insert(name, Asked::Answered(Box::new(wiped)));
+        let is_told = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            !record.losses.is_empty()
+        };
+        assert!(is_told(&seen));
+        for entry in &mut seen.record.members {
+            entry.synced_run = Some(crate::model::RunId::new(format!("run-id-{}", entry.name)));
+        }
+        answer_of(&mut seen, "c-0-7").run_id = "run-id-c-0-7".into();
+        assert!(!is_told(&seen), "its leader had nothing, either");
+    }
+
+    #[test]
     fn slots_are_begun_anew_by_who_knows_the_highest_epoch() {
         let mut seen = lost();
         let seizes = |seen: &Observation| {

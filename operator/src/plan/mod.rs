@@ -18,6 +18,7 @@ mod leadership;
 mod loss;
 mod marks;
 mod objects;
+mod opening;
 mod placing;
 mod pods;
 mod reshard;
@@ -55,7 +56,7 @@ const STEPS: &[Step] = &[
     placing::place,
     pods::make_pods,
     form::deal_out,
-    join::open,
+    opening::open,
     join::meet,
     join::follow,
     form::note_formed,
@@ -72,6 +73,7 @@ const STEPS: &[Step] = &[
     reshard::retire_drained,
     pods::clear_leftovers,
     forget::forget,
+    zone_loss::judge_alarms,
     roster::note_addresses,
     marks::mark,
     placing::note_quiet,

@@ -142,6 +142,7 @@ pub(crate) fn formed() -> Observation {
             client_is_present: true,
             client_is_usable: true,
         },
+        neighbours: BTreeMap::new(),
         members: BTreeMap::new(),
         record: Record {
             next_serial: Serial(7),

@@ -147,6 +147,15 @@ impl RedisAdmin for RedisWire {
         outcome.map_err(|error| refused(member, command, error))
     }
 
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        let links = self.links();
+        let silence = |link: &Link| link.heard().silence();
+        links
+            .iter()
+            .map(|((_, pod), link)| (pod.clone(), silence(link)))
+            .collect()
+    }
+
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]) {
         self.moves.retain(cluster, pods);
         self.links()
