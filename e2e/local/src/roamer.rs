@@ -87,6 +87,7 @@ impl Roamer {
             owners: HashMap::new(),
             written: HashMap::new(),
             value: self.value.clone(),
+            turn: 0,
         }
     }
 
@@ -182,6 +183,7 @@ pub struct Client {
     /// The version that was acknowledged last of each key, and the highest that was tried.
     written: HashMap<String, (u64, u64)>,
     value: String,
+    turn: usize,
 }
 
 impl Client {
@@ -239,7 +241,9 @@ impl Client {
                     let found = found.map(|it| String::from_utf8_lossy(&it).into_owned());
                     let version = found.as_deref().and_then(|it| it.split(':').next());
                     let version = version.and_then(|it| it.parse::<u64>().ok());
-                    if version.is_none_or(|it| it < acknowledged || it > tried) {
+                    let is_known = self.written.contains_key(key);
+                    let is_wrong = |it| is_known && (it < acknowledged || it > tried);
+                    if version.is_none_or(is_wrong) {
                         trip.wrong
                             .push(format!("{key}: {version:?} for {acknowledged}"));
                     }
@@ -268,7 +272,7 @@ impl Client {
         let slot = slot_of(key.as_bytes())?.number();
         let ip = match self.owners.get(&slot) {
             Some(ip) => *ip,
-            None => self.anybody(slot)?,
+            None => self.anybody()?,
         };
         let mut reply = self.say(ip, words, false).await;
         if let Some(to) = redirection(reply.as_ref(), "-ASK ") {
@@ -300,13 +304,15 @@ impl Client {
         }
     }
 
-    fn anybody(&self, slot: u16) -> Option<IpAddr> {
+    /// Another one each time: a member that was started a moment ago says CLUSTERDOWN for 2 s.
+    fn anybody(&mut self) -> Option<IpAddr> {
+        self.turn = self.turn.wrapping_add(1);
         let shards = self.kubernetes.status().shards;
         let all: Vec<IpAddr> = shards
             .iter()
             .flat_map(|it| self.kubernetes.addresses(ShardId(it.shard)))
             .collect();
-        all.get(usize::from(slot).checked_rem(all.len())?).copied()
+        all.get(self.turn.checked_rem(all.len())?).copied()
     }
 
     async fn say<const N: usize>(
