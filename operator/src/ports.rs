@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::model::{
     Address, ClusterKey, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView, Role,
-    SecretsView, Silence, VolumeName, VolumeView,
+    SecretsView, Settings, Silence, VolumeName, VolumeView,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 
@@ -203,6 +203,8 @@ pub struct AskTarget {
     pub address: Address,
     /// How to log in.
     pub credentials: Arc<Credentials>,
+    /// The directives to be asked about, with the values that are wanted.
+    pub settings: Arc<Settings>,
 }
 
 /// Redis' side.

@@ -18,6 +18,8 @@ mod redis_client;
 mod redis_cluster;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "redis_live/settings.rs"]
+mod settings;
 #[path = "redis_live/users.rs"]
 mod users;
 

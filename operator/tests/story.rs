@@ -12,6 +12,8 @@ mod world;
 mod blindness;
 #[path = "story/bodies.rs"]
 mod bodies;
+#[path = "story/configuration.rs"]
+mod configuration;
 #[path = "story/failover.rs"]
 mod failover;
 #[path = "story/forming.rs"]

@@ -268,7 +268,9 @@ impl RedisAdmin for Ports {
                     let heard = world.operators[self.operator].heard.entry(key).or_default();
                     (heard.has_answered, heard.is_late, heard.last) = (true, false, now);
                     let at = |other: ProcKey| Some(world.proc(other).addr);
-                    return Ok(answer(world.proc(key), leaders, now, at));
+                    let mut told = answer(world.proc(key), leaders, now, at);
+                    told.deviations = world.proc(key).directives.deviations(&target.settings);
+                    return Ok(told);
                 }
                 Reached::Refusal => {
                     return Err(Silence {

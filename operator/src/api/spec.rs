@@ -45,7 +45,6 @@ use super::{RedisClusterStatus, rules};
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
     validation = rules::persistence_stays(),
-    validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
     validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
     validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")

@@ -106,6 +106,8 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger
+        | WaitingReason::DirectiveRefused
+        | WaitingReason::RestartNeeded
         | WaitingReason::Paused
         | WaitingReason::PlanRefused => false,
     })

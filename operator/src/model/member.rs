@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterView, MemberId, RunId};
+use super::{ClusterView, Deviation, MemberId, RunId};
 
 /// Leads its shard, or follows the one that does.
 #[derive(
@@ -117,6 +117,8 @@ pub struct MemberAnswer {
     pub is_open: bool,
     /// `cluster-node-timeout` in force.
     pub node_timeout_millis: u64,
+    /// Directives that it was asked about and that are not in force as wanted, by name.
+    pub deviations: Vec<Deviation>,
     /// Its place in replication.
     pub replication: Replication,
     /// Its view of the Redis Cluster.

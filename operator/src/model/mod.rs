@@ -9,6 +9,7 @@ mod ids;
 mod member;
 mod observation;
 mod record;
+mod setting;
 mod slot;
 
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
@@ -26,6 +27,9 @@ pub use observation::{
 };
 pub use record::{
     Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Record, RoleChange, StartFailures,
+};
+pub use setting::{
+    Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

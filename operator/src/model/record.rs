@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
+    HostName, MemberId, MemberName, PodUid, RunId, Serial, SettingsRecord, ShardId, SlotSet,
+    VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -43,6 +44,9 @@ pub struct Record {
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
+    /// The owner's directives: which are in force, and which were not taken.
+    #[serde(default, skip_serializing_if = "SettingsRecord::is_empty")]
+    pub settings: SettingsRecord,
 }
 
 /// A member by intent.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::model::{
-    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, Silence,
-    SilenceReason,
+    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, Settings,
+    Silence, SilenceReason,
 };
 use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
 
@@ -21,15 +21,20 @@ pub async fn ask_members(
     admin: &dyn RedisAdmin,
     key: &ClusterKey,
     objects: &ClusterObjects,
+    settings: Settings,
 ) -> BTreeMap<MemberName, Asked> {
     let uids: Vec<PodUid> = objects.pods.iter().map(|pod| pod.uid.clone()).collect();
     admin.retain(key, &uids);
-    let asking = objects.pods.iter().map(|pod| async move {
-        let asked = match target(key, pod, &objects.credentials) {
-            Some(target) => ask(admin, &target).await,
-            None => Asked::NotAsked,
-        };
-        (pod.name.clone(), asked)
+    let settings = Arc::new(settings);
+    let asking = objects.pods.iter().map(|pod| {
+        let settings = Arc::clone(&settings);
+        async move {
+            let asked = match target(key, pod, &objects.credentials) {
+                Some(target) => ask(admin, &AskTarget { settings, ..target }).await,
+                None => Asked::NotAsked,
+            };
+            (pod.name.clone(), asked)
+        }
     });
     join_all(asking).await.into_iter().collect()
 }
@@ -54,6 +59,7 @@ pub fn target(
             port: CLIENT_PORT,
         },
         credentials: Arc::clone(credentials),
+        settings: Arc::default(),
     })
 }
 

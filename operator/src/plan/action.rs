@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::WaitingOn;
 use crate::model::{
-    Address, ConfigEpoch, MemberId, MemberName, PodUid, Record, Role, RunId, SlotSet, VolumeName,
+    Address, ConfigEpoch, MemberId, MemberName, PodUid, Record, Role, RunId, Settings, SlotSet,
+    VolumeName,
 };
 
 /// What one round decided.
@@ -140,6 +141,9 @@ pub enum MemberCommand {
         /// Milliseconds.
         millis: u64,
     },
+    /// `CONFIG SET` of all of them, together: what the server does not take is left out and noted
+    /// for the next answer, so that it is no error here.
+    Configure(Settings),
     /// Let clients and followers in: switch the users on.
     Open,
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
@@ -245,6 +249,7 @@ impl MemberCommand {
             } => "takeover",
             Self::SeizeSlots { .. } => "seize-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
+            Self::Configure(_) => "configure",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
@@ -303,6 +308,12 @@ impl fmt::Display for MemberCommand {
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
             Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
             Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
+            Self::Configure(settings) => {
+                f.write_str("set")?;
+                settings
+                    .iter()
+                    .try_for_each(|(name, value)| write!(f, " {name}={value:?}"))
+            }
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
-use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
+use crate::api::{ShardLossPolicy, WhenUnsatisfiable, owned_directive};
 use crate::model::{
     Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, ShardId, SlotSet, ViewEntry,
+    Role, Settings, ShardId, SlotSet, ViewEntry,
 };
+use crate::resources;
 
 /// A promise that the plan would break.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -337,9 +338,23 @@ fn command_to(
                 )
             })
         }
+        MemberCommand::Configure(settings) => owned_settings(desired, action, settings),
         MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
         _ => None,
     }
+}
+
+/// I5: directives that the cluster relies on are ours, with our values.
+fn owned_settings(desired: &Desired, action: &Action, settings: &Settings) -> Option<Refusal> {
+    let ours = resources::kept_settings(desired);
+    let is_broken = |(name, value): (&String, &String)| {
+        owned_directive(name).is_some() && ours.get(name) != Some(value)
+    };
+    let message = "a directive that the cluster relies on is set otherwise";
+    let mut settings = settings.iter();
+    settings
+        .any(is_broken)
+        .then(|| refuse("I5", action, message))
 }
 
 /// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.

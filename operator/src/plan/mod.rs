@@ -19,6 +19,7 @@ mod objects;
 mod placing;
 mod pods;
 mod roster;
+mod settings;
 mod spacing;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,6 +36,7 @@ pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
 pub use failover::FED_SECONDS;
+pub use settings::wanted_settings;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
 pub use zones::states as zone_states;
@@ -56,6 +58,7 @@ const STEPS: &[Step] = &[
     join::follow,
     form::note_formed,
     join::set_timeouts,
+    settings::configure,
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,
@@ -73,6 +76,7 @@ const STEPS: &[Step] = &[
     roster::report_start_failures,
     pods::report_waiting_pods,
     join::report,
+    settings::report,
     leadership::report_leaderless,
 ];
 
@@ -102,6 +106,7 @@ pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
         );
         return draft.finish();
     }
+    settings::note(&round, &mut draft);
     if objects::keep_objects(&round, &mut draft) {
         for step in STEPS {
             step(&round, &mut draft);

@@ -1,13 +1,14 @@
 //! The objects that all members share: Secrets, ConfigMap, Services, PodDisruptionBudgets.
 
 use super::census::Round;
-use super::{Deed, Draft, WaitingReason};
+use super::{Deed, Draft, WaitingReason, settings};
 use crate::resources;
 
 /// Makes what is missing and mends what has drifted. Whether members can be made: their Secrets
 /// are there.
 pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
-    for manifest in resources::shared_objects(round.desired) {
+    let desired = settings::with_settled(round.desired, &draft.record);
+    for manifest in resources::shared_objects(&desired) {
         let seen =
             round.seen.objects.iter().find(|object| {
                 object.kind == manifest.kind.as_str() && object.name == manifest.name

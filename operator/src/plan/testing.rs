@@ -74,6 +74,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         connected_clients: 0,
         is_open: false,
         node_timeout_millis: 2000,
+        deviations: Vec::new(),
         replication: Replication {
             replication_id: "r".to_owned(),
             offset: 0,

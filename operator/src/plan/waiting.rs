@@ -53,6 +53,10 @@ pub enum WaitingReason {
     Departure,
     /// A member of the bus is not ours.
     Stranger,
+    /// A server does not take a value of `spec.config`.
+    DirectiveRefused,
+    /// A directive is in force only after a restart.
+    RestartNeeded,
     /// A process waits closed until its data's place is clear.
     ClosedStart,
     /// `spec.paused` is set.

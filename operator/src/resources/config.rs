@@ -13,7 +13,7 @@ use super::labels::{
 };
 use super::owner::{manifest, owned_metadata};
 use crate::api::{Persistence, owned_directive};
-use crate::model::Desired;
+use crate::model::{Desired, Settings};
 use crate::plan::{Manifest, ManifestKind};
 
 /// `cluster-node-timeout` at a member's start and while a cluster forms: every pair is pinged
@@ -78,6 +78,37 @@ pub fn redis_conf(desired: &Desired) -> String {
         }
     }
     conf
+}
+
+/// Our directives that can be set at run time: what anybody else sets them to is undone. Those of a
+/// name that is the owner's to set are our defaults.
+const KEPT: [&str; 14] = [
+    "appendfsync",
+    "appendonly",
+    "cluster-allow-replica-migration",
+    "cluster-replica-validity-factor",
+    "cluster-require-full-coverage",
+    "loglevel",
+    "protected-mode",
+    "repl-diskless-load",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "repl-ping-replica-period",
+    "save",
+    "shutdown-on-sigterm",
+    "tcp-keepalive",
+];
+
+/// Directives of ours, with their values, that running members are held to.
+pub fn kept_settings(desired: &Desired) -> Settings {
+    let persistence = persistence_directives(desired.persistence).iter();
+    let all = server_directives()
+        .into_iter()
+        .chain(cluster_directives(desired))
+        .chain(persistence.map(|(name, value)| (*name, (*value).to_owned())));
+    all.filter(|(name, _)| KEPT.contains(name))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+        .collect()
 }
 
 fn server_directives() -> Vec<(&'static str, String)> {

@@ -174,6 +174,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::QuorumLost
             | W::DataLost
             | W::Stranger
+            | W::DirectiveRefused
     )
 }
 

@@ -66,6 +66,7 @@ impl Facts<'_> {
             && self.census.members().all(|member| {
                 member.answer().is_some_and(|answer| {
                     answer.node_timeout_millis == self.desired.node_timeout_millis
+                        && answer.deviations.is_empty()
                 })
             })
             && self.uneven_leaders().is_none()

@@ -1,16 +1,15 @@
 //! Asks a member everything, in one round trip.
 
-use std::collections::BTreeMap;
-
 use redis::{Pipeline, Value};
 
 use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::link::{Connection, text};
+use super::settings::{self, Tried};
 use super::users::{CLIENT_USER, REPLICATION_USER};
 use super::{acl, cluster_nodes};
 use crate::model::{
-    ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, UpstreamLink, ViewEntry,
+    ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, Settings, UpstreamLink, ViewEntry,
 };
 
 const NODE_TIMEOUT: &str = "cluster-node-timeout";
@@ -19,8 +18,13 @@ const NODE_TIMEOUT: &str = "cluster-node-timeout";
 ///
 /// While a server reads its data from disk, redis (7.0, 8.0) declines `CLUSTER` with `LOADING`,
 /// so there is no answer to give; valkey (8.1, 9.1) answers everything, and `loading` tells.
-pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, WireError> {
-    let mut replies = connection.exchange(&questions()).await?.into_iter();
+pub(super) async fn ask(
+    connection: &mut Connection,
+    wanted: &Settings,
+    tried: &Tried,
+) -> Result<MemberAnswer, WireError> {
+    let replies = connection.exchange(&questions(wanted)).await?;
+    let mut replies = replies.into_iter();
     let mut next = || match replies.next() {
         Some(Value::ServerError(error)) => Err(WireError::Declined(error)),
         Some(reply) => Ok(reply),
@@ -32,14 +36,17 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
     let info = text(next()?)?;
     let lets_clients_in = acl::is_on(&next()?)?;
     let lets_followers_in = acl::is_on(&next()?)?;
-    let node_timeout_millis = node_timeout(next()?)?;
+    let in_force = settings::read(next()?)?;
+    let node_timeout_millis = node_timeout(&in_force)?;
 
     let info = Info::parse(&info);
     let view = view(&nodes, &Info::parse(&cluster_info))?;
     let (engine, version) = info.server()?;
+    let run_id = info.run_id()?;
     Ok(MemberAnswer {
         id: view.myself.clone(),
-        run_id: info.run_id()?,
+        deviations: tried.deviations(&run_id, wanted, &in_force),
+        run_id,
         engine,
         version,
         uptime_seconds: info.number("uptime_in_seconds")?,
@@ -54,7 +61,7 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
     })
 }
 
-fn questions() -> Pipeline {
+fn questions(wanted: &Settings) -> Pipeline {
     let mut pipeline = redis::pipe();
     pipeline.cmd("CLUSTER").arg("NODES");
     pipeline.cmd("CLUSTER").arg("INFO");
@@ -68,7 +75,8 @@ fn questions() -> Pipeline {
     ]);
     pipeline.cmd("ACL").arg("GETUSER").arg(CLIENT_USER);
     pipeline.cmd("ACL").arg("GETUSER").arg(REPLICATION_USER);
-    pipeline.cmd("CONFIG").arg("GET").arg(NODE_TIMEOUT);
+    let own = NODE_TIMEOUT.to_owned();
+    pipeline.add_command(settings::question(wanted.keys().chain([&own])));
     pipeline
 }
 
@@ -99,10 +107,9 @@ fn with_upstream(mut replication: Replication, own: Option<&ViewEntry>) -> Repli
     replication
 }
 
-fn node_timeout(reply: Value) -> Result<u64, Unreadable> {
+fn node_timeout(in_force: &Settings) -> Result<u64, Unreadable> {
     let bad = || Unreadable::new(NODE_TIMEOUT, "CONFIG GET without it");
-    let values: BTreeMap<String, String> = redis::from_redis_value(reply).map_err(|_| bad())?;
-    let text = values.get(NODE_TIMEOUT).ok_or_else(bad)?;
+    let text = in_force.get(NODE_TIMEOUT).ok_or_else(bad)?;
     text.parse()
         .map_err(|_| Unreadable::new(NODE_TIMEOUT, text))
 }

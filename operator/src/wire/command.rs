@@ -177,7 +177,10 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         }
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
-        MemberCommand::Meet(_) | MemberCommand::Open | MemberCommand::SeizeSlots { .. } => {
+        MemberCommand::Meet(_)
+        | MemberCommand::Open
+        | MemberCommand::Configure(_)
+        | MemberCommand::SeizeSlots { .. } => {
             return Err(WireError::Precondition("it is one command"));
         }
     };

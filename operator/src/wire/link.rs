@@ -20,6 +20,7 @@ use tracing::debug;
 use super::error::{Unreadable, WireError};
 use super::heard::Heard;
 use super::info::Info;
+use super::settings::Tried;
 use super::stream::Stream;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
@@ -35,6 +36,7 @@ pub(super) struct Link {
     address: Address,
     alarm: Alarm,
     heard: Arc<Heard>,
+    tried: Tried,
     /// Held while connecting: that is what keeps attempts one at a time.
     kept: Mutex<Option<Connection>>,
 }
@@ -54,6 +56,7 @@ impl Link {
             address,
             alarm,
             heard: Arc::new(Heard::now()),
+            tried: Tried::default(),
             kept: Mutex::new(None),
         }
     }
@@ -64,6 +67,11 @@ impl Link {
 
     pub(super) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// What the process there made of the directives that it was told.
+    pub(super) fn tried(&self) -> &Tried {
+        &self.tried
     }
 
     /// The kept connection, or a new one.

@@ -12,6 +12,7 @@ mod error;
 mod heard;
 mod info;
 mod link;
+mod settings;
 mod stream;
 mod users;
 mod wake;
@@ -83,7 +84,7 @@ impl RedisAdmin for RedisWire {
         let (limit, asked) = (link.heard().patience(limit), Instant::now());
         let asking = async {
             let mut connection = link.connection(&target.credentials).await?;
-            ask::ask(&mut connection).await
+            ask::ask(&mut connection, &target.settings, link.tried()).await
         };
         let outcome = match timeout(limit, asking).await {
             Ok(outcome) => outcome,
@@ -121,6 +122,9 @@ impl RedisAdmin for RedisWire {
             if connection.run_id() != &member.run_id {
                 let found = connection.run_id().clone();
                 return Err(WireError::AnotherRun { found });
+            }
+            if let MemberCommand::Configure(wanted) = command {
+                return settings::configure(&mut connection, link.tried(), wanted).await;
             }
             command::carry_out(&mut connection, &target.credentials, command).await
         };

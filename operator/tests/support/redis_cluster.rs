@@ -40,6 +40,7 @@ pub(crate) fn target(address: Address) -> AskTarget {
         pod_uid: PodUid::new(address.to_string()),
         address,
         credentials: Arc::new(credentials()),
+        settings: Arc::default(),
     }
 }
 

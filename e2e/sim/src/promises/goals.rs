@@ -91,5 +91,7 @@ fn is_whole(world: &World, process: &Process, members: &[&Process]) -> bool {
     let owners_agree = members.iter().all(|it| it.table.owners == table.owners);
     let is_fed = process.leads() || matches!(process.upstream, Upstream::Up { .. });
     let timeout = process.timeout == world.setup.node_timeout;
-    knows_all && is_calm && owners_agree && is_fed && timeout && process.is_open
+    let mut config = world.resource.spec.config.iter();
+    let is_configured = config.all(|(name, value)| process.directives.get(name) == value);
+    knows_all && is_configured && is_calm && owners_agree && is_fed && timeout && process.is_open
 }

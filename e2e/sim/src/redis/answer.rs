@@ -92,6 +92,7 @@ pub fn answer(
         connected_clients: 1,
         is_open: process.is_open,
         node_timeout_millis: process.timeout,
+        deviations: Vec::new(),
         replication: replication(process, now, addr_of),
         view: view(process, leaders),
     }

@@ -10,6 +10,7 @@ pub mod cron;
 pub mod data;
 pub mod election;
 pub mod process;
+pub mod settings;
 pub mod table;
 
 pub use data::{Data, Reign};

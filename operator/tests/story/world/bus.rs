@@ -45,6 +45,7 @@ impl World {
                 }
             }
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
+            MemberCommand::Configure(wanted) => process.directives.configure(wanted),
             MemberCommand::Open => process.is_open = true,
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),

@@ -8,6 +8,7 @@ use zoneward_operator::model::{
     VolumeView, ZoneName,
 };
 
+use super::settings::Directives;
 use super::{Process, World};
 
 impl World {
@@ -221,7 +222,8 @@ impl World {
         let body = body.map(|(name, _)| name.clone());
         if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
             (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
-            process.in_sync = false;
+            (process.in_sync, process.started) = (false, self.now);
+            process.directives = Directives::read(&self.redis_conf());
             return process;
         }
         Process {
@@ -235,8 +237,18 @@ impl World {
             keys: 0,
             offset: 0,
             timeout: 2000,
+            directives: Directives::read(&self.redis_conf()),
+            started: self.now,
             is_dead: false,
             silent_for: 0,
         }
+    }
+
+    /// What the ConfigMap has.
+    pub(crate) fn redis_conf(&self) -> String {
+        let mut objects = self.objects.iter().rev();
+        let found = objects.find(|object| object.kind == "ConfigMap");
+        let text = found.and_then(|object| object.body["data"]["redis.conf"].as_str());
+        text.unwrap_or_default().to_owned()
     }
 }

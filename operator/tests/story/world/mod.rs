@@ -4,6 +4,7 @@
 
 mod bus;
 mod kube;
+pub(crate) mod settings;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,9 @@ pub(crate) struct Process {
     keys: u64,
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
+    pub(crate) directives: settings::Directives,
+    /// When it was started.
+    started: Timestamp,
     is_dead: bool,
     silent_for: u64,
 }
@@ -146,11 +150,16 @@ impl World {
 
     fn carry_out(&mut self, deed: &Deed) {
         match deed {
-            Deed::Apply(manifest) => self.objects.push(ObjectView {
-                kind: manifest.kind.as_str().to_owned(),
-                name: manifest.name.clone(),
-                body: manifest.body.clone(),
-            }),
+            Deed::Apply(manifest) => {
+                let kind = manifest.kind.as_str();
+                self.objects
+                    .retain(|it| it.kind != kind || it.name != manifest.name);
+                self.objects.push(ObjectView {
+                    kind: kind.to_owned(),
+                    name: manifest.name.clone(),
+                    body: manifest.body.clone(),
+                });
+            }
             Deed::CreateSecret { name, .. } if name.ends_with("internal") => {
                 self.secrets.internal_is_present = true;
             }

@@ -6,6 +6,8 @@ use zoneward_operator::model::{
     Version, ViewEntry, ViewFlags,
 };
 
+use zoneward_operator::plan;
+
 use super::{Process, World};
 
 impl World {
@@ -104,13 +106,17 @@ impl World {
             run_id: RunId::new(format!("run-{name}")),
             engine: Engine::Redis,
             version: Version(8, 0, 2),
-            uptime_seconds: 1,
+            uptime_seconds: u64::try_from(self.now.as_second() - process.started.as_second())
+                .unwrap_or(0),
             loading: false,
             keys: process.keys,
             used_memory_bytes: 1,
             connected_clients: 1,
             is_open: process.is_open,
             node_timeout_millis: process.timeout,
+            deviations: process
+                .directives
+                .deviations(&plan::wanted_settings(&self.desired, &self.status.record)),
             replication: Replication {
                 replication_id: "r".to_owned(),
                 offset: process.offset,
