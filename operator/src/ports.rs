@@ -70,6 +70,40 @@ pub struct Credentials {
     pub client: Option<Password>,
     /// Whether `default` needs a password at all.
     pub client_needs_password: bool,
+    /// What clients may use besides, as the Secret says.
+    pub former_client: Option<Password>,
+    /// What the operator's own user had before. Always tried where the current one is not taken.
+    pub former_operator: Option<Password>,
+    /// What `replication` had before.
+    pub former_replication: Option<Password>,
+    /// Whether members are to take the two former ones still.
+    pub is_rotating: bool,
+}
+
+impl Credentials {
+    /// What clients may use, the current one first.
+    pub fn client_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self
+            .former_client
+            .as_ref()
+            .filter(|_| self.client.is_some());
+        self.client.iter().chain(former)
+    }
+
+    /// What followers may use, the current one first.
+    pub fn follower_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self
+            .former_replication
+            .as_ref()
+            .filter(|_| self.is_rotating);
+        self.replication.iter().chain(former)
+    }
+
+    /// What the operator may use, the current one first.
+    pub fn operator_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self.former_operator.as_ref().filter(|_| self.is_rotating);
+        self.operator.iter().chain(former)
+    }
 }
 
 /// Why a call to the API server failed.

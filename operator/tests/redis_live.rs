@@ -12,6 +12,8 @@
 
 #[path = "redis_live/connection.rs"]
 mod connection;
+#[path = "redis_live/passwords.rs"]
+mod passwords;
 #[path = "support/redis_client.rs"]
 mod redis_client;
 #[path = "support/redis_cluster.rs"]

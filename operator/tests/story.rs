@@ -20,6 +20,8 @@ mod failover;
 mod forming;
 #[path = "story/loss.rs"]
 mod loss;
+#[path = "story/passwords.rs"]
+mod passwords;
 #[path = "story/repair.rs"]
 mod repair;
 #[path = "story/spec.rs"]

@@ -14,14 +14,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, SecretsView, ShardId,
-    VolumeName, VolumeView, ZoneName,
+    ClusterKey, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, ShardId, VolumeName,
+    VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
-use zoneward_operator::resources::labels::{
-    KEY_PASSWORD, LABEL_SHARD, LABEL_ZONE, auth_secret_name,
-};
+use zoneward_operator::resources::labels::{LABEL_SHARD, LABEL_ZONE};
 
 use crate::kubernetes::{Kubernetes, Pod, State, volume_directory};
 
@@ -43,19 +41,13 @@ impl ObjectApi for Kubernetes {
             return Ok(None);
         }
         let credentials = state.credentials(cluster);
-        let client = state.secrets.get(&auth_secret_name(&cluster.name));
         Ok(Some(ClusterObjects {
             resource: Arc::clone(&state.resource),
             hosts: state.hosts.iter().map(|host| host.view.clone()).collect(),
             pods: state.pods.values().map(|pod| pod.view.clone()).collect(),
             volumes: state.volumes.clone(),
             objects: state.objects.values().cloned().collect(),
-            secrets: SecretsView {
-                internal_is_present: credentials.operator.is_some()
-                    && credentials.replication.is_some(),
-                client_is_present: client.is_some(),
-                client_is_usable: client.is_some_and(|keys| keys.contains_key(KEY_PASSWORD)),
-            },
+            secrets: state.secrets_view(cluster),
             credentials: Arc::new(credentials),
         }))
     }

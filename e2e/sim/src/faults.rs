@@ -57,6 +57,8 @@ pub enum Fault {
     FollowersChange,
     /// The owner changes directives, one of them to what no server takes, and then that one back.
     ConfigChange { pick: usize },
+    /// The owner changes the clients' password, asks for new ones of our own users, or both.
+    PasswordChange { pick: usize },
 }
 
 /// A fault, when it comes, and how long it lasts.
@@ -121,7 +123,8 @@ fn one(rng: &mut StdRng) -> Fault {
         26 | 27 => Fault::OperatorKilled { pick: number },
         28 => Fault::ApiSlow,
         _ if leader => Fault::ZoneFull { pick: number },
-        _ if number % 2 == 0 => Fault::ConfigChange { pick: number },
+        _ if number % 3 == 0 => Fault::ConfigChange { pick: number },
+        _ if number % 3 == 1 => Fault::PasswordChange { pick: number },
         _ => Fault::FollowersChange,
     }
 }
@@ -151,11 +154,12 @@ impl Fault {
             Self::ZoneFull { .. } => "a zone is full",
             Self::FollowersChange => "the owner changes followersPerLeader",
             Self::ConfigChange { .. } => "the owner changes config",
+            Self::PasswordChange { .. } => "the owner changes passwords",
         }
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 21] = [
+    pub const WORDS: [&'static str; 22] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -177,6 +181,7 @@ impl Fault {
         "a zone is full",
         "the owner changes followersPerLeader",
         "the owner changes config",
+        "the owner changes passwords",
     ];
 
     /// Begins. What the operator's task has to do with it is the history's.
@@ -244,6 +249,7 @@ impl Fault {
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
             Self::ConfigChange { pick } => change_config(world, pick),
+            Self::PasswordChange { pick } => change_passwords(world, pick),
         }
     }
 
@@ -389,6 +395,16 @@ fn change_config(world: &mut World, pick: usize) {
     let pairs = [("maxmemory", pick.to_string()), ("hz", value.to_owned())];
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
     world.edit(|spec| spec.config = pairs.into());
+}
+
+fn change_passwords(world: &mut World, pick: usize) {
+    if !pick.is_multiple_of(4) {
+        world.client_password += 1;
+    }
+    if !pick.is_multiple_of(3) {
+        world.edit(|spec| spec.auth.rotate_internal = Some(pick.to_string()));
+    }
+    world.edit(|spec| spec.auth.rotation_grace_seconds = pick as u64 % 40);
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

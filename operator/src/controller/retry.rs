@@ -106,6 +106,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger
+        | WaitingReason::PasswordRotation
         | WaitingReason::DirectiveRefused
         | WaitingReason::RestartNeeded
         | WaitingReason::Paused

@@ -75,4 +75,8 @@ pub struct Auth {
     pub enabled: bool,
     /// The owner's Secret with key `password`; none lets us generate `<cluster>-auth`.
     pub secret_name: Option<String>,
+    /// How long a former password is taken beside the current one, in seconds.
+    pub grace_seconds: u64,
+    /// Another text than before asks for new passwords of our own users.
+    pub rotate_internal: Option<String>,
 }

@@ -19,14 +19,15 @@ pub use ids::{
     RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
-    Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, Silence, SilenceReason,
-    UpstreamLink, Version,
+    Access, Asked, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,
+    SilenceReason, UpstreamLink, Version,
 };
 pub use observation::{
     HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Record, RoleChange, StartFailures,
+    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Passwords, Record, RoleChange,
+    StartFailures,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

@@ -139,9 +139,13 @@ pub struct ObjectView {
 /// Which Secrets are there. What is in them stays with `observe` and `wire`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SecretsView {
-    /// `<cluster>-internal`: our own users' passwords.
+    /// Our own users' passwords, of the generation on record.
     pub internal_is_present: bool,
+    /// Those of the generation before.
+    #[serde(default)]
+    pub former_is_present: bool,
     /// The clients' Secret (`<cluster>-auth` or the owner's) is there.
     pub client_is_present: bool,
     /// It has a usable key `password`.

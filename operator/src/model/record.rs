@@ -44,9 +44,39 @@ pub struct Record {
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
+    /// Where changes of passwords are.
+    #[serde(default, skip_serializing_if = "Passwords::is_default")]
+    pub passwords: Passwords,
     /// The owner's directives: which are in force, and which were not taken.
     #[serde(default, skip_serializing_if = "SettingsRecord::is_empty")]
     pub settings: SettingsRecord,
+}
+
+/// Where changes of passwords are. Which passwords there are stands in Secrets, and who takes which is
+/// asked of the members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Passwords {
+    /// Which Secret has our own users' passwords: each change makes another.
+    #[serde(default)]
+    pub generation: u32,
+    /// The value of `spec.auth.rotateInternal` that they were made for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+    /// Not everybody follows with the new one yet, so the Secret before counts, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rotating: bool,
+    /// Since when every member takes the clients' current password, and some a former one, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub former_since: Option<Timestamp>,
+}
+
+impl Passwords {
+    /// Whether nothing was ever changed.
+    pub fn is_default(&self) -> bool {
+        self == &Self::default()
+    }
 }
 
 /// A member by intent.

@@ -144,12 +144,41 @@ pub enum MemberCommand {
     /// `CONFIG SET` of all of them, together: what the server does not take is left out and noted
     /// for the next answer, so that it is no error here.
     Configure(Settings),
+    /// One step of a change of passwords.
+    Passwords(PasswordStep),
     /// Let clients and followers in: switch the users on.
     Open,
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
     AcknowledgeDeparture,
     /// Tell it that it may go.
     ReleaseDeparture,
+}
+
+/// A step of a change of passwords, on one member. Each can be said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PasswordStep {
+    /// Take the clients' current password, beside those before.
+    AdmitClients,
+    /// Take no other password of clients than those of the Secret.
+    RetireFormerOfClients,
+    /// Take the current passwords of our own users, beside those before.
+    AdmitOwn,
+    /// Log in to the leader with the current password.
+    FollowWithNew,
+    /// Take no other password of our own users than the current one.
+    RetireFormerOwn,
+}
+
+impl PasswordStep {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::AdmitClients => "take the clients' new password, too",
+            Self::RetireFormerOfClients => "take no former password of clients",
+            Self::AdmitOwn => "take the new passwords of our own users, too",
+            Self::FollowWithNew => "follow with the new password",
+            Self::RetireFormerOwn => "take no former password of our own users",
+        }
+    }
 }
 
 /// How a follower takes over.
@@ -250,6 +279,7 @@ impl MemberCommand {
             Self::SeizeSlots { .. } => "seize-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
             Self::Configure(_) => "configure",
+            Self::Passwords(_) => "passwords",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
@@ -314,6 +344,7 @@ impl fmt::Display for MemberCommand {
                     .iter()
                     .try_for_each(|(name, value)| write!(f, " {name}={value:?}"))
             }
+            Self::Passwords(step) => f.write_str(step.as_str()),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),

@@ -3,6 +3,7 @@
 //! No client, no clock, no randomness. What is not seen yet is waited for, and said so. The steps
 //! below run in order, each reads the same round and adds to the same draft.
 
+mod access;
 mod action;
 mod census;
 mod check;
@@ -29,7 +30,8 @@ mod zone_loss;
 mod zones;
 
 pub use action::{
-    Action, Deed, FailoverMode, Manifest, ManifestKind, MemberCommand, MemberRef, Plan,
+    Action, Deed, FailoverMode, Manifest, ManifestKind, MemberCommand, MemberRef, PasswordStep,
+    Plan,
 };
 pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
@@ -59,6 +61,9 @@ const STEPS: &[Step] = &[
     form::note_formed,
     join::set_timeouts,
     settings::configure,
+    access::rotate_clients,
+    access::begin_own,
+    access::rotate_own,
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
-    Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId, SlotSet,
-    UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
+    Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
+    Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
+    PodPhase, PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId,
+    SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.
@@ -75,6 +75,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         is_open: false,
         node_timeout_millis: 2000,
         deviations: Vec::new(),
+        access: Access::default(),
         replication: Replication {
             replication_id: "r".to_owned(),
             offset: 0,
@@ -114,6 +115,8 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: None,
+            grace_seconds: 3600,
+            rotate_internal: None,
         },
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
@@ -138,6 +141,7 @@ pub(crate) fn formed() -> Observation {
         objects: Vec::new(),
         secrets: SecretsView {
             internal_is_present: true,
+            former_is_present: false,
             client_is_present: true,
             client_is_usable: true,
         },

@@ -57,6 +57,8 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         auth: Auth {
             enabled: spec.auth.enabled,
             secret_name: spec.auth.secret_name.clone(),
+            grace_seconds: spec.auth.rotation_grace_seconds,
+            rotate_internal: spec.auth.rotate_internal.clone(),
         },
         pod: spec.pod.clone(),
         zone_loss_millis: spec.recovery.zone_loss_millis,

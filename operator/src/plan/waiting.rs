@@ -53,6 +53,8 @@ pub enum WaitingReason {
     Departure,
     /// A member of the bus is not ours.
     Stranger,
+    /// A former password is still taken, or a new one not everywhere yet.
+    PasswordRotation,
     /// A server does not take a value of `spec.config`.
     DirectiveRefused,
     /// A directive is in force only after a restart.

@@ -44,6 +44,8 @@ pub const PORT_BUS: i32 = 16379;
 
 /// Key of the clients' Secret: the password of the user `default`.
 pub const KEY_PASSWORD: &str = "password";
+/// Key of the clients' Secret: another password that is taken.
+pub const KEY_PREVIOUS_PASSWORD: &str = "previousPassword";
 /// Key of the internal Secret: the password of [`USER_OPERATOR`].
 pub const KEY_OPERATOR: &str = "operator";
 /// Key of the internal Secret: the password of [`USER_REPLICATION`].
@@ -110,9 +112,12 @@ pub fn auth_secret_name(cluster: &str) -> String {
     format!("{cluster}-auth")
 }
 
-/// The Secret with our own users' passwords.
-pub fn internal_secret_name(cluster: &str) -> String {
-    format!("{cluster}-internal")
+/// The Secret with our own users' passwords, of this generation. Secrets are made and never changed.
+pub fn internal_secret_name(cluster: &str, generation: u32) -> String {
+    match generation {
+        0 => format!("{cluster}-internal"),
+        generation => format!("{cluster}-internal-{generation}"),
+    }
 }
 
 /// The `PodDisruptionBudget` of a shard.

@@ -42,6 +42,8 @@ pub struct PodRequest {
     pub zone: ZoneName,
     /// Its body; none for a member that lives in memory only.
     pub volume: Option<VolumeName>,
+    /// Which Secret with our own users' passwords it reads at its start.
+    pub secret_generation: u32,
 }
 
 /// The pod of a member.
@@ -100,7 +102,7 @@ fn pod_spec(desired: &Desired, request: &PodRequest) -> PodSpec {
         // A Service named REDIS would otherwise fill the environment with variables of its own.
         enable_service_links: Some(false),
         security_context: Some(pod_security()),
-        volumes: Some(volumes(cluster, request.volume.as_ref())),
+        volumes: Some(volumes(cluster, request)),
         ..PodSpec::default()
     }
 }
@@ -182,9 +184,9 @@ fn is_about(toleration: &Toleration, taint: &str) -> bool {
         && matches!(toleration.effect.as_deref(), None | Some("" | "NoExecute"))
 }
 
-fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {
+fn volumes(cluster: &str, request: &PodRequest) -> Vec<Volume> {
     vec![
-        data(body),
+        data(request.volume.as_ref()),
         Volume {
             name: VOLUME_CONFIG.to_owned(),
             config_map: Some(ConfigMapVolumeSource {
@@ -195,7 +197,7 @@ fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {
         },
         Volume {
             name: VOLUME_SECRET.to_owned(),
-            secret: Some(secret(cluster)),
+            secret: Some(secret(cluster, request.secret_generation)),
             ..Volume::default()
         },
         // The users' hashes and the followers' password: never on a disk.
@@ -234,14 +236,14 @@ fn data(body: Option<&VolumeName>) -> Volume {
 }
 
 /// The clients' password is not in it: `default` is off until the operator sets it at run time.
-fn secret(cluster: &str) -> SecretVolumeSource {
+fn secret(cluster: &str, generation: u32) -> SecretVolumeSource {
     let key = |key: &str| KeyToPath {
         key: key.to_owned(),
         path: key.to_owned(),
         ..KeyToPath::default()
     };
     SecretVolumeSource {
-        secret_name: Some(internal_secret_name(cluster)),
+        secret_name: Some(internal_secret_name(cluster, generation)),
         default_mode: Some(0o440),
         items: Some(vec![key(KEY_OPERATOR), key(KEY_REPLICATION), key(KEY_HOOK)]),
         ..SecretVolumeSource::default()

@@ -2,15 +2,17 @@
 
 use redis::{Pipeline, Value};
 
+use super::access::{UPSTREAM_PASSWORD, Users};
 use super::error::{Unreadable, WireError};
 use super::info::Info;
-use super::link::{Connection, text};
-use super::settings::{self, Tried};
-use super::users::{CLIENT_USER, REPLICATION_USER};
+use super::link::{Connection, Link, text};
+use super::settings;
+use super::users::{CLIENT_USER, OPERATOR_USER, REPLICATION_USER};
 use super::{acl, cluster_nodes};
 use crate::model::{
     ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, Settings, UpstreamLink, ViewEntry,
 };
+use crate::ports::AskTarget;
 
 const NODE_TIMEOUT: &str = "cluster-node-timeout";
 
@@ -20,9 +22,10 @@ const NODE_TIMEOUT: &str = "cluster-node-timeout";
 /// so there is no answer to give; valkey (8.1, 9.1) answers everything, and `loading` tells.
 pub(super) async fn ask(
     connection: &mut Connection,
-    wanted: &Settings,
-    tried: &Tried,
+    target: &AskTarget,
+    link: &Link,
 ) -> Result<MemberAnswer, WireError> {
+    let (wanted, credentials) = (target.settings.as_ref(), target.credentials.as_ref());
     let replies = connection.exchange(&questions(wanted)).await?;
     let mut replies = replies.into_iter();
     let mut next = || match replies.next() {
@@ -34,8 +37,12 @@ pub(super) async fn ask(
     let nodes = text(next()?)?;
     let cluster_info = text(next()?)?;
     let info = text(next()?)?;
-    let lets_clients_in = acl::is_on(&next()?)?;
-    let lets_followers_in = acl::is_on(&next()?)?;
+    let users = Users {
+        clients: acl::user(&next()?)?,
+        followers: acl::user(&next()?)?,
+        operator: acl::user(&next()?)?,
+    };
+    link.note_former(users.former_of_clients(credentials));
     let in_force = settings::read(next()?)?;
     let node_timeout_millis = node_timeout(&in_force)?;
 
@@ -45,7 +52,8 @@ pub(super) async fn ask(
     let run_id = info.run_id()?;
     Ok(MemberAnswer {
         id: view.myself.clone(),
-        deviations: tried.deviations(&run_id, wanted, &in_force),
+        deviations: link.tried().deviations(&run_id, wanted, &in_force),
+        access: users.access(credentials, &in_force),
         run_id,
         engine,
         version,
@@ -54,7 +62,7 @@ pub(super) async fn ask(
         keys: info.keys(),
         used_memory_bytes: info.number("used_memory")?,
         connected_clients: info.number("connected_clients")?,
-        is_open: lets_clients_in && lets_followers_in,
+        is_open: users.are_let_in(),
         node_timeout_millis,
         replication: with_upstream(info.replication()?, view.own_entry()),
         view,
@@ -75,8 +83,9 @@ fn questions(wanted: &Settings) -> Pipeline {
     ]);
     pipeline.cmd("ACL").arg("GETUSER").arg(CLIENT_USER);
     pipeline.cmd("ACL").arg("GETUSER").arg(REPLICATION_USER);
-    let own = NODE_TIMEOUT.to_owned();
-    pipeline.add_command(settings::question(wanted.keys().chain([&own])));
+    pipeline.cmd("ACL").arg("GETUSER").arg(OPERATOR_USER);
+    let own = [NODE_TIMEOUT, UPSTREAM_PASSWORD].map(str::to_owned);
+    pipeline.add_command(settings::question(wanted.keys().chain(&own)));
     pipeline
 }
 

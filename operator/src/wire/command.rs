@@ -1,5 +1,6 @@
 //! Carries out one [`MemberCommand`], after looking again at what it builds on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
@@ -11,6 +12,14 @@ use super::{cluster_nodes, users};
 use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
 use crate::plan::{FED_SECONDS, FailoverMode, MemberCommand};
 use crate::ports::Credentials;
+
+/// What others may log in with.
+pub(super) struct Keyring<'a> {
+    /// What the Secrets say.
+    pub(super) credentials: &'a Credentials,
+    /// Hashes of what clients use at other members besides.
+    pub(super) former: BTreeSet<String>,
+}
 
 /// How long a command may take, its preconditions' check included. Past it nobody knows whether
 /// it was done: a later round looks.
@@ -27,7 +36,7 @@ pub(super) fn time_limit(command: &MemberCommand) -> Duration {
 /// Sends it over a connection to the process that was meant.
 pub(super) async fn carry_out(
     connection: &mut Connection,
-    credentials: &Credentials,
+    keys: &Keyring<'_>,
     command: &MemberCommand,
 ) -> Result<(), WireError> {
     if let MemberCommand::Failover { mode, of } = command {
@@ -35,7 +44,7 @@ pub(super) async fn carry_out(
     }
     let pipeline = match command {
         MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
-        _ => pipeline(credentials, command)?,
+        _ => pipeline(keys, command)?,
     };
     let replies = connection.exchange(&pipeline).await?;
     match replies.iter().find_map(first_error) {
@@ -133,7 +142,7 @@ async fn seize(
     Ok(pipeline)
 }
 
-fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeline, WireError> {
+fn pipeline(keys: &Keyring<'_>, command: &MemberCommand) -> Result<Pipeline, WireError> {
     let mut pipeline = redis::pipe();
     match command {
         MemberCommand::Meet(addresses) => {
@@ -144,9 +153,14 @@ fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeli
         MemberCommand::Open => {
             // Together, so that nobody finds the one open and the other closed.
             pipeline.cmd("MULTI");
-            pipeline.add_command(users::open_replication(credentials)?);
-            pipeline.add_command(users::open_to_clients(credentials)?);
+            pipeline.add_command(users::open_replication(keys.credentials)?);
+            pipeline.add_command(users::open_to_clients(keys.credentials, &keys.former)?);
             pipeline.cmd("EXEC");
+        }
+        MemberCommand::Passwords(step) => {
+            for cmd in users::step(keys.credentials, *step)? {
+                pipeline.add_command(cmd);
+            }
         }
         _ => {
             pipeline.add_command(single(command)?);
@@ -180,6 +194,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         MemberCommand::Meet(_)
         | MemberCommand::Open
         | MemberCommand::Configure(_)
+        | MemberCommand::Passwords(_)
         | MemberCommand::SeizeSlots { .. } => {
             return Err(WireError::Precondition("it is one command"));
         }

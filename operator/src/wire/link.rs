@@ -4,8 +4,9 @@
 //! time and no retry, so that a dead member costs one connect per question. RESP3 lets the client
 //! library tell us of its end without our asking.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -25,7 +26,7 @@ use super::stream::Stream;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
 use crate::model::{Address, ClusterKey, RunId};
-use crate::ports::Credentials;
+use crate::ports::{Credentials, Password};
 
 /// A member in the same Kubernetes cluster accepts within milliseconds or not at all.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub(super) struct Link {
     alarm: Alarm,
     heard: Arc<Heard>,
     tried: Tried,
+    /// Hashes of passwords that clients may use there and that no Secret has.
+    former: std::sync::Mutex<BTreeSet<String>>,
     /// Held while connecting: that is what keeps attempts one at a time.
     kept: Mutex<Option<Connection>>,
 }
@@ -57,6 +60,7 @@ impl Link {
             alarm,
             heard: Arc::new(Heard::now()),
             tried: Tried::default(),
+            former: std::sync::Mutex::default(),
             kept: Mutex::new(None),
         }
     }
@@ -72,6 +76,17 @@ impl Link {
     /// What the process there made of the directives that it was told.
     pub(super) fn tried(&self) -> &Tried {
         &self.tried
+    }
+
+    /// Keeps which former passwords clients may use there.
+    pub(super) fn note_former(&self, hashes: BTreeSet<String>) {
+        *self.former.lock().unwrap_or_else(PoisonError::into_inner) = hashes;
+    }
+
+    /// What was kept last.
+    pub(super) fn former(&self) -> BTreeSet<String> {
+        let former = self.former.lock();
+        former.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The kept connection, or a new one.
@@ -100,8 +115,22 @@ impl Link {
         }
     }
 
+    /// With the current password, or with the former one where that is not known there yet.
     async fn connect(&self, credentials: &Credentials) -> Result<Connection, WireError> {
-        let login = login(credentials)?;
+        let current = credentials.operator.as_ref();
+        let current = current.ok_or(WireError::MissingPassword {
+            user: OPERATOR_USER,
+        })?;
+        match (self.log_in(current).await, &credentials.former_operator) {
+            (Err(WireError::Connect(error)), Some(former)) if error.code() == Some("WRONGPASS") => {
+                self.log_in(former).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn log_in(&self, password: &Password) -> Result<Connection, WireError> {
+        let login = login(password);
         let stream = Stream::connect(self.address, Arc::clone(&self.heard)).await;
         let stream = stream.map_err(|error| WireError::Connect(error.into()))?;
         let is_up = Arc::new(AtomicBool::new(true));
@@ -167,16 +196,12 @@ impl Connection {
     }
 }
 
-fn login(credentials: &Credentials) -> Result<RedisConnectionInfo, WireError> {
-    let password = credentials.operator.as_ref();
-    let password = password.ok_or(WireError::MissingPassword {
-        user: OPERATOR_USER,
-    })?;
-    Ok(RedisConnectionInfo::default()
+fn login(password: &Password) -> RedisConnectionInfo {
+    RedisConnectionInfo::default()
         .set_username(OPERATOR_USER)
         .set_password(password.reveal())
         .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name("zoneward", env!("CARGO_PKG_VERSION")))
+        .set_lib_name("zoneward", env!("CARGO_PKG_VERSION"))
 }
 
 /// A reply that is text.

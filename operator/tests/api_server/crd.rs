@@ -227,14 +227,6 @@ async fn what_cannot_be_changed_yet_says_so() {
             "spec.persistence cannot be changed yet",
         ),
         (
-            json!({ "config": { "maxmemory": "1gb" } }),
-            "spec.config cannot be changed yet",
-        ),
-        (
-            json!({ "auth": { "enabled": false } }),
-            "spec.auth cannot be changed yet",
-        ),
-        (
             json!({ "pod": { "labels": { "a": "b" } } }),
             "spec.pod cannot be changed yet",
         ),

@@ -23,6 +23,7 @@ pub(crate) fn credentials() -> Credentials {
         replication: Some(Password::new(REPLICATION_PASSWORD)),
         client: Some(Password::new(CLIENT_PASSWORD)),
         client_needs_password: true,
+        ..Credentials::default()
     }
 }
 

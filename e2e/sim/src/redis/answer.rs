@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    Address, CLIENT_PORT, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink,
+    Access, Address, CLIENT_PORT, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink,
     MemberAnswer, MemberId, Replication, Role, RunId, SlotSet, UpstreamLink, Version, ViewEntry,
     ViewFlags,
 };
@@ -93,6 +93,7 @@ pub fn answer(
         is_open: process.is_open,
         node_timeout_millis: process.timeout,
         deviations: Vec::new(),
+        access: Access::default(),
         replication: replication(process, now, addr_of),
         view: view(process, leaders),
     }

@@ -78,6 +78,8 @@ pub fn command(
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
         MemberCommand::Configure(wanted) => process.directives.configure(wanted),
         MemberCommand::Open => process.is_open = true,
+        // by who knows the Secrets: `ports`
+        MemberCommand::Passwords(_) => {}
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }

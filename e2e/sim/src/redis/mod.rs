@@ -9,6 +9,7 @@ pub mod command;
 pub mod cron;
 pub mod data;
 pub mod election;
+pub mod passwords;
 pub mod process;
 pub mod settings;
 pub mod table;

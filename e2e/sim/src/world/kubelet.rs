@@ -7,6 +7,7 @@ use super::host::{HostState, NOT_READY_AFTER};
 use super::{Body, World};
 use crate::promises::Cause;
 use crate::redis::answer::ip;
+use crate::redis::passwords::Passwords;
 use crate::redis::process::{Election, HANDSHAKES_FROM, Manual};
 use crate::redis::settings::Directives;
 use crate::redis::{Addr, Data, Id, Millis, Node, ProcKey, Process, Table, Upstream};
@@ -239,6 +240,11 @@ impl World {
         self.has_changed = true;
     }
 
+    /// Which generation of our own users' passwords a pod reads.
+    fn mounted(&self, pod: &str) -> u32 {
+        self.pods.get(pod).map_or(0, |pod| pod.secret_generation)
+    }
+
     /// What a process reads at its start. One that cannot read it is not modelled to end: that it was
     /// given such a redis.conf, where others ran that could have tried it, is the broken promise.
     fn directives(&mut self) -> Directives {
@@ -339,6 +345,7 @@ impl World {
             departure_acknowledged: false,
             departure_released: false,
             directives: self.directives(),
+            passwords: Passwords::of(self.mounted(name)),
         }
     }
 

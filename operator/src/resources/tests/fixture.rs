@@ -35,6 +35,8 @@ pub(super) fn minimal() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: None,
+            grace_seconds: 3600,
+            rotate_internal: None,
         },
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
@@ -71,6 +73,7 @@ pub(super) fn rich() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: Some("cart-clients".to_owned()),
+            ..minimal().auth
         },
         pod: pod_template(),
         ..minimal()

@@ -19,6 +19,10 @@ impl World {
             .filter_map(|(other, process)| Some((self.address(other)?, process.id.clone())))
             .collect();
         let epoch = self.processes.values().map(|p| p.epoch).max().unwrap_or(0) + 1;
+        if let MemberCommand::Passwords(step) = command {
+            return self.step(name, *step);
+        }
+        let (clients, own) = (self.clients_to_admit(), self.own());
         let Some(process) = self.processes.get_mut(name) else {
             return;
         };
@@ -46,10 +50,15 @@ impl World {
             }
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Configure(wanted) => process.directives.configure(wanted),
-            MemberCommand::Open => process.is_open = true,
+            MemberCommand::Open => {
+                process.is_open = true;
+                (process.passwords.clients, process.passwords.followers) = (clients, own);
+            }
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
-            MemberCommand::AcknowledgeDeparture | MemberCommand::ReleaseDeparture => {}
+            MemberCommand::Passwords(_)
+            | MemberCommand::AcknowledgeDeparture
+            | MemberCommand::ReleaseDeparture => {}
         }
     }
 
@@ -109,10 +118,18 @@ impl World {
             .filter(|process| process.leader.is_none() && process.is_open)
             .map(|process| (process.id.clone(), process.offset + 10))
             .collect();
+        let lets_in: BTreeMap<MemberId, BTreeSet<u32>> = up
+            .iter()
+            .map(|name| &self.processes[name])
+            .map(|process| (process.id.clone(), process.passwords.followers.clone()))
+            .collect();
         for name in up {
             let process = self.processes.get_mut(name).unwrap();
             let source = process.leader.clone().unwrap_or_else(|| process.id.clone());
-            if self.cut_off.contains(name) {
+            // as if every link were cut again and again
+            let knows = process.passwords.follows_with;
+            let is_let_in = lets_in.get(&source).is_some_and(|it| it.contains(&knows));
+            if self.cut_off.contains(name) || (process.leader.is_some() && !is_let_in) {
                 process.in_sync = false;
             } else if let Some(offset) = offsets.get(&source) {
                 process.in_sync = process.leader.is_some();

@@ -8,6 +8,7 @@ use zoneward_operator::model::{
     VolumeView, ZoneName,
 };
 
+use super::access::Passwords;
 use super::settings::Directives;
 use super::{Process, World};
 
@@ -224,6 +225,7 @@ impl World {
             (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
             (process.in_sync, process.started) = (false, self.now);
             process.directives = Directives::read(&self.redis_conf());
+            process.passwords = Passwords::of(self.status.record.passwords.generation);
             return process;
         }
         Process {
@@ -238,6 +240,7 @@ impl World {
             offset: 0,
             timeout: 2000,
             directives: Directives::read(&self.redis_conf()),
+            passwords: Passwords::of(self.status.record.passwords.generation),
             started: self.now,
             is_dead: false,
             silent_for: 0,

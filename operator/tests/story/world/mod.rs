@@ -2,6 +2,7 @@
 //! and lets time pass; the faults are the test's. What Redis really does, trap by trap, is not in
 //! here.
 
+pub(crate) mod access;
 mod bus;
 mod kube;
 pub(crate) mod settings;
@@ -30,6 +31,7 @@ pub(crate) struct Process {
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
     pub(crate) directives: settings::Directives,
+    pub(crate) passwords: access::Passwords,
     /// When it was started.
     started: Timestamp,
     is_dead: bool,
@@ -63,6 +65,10 @@ pub(crate) struct World {
     pub(crate) no_votes: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
+    /// What is in the clients' Secret.
+    pub(crate) client_password: u32,
+    /// Which generations of our own Secret are there.
+    own_secrets: BTreeSet<u32>,
     next_ip: u32,
     bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
@@ -101,6 +107,8 @@ impl World {
             no_votes: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
+            client_password: 0,
+            own_secrets: BTreeSet::new(),
             next_ip: 1,
             bodies: BTreeMap::new(),
             story: Vec::new(),
@@ -160,7 +168,9 @@ impl World {
                     body: manifest.body.clone(),
                 });
             }
-            Deed::CreateSecret { name, .. } if name.ends_with("internal") => {
+            Deed::CreateSecret { name, .. } if name.contains("-internal") => {
+                let generation = name.rsplit('-').next().and_then(|it| it.parse().ok());
+                self.own_secrets.insert(generation.unwrap_or(0));
                 self.secrets.internal_is_present = true;
             }
             Deed::CreateSecret { .. } => {

@@ -22,6 +22,9 @@ impl World {
                 let asked = match (self.processes.get(name), self.blind_for) {
                     _ if !self.secrets.internal_is_present => Asked::NotAsked,
                     (Some(_), Some(millis)) => silent(SilenceReason::Timeout, millis),
+                    (Some(process), None) if self.is_up(name) && !self.is_known_to(process) => {
+                        silent(SilenceReason::Unusable, 0)
+                    }
                     (Some(process), None) if self.is_up(name) => {
                         Asked::Answered(Box::new(self.answer(name, process)))
                     }
@@ -40,7 +43,7 @@ impl World {
             pods: shown().map(|(_, pod)| pod.clone()).collect(),
             volumes: self.volumes.clone(),
             objects: self.objects.clone(),
-            secrets: self.secrets.clone(),
+            secrets: self.secrets_seen(),
             members,
             record: self.status.record.clone(),
         }
@@ -114,6 +117,7 @@ impl World {
             connected_clients: 1,
             is_open: process.is_open,
             node_timeout_millis: process.timeout,
+            access: self.access(process),
             deviations: process
                 .directives
                 .deviations(&plan::wanted_settings(&self.desired, &self.status.record)),
