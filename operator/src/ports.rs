@@ -78,6 +78,23 @@ pub struct Credentials {
     pub former_replication: Option<Password>,
     /// Whether members are to take the two former ones still.
     pub is_rotating: bool,
+    /// Whether members speak TLS.
+    pub is_sealed: bool,
+    /// How to know a member by its certificate, where they do and the Secret is there.
+    pub trust: Option<Trust>,
+}
+
+/// How to know a member by its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The certificates of who issues, in PEM.
+    pub authorities: String,
+    /// The name that a member's certificate must carry: members are dialled by their addresses, which
+    /// change.
+    pub server_name: String,
+    /// The SHA-256 of the certificate in the Secret, which members are to present; none where it cannot
+    /// be read.
+    pub fingerprint: Option<String>,
 }
 
 impl Credentials {

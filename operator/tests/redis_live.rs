@@ -10,6 +10,8 @@
     reason = "a test may fail by panicking, and says what it measured"
 )]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "redis_live/connection.rs"]
 mod connection;
 #[path = "redis_live/passwords.rs"]
@@ -22,6 +24,8 @@ mod redis_cluster;
 mod redis_server;
 #[path = "redis_live/settings.rs"]
 mod settings;
+#[path = "redis_live/tls.rs"]
+mod tls;
 #[path = "redis_live/users.rs"]
 mod users;
 

@@ -288,6 +288,8 @@ impl State {
             former_operator: of_former(KEY_OPERATOR),
             former_replication: of_former(KEY_REPLICATION),
             is_rotating: status.is_some_and(|status| status.record.passwords.is_rotating),
+            is_sealed: false,
+            trust: None,
         }
     }
 
@@ -304,6 +306,7 @@ impl State {
             former_is_present: generation > 0 && has(generation - 1),
             client_is_present: client.is_some(),
             client_is_usable: client.is_some_and(|keys| keys.contains_key(KEY_PASSWORD)),
+            certificate: None,
         }
     }
 

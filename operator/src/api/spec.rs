@@ -44,6 +44,7 @@ use super::{RedisClusterStatus, rules};
     validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
+    validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),
     validation = rules::persistence_stays(),
     validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
@@ -93,6 +94,10 @@ pub struct RedisClusterSpec {
     /// How clients log in.
     #[serde(default)]
     pub auth: AuthSpec,
+
+    /// TLS for clients, followers and the cluster bus. Left out, all of it is plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
 
     /// The owner's part of the members' pods.
     #[serde(default)]
@@ -266,6 +271,22 @@ impl Default for AuthSpec {
             rotate_internal: None,
         }
     }
+}
+
+/// TLS for clients, followers and the cluster bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSpec {
+    /// A Secret of yours with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes it. A changed
+    /// one is taken up without a restart.
+    #[schemars(length(min = 1))]
+    pub secret_name: String,
+
+    /// The DNS name that the operator wants to find in the certificate. Left out,
+    /// `<name>-members.<namespace>.svc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
 }
 
 /// The owner's part of the members' pods.

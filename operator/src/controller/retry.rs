@@ -107,6 +107,8 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger
         | WaitingReason::PasswordRotation
+        | WaitingReason::CertificateRotation
+        | WaitingReason::CertificateExpires
         | WaitingReason::DirectiveRefused
         | WaitingReason::RestartNeeded
         | WaitingReason::Paused

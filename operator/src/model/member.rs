@@ -139,6 +139,8 @@ pub struct Access {
     pub operator: Keys,
     /// It logs in to a leader with another password than the current one.
     pub follows_with_former: bool,
+    /// It presents another certificate than the one in the Secret.
+    pub presents_former: bool,
 }
 
 /// The passwords of one user.

@@ -13,7 +13,7 @@ mod setting;
 mod slot;
 
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
-pub use desired::{Auth, Desired, Zones};
+pub use desired::{Auth, Desired, Tls, Zones};
 pub use ids::{
     CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName, PodUid,
     RunId, Serial, ShardId, VolumeName,
@@ -23,11 +23,11 @@ pub use member::{
     SilenceReason, UpstreamLink, Version,
 };
 pub use observation::{
-    HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
+    CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Passwords, Record, RoleChange,
-    StartFailures,
+    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Passwords,
+    Record, RoleChange, StartFailures,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

@@ -150,4 +150,19 @@ pub struct SecretsView {
     pub client_is_present: bool,
     /// It has a usable key `password`.
     pub client_is_usable: bool,
+    /// What `spec.tls.secretName` has; none where it is missing or lacks a key.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
+}
+
+/// A certificate, as far as it matters to a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateView {
+    /// Another one where certificate or authorities were changed.
+    pub digest: String,
+    /// When its time begins.
+    pub not_before: Timestamp,
+    /// When its time ends.
+    pub not_after: Timestamp,
 }

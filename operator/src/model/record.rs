@@ -47,6 +47,9 @@ pub struct Record {
     /// Where changes of passwords are.
     #[serde(default, skip_serializing_if = "Passwords::is_default")]
     pub passwords: Passwords,
+    /// The certificate that members are to present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRecord>,
     /// The owner's directives: which are in force, and which were not taken.
     #[serde(default, skip_serializing_if = "SettingsRecord::is_empty")]
     pub settings: SettingsRecord,
@@ -77,6 +80,18 @@ impl Passwords {
     pub fn is_default(&self) -> bool {
         self == &Self::default()
     }
+}
+
+/// The certificate that members are to present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateRecord {
+    /// Of certificate and authorities.
+    pub digest: String,
+    /// When it took the place of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub changed: Option<Timestamp>,
 }
 
 /// A member by intent.

@@ -47,6 +47,10 @@ pub fn target(
     credentials: &Arc<Credentials>,
 ) -> Option<AskTarget> {
     credentials.operator.as_ref()?;
+    // without the Secret nobody can be asked: a member that is not must not pass for silent
+    if credentials.is_sealed && credentials.trust.is_none() {
+        return None;
+    }
     if pod.phase != PodPhase::Running {
         return None;
     }

@@ -11,13 +11,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, Resource};
 
+use super::certificate;
 use crate::api::RedisCluster;
 use crate::api_call::bounded;
-use crate::model::{ClusterKey, SecretsView};
-use crate::ports::{Clock, Credentials, ObjectError, Password};
+use crate::model::{CertificateView, ClusterKey, SecretsView};
+use crate::ports::{Clock, Credentials, ObjectError, Password, Trust};
 use crate::resources::labels::{
-    KEY_OPERATOR, KEY_PASSWORD, KEY_PREVIOUS_PASSWORD, KEY_REPLICATION, auth_secret_name,
-    internal_secret_name,
+    KEY_CA, KEY_CERTIFICATE, KEY_OPERATOR, KEY_PASSWORD, KEY_PREVIOUS_PASSWORD, KEY_PRIVATE,
+    KEY_REPLICATION, auth_secret_name, internal_secret_name, members_service_name,
 };
 
 /// How long a Secret that was found is taken to be as it was.
@@ -114,7 +115,15 @@ pub(super) async fn secrets(
     let internal = cache.read(client, clock, &key.namespace, &internal_name);
     let client_secret = cache.read(client, clock, &key.namespace, &client_name);
     let former = cache.read(client, clock, &key.namespace, &former_name);
-    let (internal, former, client_secret) = tokio::try_join!(internal, former, client_secret)?;
+    let certificate = async {
+        let Some(tls) = &resource.spec.tls else {
+            return Ok(None);
+        };
+        let name = &tls.secret_name;
+        cache.read(client, clock, &key.namespace, name).await
+    };
+    let (internal, former, client_secret, certificate) =
+        tokio::try_join!(internal, former, client_secret, certificate)?;
     let uid = resource.metadata.uid.as_deref().unwrap_or_default();
     for (name, secret) in [(&internal_name, &internal), (&client_name, &client_secret)] {
         if secret
@@ -129,6 +138,7 @@ pub(super) async fn secrets(
         internal: internal.as_deref(),
         former: former.as_deref().filter(|_| generation > 0),
         client: client_secret.as_deref(),
+        certificate: certificate.as_deref(),
     };
     Ok(read_secrets(&read, resource))
 }
@@ -152,6 +162,7 @@ struct Read<'a> {
     /// Our own users' passwords before the current ones.
     former: Option<&'a Secret>,
     client: Option<&'a Secret>,
+    certificate: Option<&'a Secret>,
 }
 
 /// Which Secret of our own users' passwords is the current one.
@@ -175,7 +186,10 @@ fn read_secrets(read: &Read<'_>, resource: &RedisCluster) -> (SecretsView, Crede
     let former_operator = former.and_then(|secret| password(secret, KEY_OPERATOR));
     let former_replication = former.and_then(|secret| password(secret, KEY_REPLICATION));
     let former_is_present = former_operator.is_some() && former_replication.is_some();
+    let (certificate, trust) = certificate_of(read.certificate, resource).unzip();
     let credentials = Credentials {
+        is_sealed: resource.spec.tls.is_some(),
+        trust,
         // until the new ones are made, the former ones are what there is
         operator: operator.or_else(|| former_operator.clone()),
         replication: replication.or_else(|| former_replication.clone()),
@@ -189,10 +203,39 @@ fn read_secrets(read: &Read<'_>, resource: &RedisCluster) -> (SecretsView, Crede
     let view = SecretsView {
         internal_is_present,
         former_is_present,
+        certificate,
         client_is_present: client.is_some(),
         client_is_usable: client.is_some_and(|s| password(s, KEY_PASSWORD).is_some()),
     };
     (view, credentials)
+}
+
+/// The certificate, and how to know who presents it. None where a part of it is missing.
+fn certificate_of(
+    secret: Option<&Secret>,
+    resource: &RedisCluster,
+) -> Option<(CertificateView, Trust)> {
+    let data = secret?.data.as_ref()?;
+    let text = |key: &str| std::str::from_utf8(&data.get(key)?.0).ok();
+    text(KEY_PRIVATE).filter(|key| !key.is_empty())?;
+    let authorities = text(KEY_CA)?;
+    let (view, fingerprint) = certificate::read(text(KEY_CERTIFICATE)?, authorities)?;
+    let name = resource
+        .spec
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.server_name.clone());
+    let trust = Trust {
+        authorities: authorities.to_owned(),
+        server_name: name.unwrap_or_else(|| {
+            let metadata = &resource.metadata;
+            let cluster = metadata.name.as_deref().unwrap_or_default();
+            let namespace = metadata.namespace.as_deref().unwrap_or_default();
+            format!("{}.{namespace}.svc", members_service_name(cluster))
+        }),
+        fingerprint: Some(fingerprint),
+    };
+    Some((view, trust))
 }
 
 /// The password under this key. One line break at its end is dropped: `echo secret > file` puts it

@@ -146,6 +146,8 @@ pub enum MemberCommand {
     Configure(Settings),
     /// One step of a change of passwords.
     Passwords(PasswordStep),
+    /// Read certificate, key and authorities again from the pod's files.
+    ReloadCertificate,
     /// Let clients and followers in: switch the users on.
     Open,
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
@@ -238,7 +240,10 @@ impl Deed {
         let Self::Command { command, .. } = self else {
             return false;
         };
-        matches!(command, MemberCommand::AcknowledgeDeparture)
+        matches!(
+            command,
+            MemberCommand::AcknowledgeDeparture | MemberCommand::ReloadCertificate
+        )
     }
 
     /// One stable word for metrics and logs.
@@ -280,6 +285,7 @@ impl MemberCommand {
             Self::SetNodeTimeout { .. } => "set-node-timeout",
             Self::Configure(_) => "configure",
             Self::Passwords(_) => "passwords",
+            Self::ReloadCertificate => "reload-certificate",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
@@ -345,6 +351,7 @@ impl fmt::Display for MemberCommand {
                     .try_for_each(|(name, value)| write!(f, " {name}={value:?}"))
             }
             Self::Passwords(step) => f.write_str(step.as_str()),
+            Self::ReloadCertificate => f.write_str("read its certificate again"),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),

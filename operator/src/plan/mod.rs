@@ -6,6 +6,7 @@
 mod access;
 mod action;
 mod census;
+mod certificate;
 mod check;
 mod draft;
 mod evidence;
@@ -61,6 +62,7 @@ const STEPS: &[Step] = &[
     form::note_formed,
     join::set_timeouts,
     settings::configure,
+    certificate::reload,
     access::rotate_clients,
     access::begin_own,
     access::rotate_own,

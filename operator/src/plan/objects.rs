@@ -1,7 +1,7 @@
 //! The objects that all members share: Secrets, ConfigMap, Services, PodDisruptionBudgets.
 
 use super::census::Round;
-use super::{Deed, Draft, WaitingReason, settings};
+use super::{Deed, Draft, WaitingReason, certificate, settings};
 use crate::resources;
 
 /// Makes what is missing and mends what has drifted. Whether members can be made: their Secrets
@@ -74,7 +74,8 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
     }
     // a cluster that was whole is repaired without it; only its new members stay closed
     let are_ours_known = secrets.internal_is_present || begins;
-    are_ours_known && (clients_can_be_let_in(round) || round.record.formed)
+    let can_be_read = certificate::is_there(round, draft) || round.record.formed;
+    are_ours_known && can_be_read && (clients_can_be_let_in(round) || round.record.formed)
 }
 
 /// Whether it is known what clients log in with.

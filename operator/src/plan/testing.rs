@@ -118,6 +118,7 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
             grace_seconds: 3600,
             rotate_internal: None,
         },
+        tls: None,
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
@@ -144,6 +145,7 @@ pub(crate) fn formed() -> Observation {
             former_is_present: false,
             client_is_present: true,
             client_is_usable: true,
+            certificate: None,
         },
         members: BTreeMap::new(),
         record: Record {

@@ -55,6 +55,10 @@ pub enum WaitingReason {
     Stranger,
     /// A former password is still taken, or a new one not everywhere yet.
     PasswordRotation,
+    /// Not every member presents the certificate that is in the Secret yet.
+    CertificateRotation,
+    /// The certificate's time is almost over, or over.
+    CertificateExpires,
     /// A server does not take a value of `spec.config`.
     DirectiveRefused,
     /// A directive is in force only after a restart.

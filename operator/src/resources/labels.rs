@@ -79,6 +79,14 @@ pub const PATH_DATA: &str = "/data";
 pub const PATH_CONFIG: &str = "/etc/zoneward";
 /// Where the internal Secret is mounted.
 pub const PATH_SECRET: &str = "/etc/zoneward-secret";
+/// Where the certificate's Secret is mounted.
+pub const PATH_TLS: &str = "/etc/zoneward-tls";
+/// Key of that Secret: the certificate, and those that it was issued by.
+pub const KEY_CERTIFICATE: &str = "tls.crt";
+/// Key of that Secret: the private key.
+pub const KEY_PRIVATE: &str = "tls.key";
+/// Key of that Secret: whom to trust.
+pub const KEY_CA: &str = "ca.crt";
 /// Where the start script writes the users to; in memory.
 pub const PATH_RUN: &str = "/run/zoneward";
 

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::container::{VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TMP, redis};
+use super::container::{
+    VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TLS, VOLUME_TMP, redis,
+};
 use super::labels::{
     HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION, READINESS_GATE, config_map_name,
     internal_secret_name, is_ours, member_labels, members_service_name, shard_selector,
@@ -102,7 +104,7 @@ fn pod_spec(desired: &Desired, request: &PodRequest) -> PodSpec {
         // A Service named REDIS would otherwise fill the environment with variables of its own.
         enable_service_links: Some(false),
         security_context: Some(pod_security()),
-        volumes: Some(volumes(cluster, request)),
+        volumes: Some(volumes(desired, request)),
         ..PodSpec::default()
     }
 }
@@ -184,8 +186,18 @@ fn is_about(toleration: &Toleration, taint: &str) -> bool {
         && matches!(toleration.effect.as_deref(), None | Some("" | "NoExecute"))
 }
 
-fn volumes(cluster: &str, request: &PodRequest) -> Vec<Volume> {
-    vec![
+fn volumes(desired: &Desired, request: &PodRequest) -> Vec<Volume> {
+    let cluster = desired.key.name.as_str();
+    let tls = desired.tls.as_ref().map(|tls| Volume {
+        name: VOLUME_TLS.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(tls.secret_name.clone()),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let mut volumes = vec![
         data(request.volume.as_ref()),
         Volume {
             name: VOLUME_CONFIG.to_owned(),
@@ -218,7 +230,9 @@ fn volumes(cluster: &str, request: &PodRequest) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-    ]
+    ];
+    volumes.extend(tls);
+    volumes
 }
 
 /// No size limit without a volume: a follower's sync passes through it as a file as big as the

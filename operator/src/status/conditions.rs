@@ -175,6 +175,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::DataLost
             | W::Stranger
             | W::DirectiveRefused
+            | W::CertificateExpires
     )
 }
 

@@ -43,6 +43,7 @@ impl Users {
                 Keys::AsWanted
             },
             operator: keys(&self.operator, credentials.operator_passwords()),
+            presents_former: false,
             follows_with_former: follows_with.is_some()
                 && upstream.map(String::as_str) != follows_with,
         }
@@ -119,7 +120,8 @@ mod tests {
 
     #[test]
     fn what_clients_may_use_is_compared_with_the_secret() {
-        let table: [(&[&str], Option<&str>, Option<&str>, Keys); 7] = [
+        type Text = Option<&'static str>;
+        let table: [(&[&str], Text, Text, Keys); 7] = [
             (&["a"], Some("a"), None, Keys::AsWanted),
             (&["a"], Some("b"), None, Keys::LackNew),
             (&["a", "b"], Some("b"), None, Keys::TakeFormer),

@@ -10,7 +10,8 @@ use super::settings;
 use super::users::{CLIENT_USER, OPERATOR_USER, REPLICATION_USER};
 use super::{acl, cluster_nodes};
 use crate::model::{
-    ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, Settings, UpstreamLink, ViewEntry,
+    Access, ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, Settings, UpstreamLink,
+    ViewEntry,
 };
 use crate::ports::AskTarget;
 
@@ -53,7 +54,10 @@ pub(super) async fn ask(
     Ok(MemberAnswer {
         id: view.myself.clone(),
         deviations: link.tried().deviations(&run_id, wanted, &in_force),
-        access: users.access(credentials, &in_force),
+        access: Access {
+            presents_former: connection.presents_former(credentials.trust.as_ref()),
+            ..users.access(credentials, &in_force)
+        },
         run_id,
         engine,
         version,

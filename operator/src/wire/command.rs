@@ -8,7 +8,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::link::{Connection, text};
-use super::{cluster_nodes, users};
+use super::{cluster_nodes, settings, users};
 use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
 use crate::plan::{FED_SECONDS, FailoverMode, MemberCommand};
 use crate::ports::Credentials;
@@ -44,7 +44,7 @@ pub(super) async fn carry_out(
     }
     let pipeline = match command {
         MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
-        _ => pipeline(keys, command)?,
+        _ => pipeline(connection, keys, command).await?,
     };
     let replies = connection.exchange(&pipeline).await?;
     match replies.iter().find_map(first_error) {
@@ -142,7 +142,11 @@ async fn seize(
     Ok(pipeline)
 }
 
-fn pipeline(keys: &Keyring<'_>, command: &MemberCommand) -> Result<Pipeline, WireError> {
+async fn pipeline(
+    connection: &mut Connection,
+    keys: &Keyring<'_>,
+    command: &MemberCommand,
+) -> Result<Pipeline, WireError> {
     let mut pipeline = redis::pipe();
     match command {
         MemberCommand::Meet(addresses) => {
@@ -157,6 +161,11 @@ fn pipeline(keys: &Keyring<'_>, command: &MemberCommand) -> Result<Pipeline, Wir
             pipeline.add_command(users::open_to_clients(keys.credentials, &keys.former)?);
             pipeline.cmd("EXEC");
         }
+        MemberCommand::ReloadCertificate => {
+            // said again to the same files, it reads them again
+            let files = ["tls-cert-file", "tls-key-file", "tls-ca-cert-file"];
+            pipeline.add_command(again(connection, &files).await?);
+        }
         MemberCommand::Passwords(step) => {
             for cmd in users::step(keys.credentials, *step)? {
                 pipeline.add_command(cmd);
@@ -167,6 +176,21 @@ fn pipeline(keys: &Keyring<'_>, command: &MemberCommand) -> Result<Pipeline, Wir
         }
     }
     Ok(pipeline)
+}
+
+/// Sets directives to what they are: one that is about a file has it read again.
+async fn again(connection: &mut Connection, names: &[&str]) -> Result<Cmd, WireError> {
+    let mut question = redis::pipe();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    question.add_command(settings::question(&names));
+    let reply = connection.exchange(&question).await?.into_iter().next();
+    let in_force = settings::read(reply.unwrap_or(Value::Nil))?;
+    let mut cmd = redis::cmd("CONFIG");
+    cmd.arg("SET");
+    for (name, value) in &in_force {
+        cmd.arg(name).arg(value);
+    }
+    Ok(cmd)
 }
 
 /// The commands that are one command to the server, too.
@@ -195,6 +219,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         | MemberCommand::Open
         | MemberCommand::Configure(_)
         | MemberCommand::Passwords(_)
+        | MemberCommand::ReloadCertificate
         | MemberCommand::SeizeSlots { .. } => {
             return Err(WireError::Precondition("it is one command"));
         }

@@ -5,6 +5,7 @@
 //! library tell us of its end without our asking.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -23,10 +24,11 @@ use super::heard::Heard;
 use super::info::Info;
 use super::settings::Tried;
 use super::stream::Stream;
+use super::tls::Line;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
 use crate::model::{Address, ClusterKey, RunId};
-use crate::ports::{Credentials, Password};
+use crate::ports::{Credentials, Password, Trust};
 
 /// A member in the same Kubernetes cluster accepts within milliseconds or not at all.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -49,6 +51,8 @@ pub(super) struct Link {
 pub(super) struct Connection {
     inner: MultiplexedConnection,
     run_id: RunId,
+    /// The SHA-256 of what it presented when the connection was made.
+    certificate: Option<String>,
     is_up: Arc<AtomicBool>,
 }
 
@@ -121,18 +125,32 @@ impl Link {
         let current = current.ok_or(WireError::MissingPassword {
             user: OPERATOR_USER,
         })?;
-        match (self.log_in(current).await, &credentials.former_operator) {
+        match (
+            self.log_in(current, credentials).await,
+            &credentials.former_operator,
+        ) {
             (Err(WireError::Connect(error)), Some(former)) if error.code() == Some("WRONGPASS") => {
-                self.log_in(former).await
+                self.log_in(former, credentials).await
             }
             (outcome, _) => outcome,
         }
     }
 
-    async fn log_in(&self, password: &Password) -> Result<Connection, WireError> {
+    async fn log_in(
+        &self,
+        password: &Password,
+        credentials: &Credentials,
+    ) -> Result<Connection, WireError> {
         let login = login(password);
         let stream = Stream::connect(self.address, Arc::clone(&self.heard)).await;
         let stream = stream.map_err(|error| WireError::Connect(error.into()))?;
+        let line = Line::new(stream, credentials.trust.as_ref()).await;
+        let line = line.map_err(|error| match error.kind() {
+            // what TLS itself says; the rest is the network's
+            io::ErrorKind::InvalidData | io::ErrorKind::Other => WireError::Sealing(error),
+            _ => WireError::Connect(error.into()),
+        })?;
+        let certificate = line.fingerprint();
         let is_up = Arc::new(AtomicBool::new(true));
         // Both time limits are ours: the crate's defaults (500 ms for any reply) are too short
         // for some commands, and one limit around a whole question is easier to reason about.
@@ -140,13 +158,14 @@ impl Link {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(self.listener(Arc::clone(&is_up)));
-        let made = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let made = MultiplexedConnection::new_with_config(&login, line, config).await;
         let (inner, driver) = made.map_err(WireError::Connect)?;
         // ends with the last clone of the connection, or with the stream
         tokio::spawn(driver);
         let mut connection = Connection {
             inner,
             run_id: RunId::from(""),
+            certificate,
             is_up,
         };
         let mut question = redis::pipe();
@@ -180,6 +199,12 @@ impl Connection {
     /// Which process it leads to.
     pub(super) fn run_id(&self) -> &RunId {
         &self.run_id
+    }
+
+    /// Whether it presented another certificate than the one in the Secret.
+    pub(super) fn presents_former(&self, trust: Option<&Trust>) -> bool {
+        let wanted = trust.and_then(|trust| trust.fingerprint.as_ref());
+        wanted.is_some() && self.certificate.as_ref() != wanted
     }
 
     fn is_up(&self) -> bool {

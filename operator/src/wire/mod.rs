@@ -15,6 +15,7 @@ mod info;
 mod link;
 mod settings;
 mod stream;
+mod tls;
 mod users;
 mod wake;
 
@@ -139,7 +140,13 @@ impl RedisAdmin for RedisWire {
                 credentials: &target.credentials,
                 former: self.former(&target.cluster),
             };
-            command::carry_out(&mut connection, &keys, command).await
+            command::carry_out(&mut connection, &keys, command).await?;
+            let trust = target.credentials.trust.as_ref();
+            if command == &MemberCommand::ReloadCertificate && connection.presents_former(trust) {
+                // what it presents now is seen by a new connection
+                link.drop_connection();
+            }
+            Ok(())
         };
         let limit = command::time_limit(command);
         let outcome = match timeout(limit, telling).await {

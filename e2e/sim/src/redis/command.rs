@@ -79,7 +79,7 @@ pub fn command(
         MemberCommand::Configure(wanted) => process.directives.configure(wanted),
         MemberCommand::Open => process.is_open = true,
         // by who knows the Secrets: `ports`
-        MemberCommand::Passwords(_) => {}
+        MemberCommand::Passwords(_) | MemberCommand::ReloadCertificate => {}
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }

@@ -62,11 +62,12 @@ impl Passwords {
     /// What the operator is told.
     pub fn access(&self, known: &Known, is_open: bool) -> Access {
         let own = &known.own;
-        let if_open = |keys| if is_open { keys } else { Keys::AsWanted };
+        let where_open = |keys| if is_open { keys } else { Keys::AsWanted };
         Access {
-            clients: if_open(keys(&self.clients, &[known.client].into())),
-            followers: if_open(keys(&self.followers, own)),
+            clients: where_open(keys(&self.clients, &[known.client].into())),
+            followers: where_open(keys(&self.followers, own)),
             operator: keys(&self.operator, own),
+            presents_former: false,
             follows_with_former: self.follows_with != known.current,
         }
     }

@@ -93,11 +93,6 @@ impl World {
             is_schedulable: !host.is_cordoned,
             is_out_of_service: host.is_tainted,
         });
-        let passwords = self.status().record.passwords;
-        let has_internal = |generation| {
-            self.secrets
-                .contains(&internal_secret_name("c", generation))
-        };
         Snapshot {
             resource: Arc::clone(&self.resource),
             hosts: hosts.collect(),
@@ -126,6 +121,7 @@ impl World {
             former_is_present: former.is_some(),
             client_is_present: has_client,
             client_is_usable: has_client,
+            certificate: None,
         };
         let client = has_client.then(|| Password::new(self.client_password.to_string()));
         let used = current.or_else(|| former.clone());
@@ -138,6 +134,8 @@ impl World {
             former_operator: former.clone(),
             former_replication: former,
             is_rotating: passwords.is_rotating,
+            is_sealed: false,
+            trust: None,
         };
         (view, credentials)
     }

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use crate::api::{
     Persistence, PodTemplate, RetainPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
 };
-use crate::model::{Auth, ClusterKey, Desired, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Tls, Zones};
 use crate::resources::labels::labels;
 
 /// What a spec with nothing but an image becomes.
@@ -38,6 +38,7 @@ pub(super) fn minimal() -> Desired {
             grace_seconds: 3600,
             rotate_internal: None,
         },
+        tls: None,
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
@@ -75,6 +76,9 @@ pub(super) fn rich() -> Desired {
             secret_name: Some("cart-clients".to_owned()),
             ..minimal().auth
         },
+        tls: Some(Tls {
+            secret_name: "cart-tls".to_owned(),
+        }),
         pod: pod_template(),
         ..minimal()
     }

@@ -57,6 +57,7 @@ impl World {
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
             MemberCommand::Passwords(_)
+            | MemberCommand::ReloadCertificate
             | MemberCommand::AcknowledgeDeparture
             | MemberCommand::ReleaseDeparture => {}
         }
