@@ -213,6 +213,22 @@ fn a_shard_that_speaks_tls_alone_replicates_and_is_held_at_its_departure() {
     });
 }
 
+#[test]
+fn a_human_can_have_a_follower_lead_only_when_its_leader_is_gone() {
+    each_server("takeover", |server| {
+        let (leader, follower) = a_shard(server);
+        let says = leader.take_over();
+        assert!(says.contains("it leads already"), "{says}");
+        let says = follower.take_over();
+        assert!(says.contains("its leader feeds it"), "{says}");
+        drop(leader);
+        let link = ["INFO", "replication"];
+        follower.until("its link is down", &link, "master_link_status:down");
+        assert_eq!(follower.take_over(), "OK");
+        follower.until("it leads", &link, "role:master");
+    });
+}
+
 /// Makes a shard of two. The follower logs in as the start script wrote it, and only after its
 /// leader was opened.
 fn a_shard(server: &servers::Server) -> (Member, Member) {

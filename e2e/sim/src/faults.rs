@@ -35,6 +35,8 @@ pub enum Fault {
     ZoneHangs { pick: usize },
     /// A zone is cut off.
     ZoneCut { pick: usize },
+    /// All zones but one are cut off from Kubernetes, and hear each other.
+    ZonesCut { pick: usize },
     /// All hosts lose their power; off until the end.
     PowerCut,
     /// A process hangs: a slow fork.
@@ -75,7 +77,7 @@ pub struct Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasts) = (self.at as f64 / 1000.0, self.lasts as f64 / 1000.0);
-        write!(f, "+{at:.1} s: {:?} for {lasts:.1} s", self.fault)
+        write!(f, "+{at:.3} s: {:?} for {lasts:.3} s", self.fault)
     }
 }
 
@@ -110,6 +112,7 @@ fn one(rng: &mut StdRng) -> Fault {
         9 => Fault::HostHangs { pick: number },
         10..=12 => Fault::ZoneOff { pick: number },
         13 | 14 => Fault::ZoneHangs { pick: number },
+        15..=17 if number % 4 == 0 => Fault::ZonesCut { pick: number },
         15..=17 => Fault::ZoneCut { pick: number },
         18 => Fault::PowerCut,
         19 | 20 => Fault::Hang { pick: number },
@@ -143,6 +146,7 @@ impl Fault {
             Self::ZoneOff { .. } => "a zone is off",
             Self::ZoneHangs { .. } => "a zone hangs",
             Self::ZoneCut { .. } => "a zone is cut off",
+            Self::ZonesCut { .. } => "all zones but one are cut off",
             Self::PowerCut => "all hosts lose their power",
             Self::Hang { .. } => "a process hangs",
             Self::UserDeletes { .. } => "a user deletes a pod",
@@ -159,7 +163,7 @@ impl Fault {
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 22] = [
+    pub const WORDS: [&'static str; 23] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -170,6 +174,7 @@ impl Fault {
         "a zone is off",
         "a zone hangs",
         "a zone is cut off",
+        "all zones but one are cut off",
         "all hosts lose their power",
         "a process hangs",
         "a user deletes a pod",
@@ -201,6 +206,7 @@ impl Fault {
             | Self::ZoneOff { .. }
             | Self::ZoneHangs { .. }
             | Self::ZoneCut { .. }
+            | Self::ZonesCut { .. }
             | Self::PowerCut => self.strike_hosts(world),
             Self::Hang { pick } => {
                 let keys = processes(world, None);
@@ -303,6 +309,12 @@ impl Fault {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.insert(zone);
             }
+            Self::ZonesCut { pick } => {
+                let stays = pick % world.setup.zones;
+                let others = (0..world.setup.zones).filter(|zone| *zone != stays);
+                world.net.cut_zones.extend(others);
+                world.net.cut_together = true;
+            }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
                     world.kill_host(host);
@@ -334,6 +346,10 @@ impl Fault {
             Self::ZoneCut { pick } => {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.remove(&zone);
+            }
+            Self::ZonesCut { .. } => {
+                world.net.cut_zones.clear();
+                world.net.cut_together = false;
             }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
@@ -375,7 +391,7 @@ pub fn end_all(world: &mut World) {
         set_host(world, host, HostState::Up);
         world.hosts[host].is_cordoned = false;
     }
-    world.net.cut_zones.clear();
+    world.net = crate::world::host::Net::default();
     world.full_zones.clear();
     world.api_delay = 0;
     world.setup.flaky_percent = world.setup.flaky_percent.min(2);

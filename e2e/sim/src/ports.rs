@@ -23,7 +23,7 @@ use crate::redis::answer::{addr_of, answer, run_text};
 use crate::redis::command::{Declined, command as do_command};
 use crate::redis::passwords::Known;
 use crate::redis::{Millis, ProcKey};
-use crate::world::{Heard, World, timestamp};
+use crate::world::{Heard, Stance, World, timestamp};
 
 /// The world, shared by its own steps and all operators.
 pub type Shared = Arc<Mutex<World>>;
@@ -411,10 +411,10 @@ fn carry_out(
         _ => {}
     }
     check_command(world, key, command);
-    let led = world.proc(key).leads();
+    let before = Stance::of(world.proc(key), now);
     world.procs[key.0] = copy;
     world.packets.extend(out);
-    world.note_role(key, led);
+    world.note_role(key, before);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_sim::faults::{Event, Fault};
 use zoneward_sim::history::{Script, run};
 use zoneward_sim::redis::Engine;
@@ -22,6 +23,7 @@ fn plain() -> Setup {
         zone_loss: 2000,
         rehome_seconds: 20,
         accept_empty: true,
+        quorum_loss: QuorumLossPolicy::Fenced,
         engine: Engine::Redis8,
         operators: 1,
         copy: 50,

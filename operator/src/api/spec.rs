@@ -134,6 +134,30 @@ pub struct RecoverySpec {
     /// Wait with storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard_loss: Option<ShardLossPolicy>,
+
+    /// When followers take over without a vote, because too few leaders answer to vote.
+    #[serde(default)]
+    pub quorum_loss: QuorumLossPolicy,
+
+    /// How long lost leaders must be silent, in seconds, before followers take over from leaders
+    /// that nothing proves dead. At least three times nodeTimeoutMillis, whatever it says.
+    #[serde(default = "default_debounce_seconds")]
+    #[schemars(range(min = 10, max = 86400))]
+    pub debounce_seconds: u64,
+}
+
+/// When followers take over without a vote, because too few leaders answer to vote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum QuorumLossPolicy {
+    /// When every lost leader is proven dead, or has surely stopped: they are at most half of all,
+    /// their hosts are NotReady and nobody has heard them for debounceSeconds.
+    #[default]
+    Fenced,
+    /// Also when nobody has heard them for debounceSeconds. If they live on the other side of a cut
+    /// network and serve clients there, all that those write from then on is lost.
+    Unreachable,
+    /// Never: status has the command for each lost shard.
+    Manual,
 }
 
 /// What becomes of a shard that lost every copy of its data.
@@ -151,6 +175,8 @@ impl Default for RecoverySpec {
             zone_loss_millis: default_zone_loss_millis(),
             rehome_after_seconds: None,
             shard_loss: None,
+            quorum_loss: QuorumLossPolicy::default(),
+            debounce_seconds: default_debounce_seconds(),
         }
     }
 }
@@ -350,6 +376,10 @@ fn default_followers_per_leader() -> u32 {
 
 fn default_node_timeout_millis() -> u64 {
     5000
+}
+
+fn default_debounce_seconds() -> u64 {
+    60
 }
 
 fn default_zone_loss_millis() -> u64 {

@@ -122,12 +122,12 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let desired = validate(&objects.resource);
     let settings = settings_of(&objects, desired.as_ref().ok());
     let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
-    let seen = snapshot(&objects, members);
     let now = parts.clock.now();
+    let seen = snapshot(&objects, members, now);
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);
-            let refusals = check(desired, &seen, &plan);
+            let refusals = check(desired, &seen, &plan, now);
             (plan, refusals)
         }
         Err(_) => (unchanged(&seen.record), Vec::new()),

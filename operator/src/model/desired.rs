@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ClusterKey;
-use crate::api::{Persistence, PodTemplate, ShardLossPolicy, Storage, WhenUnsatisfiable};
+use crate::api::{
+    Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
+};
 
 /// A spec that can work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,10 @@ pub struct Desired {
     pub zone_loss_millis: u64,
     /// What becomes of a shard that lost every copy of its data.
     pub shard_loss: ShardLossPolicy,
+    /// When followers take over without a vote.
+    pub quorum_loss: QuorumLossPolicy,
+    /// How long lost leaders must be silent for that where nothing proves them dead, in milliseconds.
+    pub debounce_millis: u64,
     /// How long a member may be silent before another is built beside it, in milliseconds.
     pub rehome_after_millis: u64,
     /// Observe and report, touch nothing.

@@ -23,11 +23,12 @@ pub use member::{
     SilenceReason, UpstreamLink, Version,
 };
 pub use observation::{
-    CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
+    CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX,
+    SecretsView, VolumeView,
 };
 pub use record::{
-    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Passwords,
-    Record, RoleChange, StartFailures,
+    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress,
+    Passwords, Record, RoleChange, StartFailures,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asked, HostName, MemberName, PodUid, Record, Role, ShardId, VolumeName, ZoneName};
 
+/// No store lags longer: its watch is opened anew before (`controller::watches`).
+pub const STORE_AGE_MILLIS_MAX: u64 = 40_000;
+
 /// The world as one round of the loop saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

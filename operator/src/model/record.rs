@@ -173,7 +173,7 @@ pub struct LeftAddress {
     pub address: IpAddr,
 }
 
-/// Every copy of a shard's data was lost.
+/// Every copy of a shard's data was lost, or every whole one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataLoss {
@@ -182,10 +182,14 @@ pub struct DataLoss {
     /// The slots whose data it was.
     #[schemars(with = "String")]
     pub slots: SlotSet,
+    /// Who has an older copy, which is to lead on; none where nothing is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_copy: Option<MemberName>,
     /// When it was noticed.
     #[schemars(with = "String")]
     pub noticed: Timestamp,
-    /// When an empty member was told to begin the slots anew, as the policy lets it.
+    /// When an older copy was told to lead, or an empty member to begin the slots anew, as the policy
+    /// lets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub accepted: Option<Timestamp>,
@@ -199,6 +203,9 @@ pub struct Clocks {
     /// Per shard, the last failover, takeover or switchover that we asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub role_changes: Vec<RoleChange>,
+    /// Shards whose leader does not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaderless: Vec<Leaderless>,
     /// Zones in which the scheduler found no room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub full_zones: Vec<FullZone>,
@@ -206,6 +213,17 @@ pub struct Clocks {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub quiet_since: Option<Timestamp>,
+}
+
+/// A shard that nobody leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaderless {
+    /// The shard.
+    pub shard: ShardId,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
 }
 
 /// A zone in which the scheduler found no room. It is remembered for a while after the pod that

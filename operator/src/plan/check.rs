@@ -3,15 +3,18 @@
 //! It reads the observation for itself and shares no rule with the steps: a bug there must not be
 //! a bug here. A refused plan is not carried out, not even in part.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
-use crate::api::{ShardLossPolicy, WhenUnsatisfiable, owned_directive};
+use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, Settings, ShardId, SlotSet, ViewEntry,
+    Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    PodView, Role, ShardId, SlotSet, ViewEntry,
 };
-use crate::resources;
 
 /// A promise that the plan would break.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub struct Refusal {
 }
 
 /// Every promise that the plan would break. Where there is one, nothing of the plan is done.
-pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal> {
-    let world = World::new(seen);
+pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp) -> Vec<Refusal> {
+    let world = World::new(seen, now);
     let mut refusals = Vec::new();
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
@@ -37,11 +40,12 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal>
 /// The observation, from the checker's own point of view.
 struct World<'a> {
     seen: &'a Observation,
+    now: Timestamp,
     answers: BTreeMap<&'a MemberName, &'a MemberAnswer>,
 }
 
 impl<'a> World<'a> {
-    fn new(seen: &'a Observation) -> Self {
+    fn new(seen: &'a Observation, now: Timestamp) -> Self {
         let answers = seen
             .members
             .iter()
@@ -50,7 +54,7 @@ impl<'a> World<'a> {
                 _ => None,
             })
             .collect();
-        Self { seen, answers }
+        Self { seen, now, answers }
     }
 
     /// Slots that anybody alive believes this id to own.
@@ -83,6 +87,15 @@ impl<'a> World<'a> {
     fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
         let entry = self.seen.record.member_by_id(&answer.id);
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
+    /// The same, and that leader owned slots.
+    fn is_copy_of_an_owner(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let leader = own.and_then(|own| own.leader.as_ref());
+        let entry = leader.and_then(|id| answer.view.entry(id));
+        let owned = entry.is_some_and(|entry| !entry.slots.is_empty());
+        owned && self.record_knows_copy(answer)
     }
 
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
@@ -124,27 +137,47 @@ impl<'a> World<'a> {
 
     /// Whether anybody but a member that is proven dead may hold data of these slots.
     fn may_be_held(&self, shard: ShardId, slots: &SlotSet, heir: &MemberId) -> bool {
+        self.is_owned_by_the_living(slots, Some(heir)) || self.has_body(shard, |_| false)
+    }
+
+    /// The same, of all that was in them: not so a follower that was cut off from its leader before.
+    fn may_be_held_whole(&self, shard: ShardId, slots: &SlotSet) -> bool {
+        let is_older = |answer: &MemberAnswer| {
+            let up = answer.replication.upstream.as_ref();
+            up.is_some_and(|up| !up.is_up) && !self.record_knows_copy(answer)
+        };
+        self.is_owned_by_the_living(slots, None) || self.has_body(shard, is_older)
+    }
+
+    fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
         let views = self
             .answers
             .values()
             .flat_map(|answer| &answer.view.entries);
         let overlaps = |entry: &&ViewEntry| {
-            entry.slots.difference(slots).count() != entry.slots.count() && &entry.id != heir
+            entry.slots.difference(slots).count() != entry.slots.count() && Some(&entry.id) != heir
         };
         let mut owners = views.filter(overlaps).map(|entry| &entry.id);
-        let is_owned = owners.any(|id| !self.is_id_proven_dead(id));
+        owners.any(|id| !self.is_id_proven_dead(id))
+    }
+
+    fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
         let mut members = self.seen.record.members.iter();
-        let has_body = members.any(|entry| {
+        members.any(|entry| {
             let pod = self.seen.pod(&entry.name);
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
-            let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
+            let holds_none = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
-                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+                let is_cut_off = answer
+                    .replication
+                    .upstream
+                    .as_ref()
+                    .is_none_or(|up| !up.is_up && !self.is_copy_of_an_owner(answer));
+                answer.keys == 0 && leads_nothing && is_cut_off || is_older(answer)
             });
-            let may_hold = entry.joined && !is_blank;
+            let may_hold = entry.joined && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
-        });
-        is_owned || has_body
+        })
     }
 
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
@@ -338,27 +371,15 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::Configure(settings) => owned_settings(desired, action, settings),
-        MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
+        MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
         _ => None,
     }
 }
 
-/// I5: directives that the cluster relies on are ours, with our values.
-fn owned_settings(desired: &Desired, action: &Action, settings: &Settings) -> Option<Refusal> {
-    let ours = resources::kept_settings(desired);
-    let is_broken = |(name, value): (&String, &String)| {
-        owned_directive(name).is_some() && ours.get(name) != Some(value)
-    };
-    let message = "a directive that the cluster relies on is set otherwise";
-    let mut settings = settings.iter();
-    settings
-        .any(is_broken)
-        .then(|| refuse("I5", action, message))
-}
-
 /// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.
 fn failover(
+    desired: &Desired,
     world: &World<'_>,
     action: &Action,
     answer: &MemberAnswer,
@@ -378,11 +399,15 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+        FailoverMode::Force
+            if !world.answers_as(of)
+                && !world.record_knows_copy(answer)
+                && !is_accepted_older_copy(desired, world, answer) =>
+        {
             Some(refuse(
                 "I3",
                 action,
-                "its copy was not whole when its leader was heard last",
+                "its copy was not whole when its leader was heard last, and another may be left",
             ))
         }
         FailoverMode::Takeover if world.answers_as(of) => Some(refuse(
@@ -390,13 +415,29 @@ fn failover(
             action,
             "the old leader answers: the slots would have two owners",
         )),
-        FailoverMode::Takeover if !world.is_id_proven_dead(of) => Some(refuse(
-            "I5",
-            action,
-            "nothing proves that the old leader is dead: the slots might have two owners",
-        )),
+        FailoverMode::Takeover => takeover::refusal(desired, world).map(|because| {
+            refuse(
+                "I5",
+                action,
+                format!("{because}: the slots might have two owners"),
+            )
+        }),
         _ => None,
     }
+}
+
+/// I9: what an older copy lacks is told first, and accepted by policy; and nobody may hold more.
+fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
+    let record = &world.seen.record;
+    let Some(entry) = record.member_by_id(&answer.id) else {
+        return false;
+    };
+    let mut losses = record.losses.iter();
+    let told = losses.find(|loss| loss.shard == entry.shard);
+    let is_held = |loss: &DataLoss| world.may_be_held_whole(entry.shard, &loss.slots);
+    let is_accepted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+    is_accepted
+        && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
 }
 
 /// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may
@@ -453,5 +494,6 @@ fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
     refusals
 }
 
+mod takeover;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing, roster};
 use crate::api::Persistence;
-use crate::model::{Address, Asked, ClusterView, MemberAnswer, MemberId, Role, ViewEntry};
+use crate::model::{Address, Asked, ClusterView, MemberAnswer, MemberId, Role, ShardId, ViewEntry};
 use crate::resources;
 
 /// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
@@ -78,20 +78,26 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-/// Addresses are given out again: who is silent may copy from this one as soon as it goes on.
+/// Addresses are given out again: who is silent may copy from this one as soon as it goes on. Somebody
+/// on the roster whose pod is gone has left his, too, and is struck out later.
 fn may_be_copied_unseen(round: &Round<'_>, member: &Member<'_>) -> bool {
     let Some(address) = member.address() else {
         return false;
     };
-    let mut left = round.record.left_addresses.iter();
-    left.any(|left| {
-        let mut others = round.census.members();
-        let copies = |other: &Member<'_>| {
-            let is_of_shard = other.shard() == left.shard && other.name() != member.name();
-            is_of_shard && roster::may_copy_unseen(other)
-        };
-        left.address == address.ip && others.any(copies)
-    })
+    let others = || {
+        let members = round.census.members();
+        members.filter(|other| other.name() != member.name())
+    };
+    let is_copied = |shard: ShardId| {
+        let mut copying = others().filter(|other| other.shard() == shard);
+        copying.any(roster::may_copy_unseen)
+    };
+    let left = round.record.left_addresses.iter();
+    let left = left.map(|left| (left.shard, left.address));
+    let leaving = others().filter(|other| other.entry.joined && other.answer().is_none());
+    let leaving = leaving.filter_map(|other| Some((other.shard(), other.entry.address?)));
+    let mut all = left.chain(leaving);
+    all.any(|(shard, left)| left == address.ip && is_copied(shard))
 }
 
 /// A follower of whoever had this address before would take this process for its leader: it copies
@@ -116,12 +122,13 @@ fn listed_under_another_id(
         })
         .map(|entry| entry.id.clone());
     listed.or_else(|| {
-        others().find_map(|(_, other)| {
+        others().find_map(|(copying, other)| {
             let up = other.replication.upstream.as_ref()?;
             let leader = other.view.own_entry()?.leader.clone()?;
             let copies = up.host == address.ip.to_string() && leader != answer.id;
-            // who holds nothing has nothing to lose
-            (copies && other.keys > 0).then_some(leader)
+            // who holds nothing has nothing to lose, and is not to hold another shard's
+            let is_harmed = other.keys > 0 || copying.shard() != member.shard();
+            (copies && is_harmed).then_some(leader)
         })
     })
 }
@@ -177,10 +184,20 @@ pub(super) fn endangers_followers(
                 a.id != answer.id && follows(a, &answer.id) && is_copy
             }
             Verdict::Silent(_) | Verdict::Gone => {
-                may_be_old && other.entry.joined && placing::counts(round, other)
+                let keeps_its_place = other.entry.joined && placing::counts(round, other);
+                may_be_old && (keeps_its_place || may_hold_newer(round, other))
             }
             _ => false,
         })
+}
+
+/// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is
+/// waited for, as a lost shard's bodies are, until it answers or is proven dead; where even its host is
+/// gone from Kubernetes nobody could prove that.
+fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
+    round.desired.persistence != Persistence::Aof
+        && silent.entry.synced_run.is_some()
+        && silent.host.is_some()
 }
 
 /// Introduces members whom the seed does not know, or knows at another address. MEET is fire and
@@ -389,7 +406,48 @@ pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::{answer_of, formed};
+    use crate::model::{MemberName, Observation, RunId, Silence, SilenceReason};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use jiff::Timestamp;
+
+    /// Shard 0's leader came back with a snapshot; its follower is silent, and its place was given away.
+    fn back_with_a_snapshot() -> Observation {
+        let mut seen = formed();
+        answer_of(&mut seen, "c-0-1").is_open = false;
+        let silence = Silence {
+            reason: SilenceReason::Timeout,
+            millis: 600_000,
+        };
+        let silent = MemberName::from("c-0-2");
+        seen.members.insert(silent.clone(), Asked::Silent(silence));
+        for entry in &mut seen.record.members {
+            if entry.name == silent {
+                entry.surplus = true;
+                entry.silent_since = Some(Timestamp::UNIX_EPOCH);
+                entry.synced_run = Some(RunId::from("run-id-c-0-2"));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_snapshot_is_not_opened_while_a_whole_copy_is_silent() {
+        let opens = |seen: &Observation, persistence| {
+            let mut desired = desired(3, 1);
+            desired.persistence = persistence;
+            let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(600);
+            let plan = plan(&desired, seen, later);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        let mut seen = back_with_a_snapshot();
+        assert!(!opens(&seen, Persistence::Rdb));
+        assert!(opens(&seen, Persistence::Aof), "it holds every write");
+        for entry in &mut seen.record.members {
+            entry.synced_run = None;
+        }
+        assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
 
     #[test]
     fn only_a_copy_that_is_being_made_is_called_one() {

@@ -41,6 +41,11 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
                     shard.id
                 ),
             );
+        } else if !draft.waits_for(WaitingReason::QuorumLost)
+            && !draft.asks_for_failover()
+            && !draft.waits_for(WaitingReason::DataLost)
+        {
+            draft.wait(WaitingReason::SlotsUnserved, unserved_message(round, shard));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
+use crate::api::{Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
     Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
@@ -123,6 +123,8 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,
+        quorum_loss: QuorumLossPolicy::Fenced,
+        debounce_millis: 60_000,
         paused: false,
     }
 }

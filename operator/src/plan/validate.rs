@@ -66,6 +66,8 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         pod: spec.pod.clone(),
         zone_loss_millis: spec.recovery.zone_loss_millis,
         shard_loss: spec.recovery.shard_loss.unwrap_or(default_shard_loss),
+        quorum_loss: spec.recovery.quorum_loss,
+        debounce_millis: spec.recovery.debounce_seconds.saturating_mul(1000),
         rehome_after_millis: rehome_after_millis(spec),
         paused: spec.paused,
     })

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::labels::{
-    FILE_PRE_STOP, FILE_REDIS_CONF, FILE_START, KEY_CA, KEY_CERTIFICATE, KEY_PRIVATE, PATH_DATA,
-    PATH_RUN, PATH_TLS, PORT_REDIS, config_map_name, object_labels,
+    FILE_PRE_STOP, FILE_REDIS_CONF, FILE_START, FILE_TAKEOVER, KEY_CA, KEY_CERTIFICATE,
+    KEY_PRIVATE, PATH_DATA, PATH_RUN, PATH_TLS, PORT_REDIS, config_map_name, object_labels,
 };
 use super::owner::{manifest, owned_metadata};
 use crate::api::{Persistence, owned_directive};
@@ -30,6 +30,7 @@ pub const CLUSTER_BUS_SMALL_MEMBERS_MAX: u32 = 90;
 
 const START: &str = include_str!("scripts/start.sh");
 const PRE_STOP: &str = include_str!("scripts/prestop.sh");
+const TAKEOVER: &str = include_str!("scripts/takeover.sh");
 
 /// `cluster-node-timeout` that members of this `RedisCluster` start with.
 pub fn forming_node_timeout_millis(desired: &Desired) -> u64 {
@@ -50,6 +51,7 @@ pub fn config_map(desired: &Desired) -> Manifest {
             (FILE_REDIS_CONF.to_owned(), redis_conf(desired)),
             (FILE_START.to_owned(), START.to_owned()),
             (FILE_PRE_STOP.to_owned(), PRE_STOP.to_owned()),
+            (FILE_TAKEOVER.to_owned(), TAKEOVER.to_owned()),
         ])),
         ..ConfigMap::default()
     };

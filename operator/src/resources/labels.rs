@@ -72,6 +72,8 @@ pub const FILE_REDIS_CONF: &str = "redis.conf";
 pub const FILE_START: &str = "start.sh";
 /// Key of the `ConfigMap`: the preStop hook.
 pub const FILE_PRE_STOP: &str = "prestop.sh";
+/// Its command for a human, where `recovery.quorumLoss` is Manual.
+pub const FILE_TAKEOVER: &str = "takeover.sh";
 
 /// Where the data is mounted.
 pub const PATH_DATA: &str = "/data";

@@ -61,7 +61,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     let facts = Facts {
         desired,
         census: &census,
-        zones: verdict::zones(&census, &states, record.formed),
+        zones: verdict::zones(&census, &states, record.formed, desired.quorum_loss),
         states,
         formed: record.formed,
         losses: &record.losses,

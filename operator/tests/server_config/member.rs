@@ -211,6 +211,13 @@ impl Member {
         }
     }
 
+    /// Runs the command for humans, for where nobody can vote, and returns what it says.
+    pub fn take_over(&self) -> String {
+        let output = self.script("takeover.sh").output().expect("a shell");
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    }
+
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.file("programs/sh"));
         command

@@ -71,6 +71,18 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ),
     granted(
         "words",
+        "operator/src/resources/scripts/takeover.sh",
+        "master",
+        "words of INFO's reply",
+    ),
+    granted(
+        "words",
+        "operator/src/resources/scripts/takeover.sh",
+        "role:slave",
+        "words of INFO's reply",
+    ),
+    granted(
+        "words",
         "operator/src/cli.rs",
         "replica",
         "a replica of the operator's own Deployment: Kubernetes' word, and no member",

@@ -119,6 +119,7 @@ fn replication(
     }
 }
 
+/// INFO names the address that is tried, too; none of a body whose leader's is blank.
 fn upstream(process: &Process, now: Millis) -> UpstreamLink {
     let (addr, is_up, is_syncing, heard) = match process.upstream {
         Upstream::None => (None, false, false, None),

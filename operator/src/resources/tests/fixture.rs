@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::api::{
-    Persistence, PodTemplate, RetainPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
+    Persistence, PodTemplate, QuorumLossPolicy, RetainPolicy, ShardLossPolicy, Storage,
+    WhenUnsatisfiable,
 };
 use crate::model::{Auth, ClusterKey, Desired, Tls, Zones};
 use crate::resources::labels::labels;
@@ -43,6 +44,8 @@ pub(super) fn minimal() -> Desired {
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,
+        quorum_loss: QuorumLossPolicy::Fenced,
+        debounce_millis: 60_000,
         paused: false,
     }
 }

@@ -133,7 +133,7 @@ impl World {
     pub(crate) fn round(&mut self) -> Plan {
         let seen = self.observe();
         let plan = plan::plan(&self.desired, &seen, self.now);
-        let refusals = plan::check(&self.desired, &seen, &plan);
+        let refusals = plan::check(&self.desired, &seen, &plan, self.now);
         assert_eq!(refusals, [], "story so far:\n{}", self.story.join("\n"));
         self.status = status::status(
             &self.status,
