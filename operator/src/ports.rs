@@ -221,6 +221,15 @@ pub trait ObjectApi: Send + Sync {
         uid: &str,
     ) -> Result<(), ObjectError>;
 
+    /// Asks for another size of the volume with this uid (class `Conflict` where it is gone).
+    async fn grow_volume(
+        &self,
+        cluster: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError>;
+
     /// Sets role label and readiness gate of the pod with this uid, without touching the
     /// kubelet's conditions.
     async fn mark_pod(

@@ -14,6 +14,8 @@
 mod certificates;
 #[path = "redis_live/connection.rs"]
 mod connection;
+#[path = "redis_live/disk.rs"]
+mod disk;
 #[path = "redis_live/passwords.rs"]
 mod passwords;
 #[path = "support/redis_client.rs"]

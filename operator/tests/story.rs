@@ -26,6 +26,8 @@ mod passwords;
 mod repair;
 #[path = "story/spec.rs"]
 mod spec;
+#[path = "story/storage.rs"]
+mod storage;
 #[path = "story/takeover.rs"]
 mod takeover;
 #[path = "story/zones.rs"]

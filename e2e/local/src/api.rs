@@ -142,6 +142,21 @@ impl ObjectApi for Kubernetes {
         Ok(())
     }
 
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        let mut state = self.state();
+        let mut volumes = state.volumes.iter_mut();
+        if let Some(found) = volumes.find(|it| &it.name == volume && it.uid == uid) {
+            size.clone_into(&mut found.size);
+        }
+        Ok(())
+    }
+
     async fn mark_pod(
         &self,
         _: &ClusterKey,
@@ -201,6 +216,8 @@ impl Kubernetes {
             shard: labels.shard,
             zone: labels.zone,
             is_leaving: false,
+            size: String::new(),
+            resize_trouble: None,
         });
         state.volumes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())

@@ -221,6 +221,20 @@ impl ObjectApi for Ports {
         .await
     }
 
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        self.call(format!("grow {volume}"), |world| {
+            world.grow_volume(volume.as_str(), uid, size);
+            Ok(())
+        })
+        .await
+    }
+
     async fn mark_pod(
         &self,
         _: &ClusterKey,

@@ -43,7 +43,8 @@ use super::{RedisClusterStatus, rules};
 #[x_kube(
     validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
-    validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
+    validation = rules::storage_only_grows(),
+    validation = rules::storage_class_stays(),
     validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),
     validation = rules::persistence_stays(),
     validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),

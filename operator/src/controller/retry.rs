@@ -107,6 +107,8 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger
         | WaitingReason::PasswordRotation
+        | WaitingReason::VolumeResize
+        | WaitingReason::DiskTrouble
         | WaitingReason::CertificateRotation
         | WaitingReason::CertificateExpires
         | WaitingReason::DirectiveRefused

@@ -117,6 +117,8 @@ pub struct MemberAnswer {
     pub is_open: bool,
     /// `cluster-node-timeout` in force.
     pub node_timeout_millis: u64,
+    /// What it cannot write to its disk.
+    pub disk: Disk,
     /// Whether it takes the passwords that it shall take.
     pub access: Access,
     /// Directives that it was asked about and that are not in force as wanted, by name.
@@ -125,6 +127,16 @@ pub struct MemberAnswer {
     pub replication: Replication,
     /// Its view of the Redis Cluster.
     pub view: ClusterView,
+}
+
+/// What a member cannot write to its disk. It takes no writes from clients then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// The last write to the append-only file failed.
+    pub append_fails: bool,
+    /// The last snapshot failed.
+    pub snapshot_fails: bool,
 }
 
 /// How a member's users compare with the Secrets.

@@ -19,7 +19,7 @@ pub use ids::{
     RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
-    Access, Asked, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,
+    Access, Asked, Disk, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,
     SilenceReason, UpstreamLink, Version,
 };
 pub use observation::{

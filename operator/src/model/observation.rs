@@ -125,6 +125,12 @@ pub struct VolumeView {
     pub zone: ZoneName,
     /// Whether it is being deleted.
     pub is_leaving: bool,
+    /// The size that is asked for, as Kubernetes writes it; empty where it says none.
+    #[serde(default)]
+    pub size: String,
+    /// Why it is not that large yet, in Kubernetes' words.
+    #[serde(default)]
+    pub resize_trouble: Option<String>,
 }
 
 /// Another object of ours, as the API server holds it.

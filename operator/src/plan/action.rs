@@ -67,6 +67,15 @@ pub enum Deed {
         /// Its uid.
         uid: String,
     },
+    /// Ask for a larger volume, if it still is the one with this uid.
+    GrowVolume {
+        /// Its name.
+        volume: VolumeName,
+        /// Its uid.
+        uid: String,
+        /// The size, as in the spec.
+        size: String,
+    },
     /// Make a pod's role label and readiness gate tell the truth.
     MarkPod {
         /// Its name.
@@ -254,6 +263,7 @@ impl Deed {
             Self::CreateSecret { .. } => "create-secret",
             Self::DeletePod { .. } => "delete-pod",
             Self::DeleteVolume { .. } => "delete-volume",
+            Self::GrowVolume { .. } => "grow-volume",
             Self::MarkPod { .. } => "mark-pod",
             Self::Command { command, .. } => command.kind(),
         }
@@ -313,6 +323,9 @@ impl fmt::Display for Deed {
             } => write!(f, "delete ended Pod {pod}"),
             Self::DeleteVolume { volume, .. } => {
                 write!(f, "delete PersistentVolumeClaim {volume}")
+            }
+            Self::GrowVolume { volume, size, .. } => {
+                write!(f, "grow PersistentVolumeClaim {volume} to {size}")
             }
             Self::MarkPod {
                 pod,

@@ -25,6 +25,7 @@ mod pods;
 mod roster;
 mod settings;
 mod spacing;
+mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod validate;
@@ -64,6 +65,7 @@ const STEPS: &[Step] = &[
     form::note_formed,
     join::set_timeouts,
     settings::configure,
+    storage::grow,
     certificate::reload,
     access::rotate_clients,
     access::begin_own,
@@ -86,6 +88,7 @@ const STEPS: &[Step] = &[
     pods::report_waiting_pods,
     join::report,
     settings::report,
+    storage::report,
     leadership::report_leaderless,
 ];
 

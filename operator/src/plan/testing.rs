@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::{Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
-    Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
+    Disk, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
     PodPhase, PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId,
     SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
@@ -76,6 +76,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         node_timeout_millis: 2000,
         deviations: Vec::new(),
         access: Access::default(),
+        disk: Disk::default(),
         replication: Replication {
             replication_id: "r".to_owned(),
             offset: 0,

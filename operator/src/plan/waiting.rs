@@ -59,6 +59,10 @@ pub enum WaitingReason {
     CertificateRotation,
     /// The certificate's time is almost over, or over.
     CertificateExpires,
+    /// A volume is not as large as the spec wants it.
+    VolumeResize,
+    /// A member cannot write to its disk.
+    DiskTrouble,
     /// A server does not take a value of `spec.config`.
     DirectiveRefused,
     /// A directive is in force only after a restart.

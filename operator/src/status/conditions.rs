@@ -176,6 +176,8 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::DataLost
             | W::Stranger
             | W::DirectiveRefused
+            | W::VolumeResize
+            | W::DiskTrouble
             | W::CertificateExpires
     )
 }

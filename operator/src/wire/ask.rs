@@ -10,8 +10,8 @@ use super::settings;
 use super::users::{CLIENT_USER, OPERATOR_USER, REPLICATION_USER};
 use super::{acl, cluster_nodes};
 use crate::model::{
-    Access, ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, Settings, UpstreamLink,
-    ViewEntry,
+    Access, ClusterView, CurrentEpoch, Disk, MemberAnswer, Replication, Role, Settings,
+    UpstreamLink, ViewEntry,
 };
 use crate::ports::AskTarget;
 
@@ -66,6 +66,10 @@ pub(super) async fn ask(
         keys: info.keys(),
         used_memory_bytes: info.number("used_memory")?,
         connected_clients: info.number("connected_clients")?,
+        disk: Disk {
+            append_fails: info.says("aof_last_write_status", "err"),
+            snapshot_fails: info.says("rdb_last_bgsave_status", "err"),
+        },
         is_open: users.are_let_in(),
         node_timeout_millis,
         replication: with_upstream(info.replication()?, view.own_entry()),

@@ -220,7 +220,7 @@ async fn what_cannot_be_changed_yet_says_so() {
         ),
         (
             json!({ "storage": { "size": "1Gi" } }),
-            "spec.storage cannot be changed yet",
+            "spec.storage cannot be added or removed",
         ),
         (
             json!({ "persistence": "Aof", "storage": { "size": "1Gi" } }),

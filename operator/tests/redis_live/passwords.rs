@@ -12,6 +12,7 @@ use crate::redis_client::{CLIENT, OPERATOR, code, login, say};
 use crate::redis_cluster::{Cluster, LIMIT, credentials, member_ref, target, until, wired};
 use crate::redis_server::for_each_server;
 
+#[allow(clippy::unnecessary_wraps, reason = "as credentials have it")]
 fn password(text: &str) -> Option<Password> {
     Some(Password::new(text))
 }

@@ -185,7 +185,11 @@ impl World {
         let shard = ShardId(label("zoneward.io/shard").parse().unwrap_or(u32::MAX));
         let zone = label("zoneward.io/zone");
         match manifest.kind {
-            ManifestKind::PersistentVolumeClaim => self.create_volume(&manifest.name, shard, &zone),
+            ManifestKind::PersistentVolumeClaim => {
+                let size = &manifest.body["spec"]["resources"]["requests"]["storage"];
+                let size = size.as_str().unwrap_or("");
+                self.create_volume(&manifest.name, shard, &zone, size);
+            }
             ManifestKind::Pod => {
                 let claim = volumes_of(manifest).find_map(|volume| {
                     volume["persistentVolumeClaim"]["claimName"]
@@ -203,7 +207,7 @@ impl World {
         }
     }
 
-    fn create_volume(&mut self, name: &str, shard: ShardId, zone: &str) {
+    fn create_volume(&mut self, name: &str, shard: ShardId, zone: &str, size: &str) {
         if self.volumes.contains_key(name) {
             return;
         }
@@ -213,6 +217,8 @@ impl World {
             shard,
             zone: ZoneName::from(zone),
             is_leaving: false,
+            size: size.to_owned(),
+            resize_trouble: None,
         };
         self.volumes
             .insert(name.to_owned(), Volume { view, host: None });
@@ -314,6 +320,15 @@ impl World {
             promises::note_volume_deleted(self, name, &body.data);
         }
         self.has_changed = true;
+    }
+
+    /// Makes the volume with this uid larger.
+    pub fn grow_volume(&mut self, name: &str, uid: &str, size: &str) {
+        let found = self.volumes.get_mut(name);
+        if let Some(volume) = found.filter(|volume| volume.view.uid == uid) {
+            size.clone_into(&mut volume.view.size);
+            self.has_changed = true;
+        }
     }
 
     /// Sets label and gate.

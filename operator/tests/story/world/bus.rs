@@ -129,7 +129,7 @@ impl World {
             let source = process.leader.clone().unwrap_or_else(|| process.id.clone());
             // as if every link were cut again and again
             let knows = process.passwords.follows_with;
-            let is_let_in = lets_in.get(&source).is_some_and(|it| it.contains(&knows));
+            let is_let_in = lets_in.get(&source).is_none_or(|it| it.contains(&knows));
             if self.cut_off.contains(name) || (process.leader.is_some() && !is_let_in) {
                 process.in_sync = false;
             } else if let Some(offset) = offsets.get(&source) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    HostName, MemberId, MemberName, PodPhase, PodUid, PodView, ShardId, SlotSet, VolumeName,
+    Disk, HostName, MemberId, MemberName, PodPhase, PodUid, PodView, ShardId, SlotSet, VolumeName,
     VolumeView, ZoneName,
 };
 
@@ -24,12 +24,15 @@ impl World {
         let zone = ZoneName::from(label("zoneward.io/zone").as_str());
         if body["kind"] == "PersistentVolumeClaim" {
             let (name, uid) = (VolumeName::from(name), format!("uid-{name}"));
+            let size = &body["spec"]["resources"]["requests"]["storage"];
             self.volumes.push(VolumeView {
                 name,
                 uid,
                 shard,
                 zone,
                 is_leaving: false,
+                size: size.as_str().unwrap_or("").to_owned(),
+                resize_trouble: None,
             });
             return;
         }
@@ -241,6 +244,7 @@ impl World {
             timeout: 2000,
             directives: Directives::read(&self.redis_conf()),
             passwords: Passwords::of(self.status.record.passwords.generation),
+            disk: Disk::default(),
             started: self.now,
             is_dead: false,
             silent_for: 0,

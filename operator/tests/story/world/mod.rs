@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use zoneward_operator::api::RedisClusterStatus;
 use zoneward_operator::model::{
-    Desired, HostName, HostView, MemberId, MemberName, ObjectView, PodView, SecretsView, SlotSet,
-    VolumeName, VolumeView, ZoneName,
+    Desired, Disk, HostName, HostView, MemberId, MemberName, ObjectView, PodView, SecretsView,
+    SlotSet, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{self, Deed, Plan};
 use zoneward_operator::status;
@@ -32,6 +32,7 @@ pub(crate) struct Process {
     pub(crate) timeout: u64,
     pub(crate) directives: settings::Directives,
     pub(crate) passwords: access::Passwords,
+    pub(crate) disk: Disk,
     /// When it was started.
     started: Timestamp,
     is_dead: bool,
@@ -179,6 +180,11 @@ impl World {
             }
             Deed::Create(manifest) => self.create(&manifest.name, &manifest.body),
             Deed::DeletePod { pod, is_dead, .. } => self.delete_pod(pod, *is_dead),
+            Deed::GrowVolume { volume, size, .. } => {
+                let mut volumes = self.volumes.iter_mut();
+                let found = volumes.find(|it| &it.name == volume).unwrap();
+                found.size.clone_from(size);
+            }
             Deed::DeleteVolume { volume, .. } => self.volumes.retain(|v| &v.name != volume),
             Deed::MarkPod {
                 pod,

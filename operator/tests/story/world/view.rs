@@ -117,6 +117,7 @@ impl World {
             connected_clients: 1,
             is_open: process.is_open,
             node_timeout_millis: process.timeout,
+            disk: process.disk,
             access: self.access(process),
             deviations: process
                 .directives
