@@ -3,6 +3,7 @@
 //! Real: `observe`/`act` over Kubernetes' client, `wire` over Redis'. Others: the simulator and
 //! the local testbed. Nothing else in the operator reaches outside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use thiserror::Error;
 
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::model::{
-    Address, ClusterKey, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView, Role,
-    SecretsView, Settings, Silence, VolumeName, VolumeView,
+    Address, ClusterKey, HostName, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView,
+    Role, SecretsView, Settings, Silence, VolumeName, VolumeView,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 
@@ -189,6 +190,10 @@ pub trait ObjectApi: Send + Sync {
     /// while any of the underlying stores is not filled yet: an unread store is not empty.
     async fn view(&self, cluster: &ClusterKey) -> Result<Option<ClusterObjects>, ObjectError>;
 
+    /// Members of other RedisClusters: their hosts and pods, sorted. What is heard of them tells of
+    /// hosts that ours are on, too.
+    fn neighbours(&self, cluster: &ClusterKey) -> Vec<(HostName, PodUid)>;
+
     /// Server-side apply.
     async fn apply(&self, cluster: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError>;
 
@@ -282,6 +287,9 @@ pub trait RedisAdmin: Send + Sync {
         member: &MemberRef,
         command: &MemberCommand,
     ) -> Result<(), CommandError>;
+
+    /// For how long nothing came from each pod that is asked, of whichever RedisCluster. Asks nobody.
+    fn silences(&self) -> BTreeMap<PodUid, Duration>;
 
     /// Drops connections of this RedisCluster to pods other than these.
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]);

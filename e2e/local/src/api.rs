@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, ShardId, VolumeName,
-    VolumeView, ZoneName,
+    ClusterKey, HostName, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, ShardId,
+    VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
@@ -50,6 +50,10 @@ impl ObjectApi for Kubernetes {
             secrets: state.secrets_view(cluster),
             credentials: Arc::new(credentials),
         }))
+    }
+
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {

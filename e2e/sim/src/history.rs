@@ -320,7 +320,31 @@ fn describe(world: &World) -> Vec<String> {
             nodes.collect::<Vec<_>>().join(" "),
         )
     };
-    world.alive().map(line).collect()
+    let idle = world.pods.iter().filter(|(_, pod)| {
+        let is_alive = |key| world.proc(key).is_alive;
+        !pod.proc.is_some_and(is_alive)
+    });
+    let idle = idle.map(|(name, pod)| {
+        let (phase, asked) = (&pod.view.phase, pod.asked_to_go);
+        format!(
+            "  pod {name} without a process: {phase:?}, asked to go {asked:?}, host {:?}",
+            pod.host
+        )
+    });
+    let entry = |entry: &zoneward_operator::model::Enrolled| {
+        let silent = entry.silent_since.map(|at| at.to_string());
+        format!(
+            "  on record: {}, surplus {}, joined {}, volume {:?}, silent since {silent:?}",
+            entry.name, entry.surplus, entry.joined, entry.volume
+        )
+    };
+    let record = world.status().record;
+    world
+        .alive()
+        .map(line)
+        .chain(idle)
+        .chain(record.members.iter().map(entry))
+        .collect()
 }
 
 /// The owner reads that a shard is lost, and that it is up to him.

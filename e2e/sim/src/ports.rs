@@ -1,6 +1,7 @@
 //! The operator's three seams, over the modelled world: calls take time, fail, or are done and their
 //! reply is lost.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use rand::Rng;
 use tokio::time::sleep;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason, VolumeName,
+    ClusterKey, HostName, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason,
+    VolumeName,
 };
 use zoneward_operator::plan::{Manifest, MemberCommand, MemberRef};
 use zoneward_operator::ports::{
@@ -159,6 +161,10 @@ impl ObjectApi for Ports {
         }
         let (secrets, credentials) = world.secrets_for(&resource);
         Ok(Some(snapshot.view(resource, secrets, credentials)))
+    }
+
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
@@ -372,6 +378,10 @@ impl RedisAdmin for Ports {
             Some(Err(Declined::Precondition(_))) => Err(error(ErrorClass::Conflict)),
             Some(Err(Declined::Server(_))) => Err(error(ErrorClass::Transient)),
         }
+    }
+
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        BTreeMap::new()
     }
 
     fn retain(&self, _: &ClusterKey, _: &[PodUid]) {}

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::{answer, bounded, fault};
-use crate::model::{ClusterKey, MemberName, PodUid, Role, VolumeName};
+use crate::model::{ClusterKey, HostName, MemberName, PodUid, Role, VolumeName};
 use crate::observe::{self, SecretCache, Stores};
 use crate::plan::{Manifest, ManifestKind};
 use crate::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
@@ -153,6 +153,10 @@ impl ObjectApi for KubeObjects {
             self.written().remove(cluster);
         }
         Ok(view)
+    }
+
+    fn neighbours(&self, cluster: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        observe::neighbours(&self.stores, cluster)
     }
 
     async fn apply(&self, cluster: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {

@@ -11,7 +11,7 @@ use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
 use crate::model::{ClusterKey, Desired, Settings};
-use crate::observe::{ask_members, snapshot};
+use crate::observe::{ask_members, hear_neighbours, snapshot};
 use crate::plan::{Plan, check, plan, validate, wanted_settings};
 use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
@@ -123,7 +123,8 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let settings = settings_of(&objects, desired.as_ref().ok());
     let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
     let now = parts.clock.now();
-    let seen = snapshot(&objects, members, now);
+    let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
+    let seen = snapshot(&objects, members, neighbours, now);
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);

@@ -28,7 +28,7 @@ pub use observation::{
 };
 pub use record::{
     CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress,
-    Passwords, Record, RoleChange, StartFailures,
+    Passwords, Record, RoleChange, StartFailures, ZoneAlarm,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

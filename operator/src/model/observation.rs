@@ -27,6 +27,10 @@ pub struct Observation {
     pub objects: Vec<ObjectView>,
     /// Whether its Secrets are there; never their content.
     pub secrets: SecretsView,
+    /// Hosts that hold members of other RedisClusters: for how many milliseconds nothing came from any
+    /// of those; 0 where something did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub neighbours: BTreeMap<HostName, u64>,
     /// What each member answered, by pod.
     pub members: BTreeMap<MemberName, Asked>,
     /// What status kept from earlier rounds.

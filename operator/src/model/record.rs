@@ -209,6 +209,9 @@ pub struct Clocks {
     /// Zones in which the scheduler found no room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub full_zones: Vec<FullZone>,
+    /// Zones whose leaders were succeeded because all of it fell silent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zone_alarms: Vec<ZoneAlarm>,
     /// Since when all zones are open and all shards whole and in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -237,6 +240,21 @@ pub struct FullZone {
     /// When a pod last waited for room there.
     #[schemars(with = "String")]
     pub seen: Timestamp,
+}
+
+/// A zone whose leaders were succeeded because all of it fell silent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneAlarm {
+    /// The zone.
+    #[schemars(with = "String")]
+    pub zone: ZoneName,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Somebody there was heard again before the bus would have acted, and had not been started since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_false: bool,
 }
 
 /// One shard's last role change that we asked for.

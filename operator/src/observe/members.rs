@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::model::{
-    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, Settings,
-    Silence, SilenceReason,
+    Address, Asked, CLIENT_PORT, ClusterKey, HostName, MemberName, PodPhase, PodUid, PodView,
+    Settings, Silence, SilenceReason,
 };
-use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
+use crate::ports::{AskTarget, ClusterObjects, Credentials, ObjectApi, RedisAdmin};
 
 /// The longest that one member may take to answer. A member that hangs costs one round this much,
 /// whatever their number.
@@ -37,6 +37,30 @@ pub async fn ask_members(
         }
     });
     join_all(asking).await.into_iter().collect()
+}
+
+/// For how long each host is silent that holds members of other RedisClusters; who of them was heard
+/// last counts. Their own loops ask them. Looked into only where one of ours is silent.
+pub fn hear_neighbours(
+    api: &dyn ObjectApi,
+    admin: &dyn RedisAdmin,
+    key: &ClusterKey,
+    members: &BTreeMap<MemberName, Asked>,
+) -> BTreeMap<HostName, u64> {
+    let mut hosts: BTreeMap<HostName, u64> = BTreeMap::new();
+    if !members.values().any(|it| matches!(it, Asked::Silent(_))) {
+        return hosts;
+    }
+    let silences = admin.silences();
+    for (host, pod) in api.neighbours(key) {
+        let Some(silence) = silences.get(&pod) else {
+            continue;
+        };
+        let millis = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+        let known = hosts.entry(host).or_insert(millis);
+        *known = millis.min(*known);
+    }
+    hosts
 }
 
 /// How to reach a pod's member. None while there is nobody to ask: not started, ended, without

@@ -15,8 +15,8 @@ mod snapshot;
 mod stores;
 
 pub use hosts::fingerprint as host_fingerprint;
-pub use members::{ASK_LIMIT, ask_members, target};
-pub use objects::view;
+pub use members::{ASK_LIMIT, ask_members, hear_neighbours, target};
+pub use objects::{neighbours, view};
 pub use secrets::SecretCache;
 pub use snapshot::snapshot;
 pub use stores::{Guarded, Scope, ScopeWriters, Stores, StoresWriters};

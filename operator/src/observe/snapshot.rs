@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{
-    Asked, Enrolled, MemberId, MemberName, Observation, Record, STORE_AGE_MILLIS_MAX, Silence,
-    SilenceReason,
+    Asked, Enrolled, HostName, HostView, MemberId, MemberName, Observation, Record,
+    STORE_AGE_MILLIS_MAX, Silence, SilenceReason,
 };
 use crate::ports::ClusterObjects;
+use crate::resources::labels::ANNOTATION_LOST_HOSTS;
 
 /// One round's observation.
 pub fn snapshot(
     objects: &ClusterObjects,
     members: BTreeMap<MemberName, Asked>,
+    neighbours: BTreeMap<HostName, u64>,
     now: Timestamp,
 ) -> Observation {
     let status = objects.resource.status.as_ref();
@@ -21,14 +23,40 @@ pub fn snapshot(
         .map(|status| status.record.clone())
         .unwrap_or_default();
     Observation {
-        hosts: objects.hosts.clone(),
+        hosts: with_lost_hosts(objects, &record),
         pods: objects.pods.clone(),
         volumes: objects.volumes.clone(),
         objects: objects.objects.clone(),
         secrets: objects.secrets.clone(),
+        neighbours,
         members: without_mistaken(members, &record, now),
         record,
     }
+}
+
+/// A human's word about hosts whose Node objects are gone, which cannot be tainted. Where there is one,
+/// the word is void: its taint counts.
+fn with_lost_hosts(objects: &ClusterObjects, record: &Record) -> Vec<HostView> {
+    let mut hosts = objects.hosts.clone();
+    let annotations = objects.resource.metadata.annotations.as_ref();
+    let word = annotations.and_then(|all| all.get(ANNOTATION_LOST_HOSTS));
+    let names = word.map_or("", String::as_str).split(',').map(str::trim);
+    for name in names.filter(|name| !name.is_empty()).map(HostName::new) {
+        if hosts.iter().any(|host| host.name == name) {
+            continue;
+        }
+        let mut members = record.members.iter();
+        let member = members.find(|entry| entry.host.as_ref() == Some(&name));
+        hosts.push(HostView {
+            zone: member.map(|entry| entry.zone.clone()),
+            name,
+            is_ready: false,
+            is_schedulable: false,
+            is_out_of_service: true,
+        });
+    }
+    hosts.sort_by(|a, b| a.name.cmp(&b.name));
+    hosts
 }
 
 /// A member is its id (promise I8), and a question goes to an address: where a store lags behind, that
@@ -98,6 +126,30 @@ mod tests {
         let stranger = Asked::Answered(Box::new(answer("id-new")));
         let members = BTreeMap::from([(name.clone(), stranger)]);
         without_mistaken(members, &record, now)[&name].clone()
+    }
+
+    #[test]
+    fn a_humans_word_counts_for_hosts_whose_objects_are_gone_and_for_no_others() {
+        let mut objects = crate::fakes::objects(&serde_json::json!({ "image": "redis" }));
+        objects.hosts = vec![crate::plan::testing::host("here", "a")];
+        let mut resource = (*objects.resource).clone();
+        let word = BTreeMap::from([(ANNOTATION_LOST_HOSTS.to_owned(), "here, gone,".to_owned())]);
+        resource.metadata.annotations = Some(word);
+        objects.resource = std::sync::Arc::new(resource);
+        let mut entry = enrolled("c-0-1", 0, "b");
+        entry.host = Some(HostName::from("gone"));
+        let record = Record {
+            members: vec![entry],
+            ..Record::default()
+        };
+        let hosts = with_lost_hosts(&objects, &record);
+        let told: Vec<_> = hosts
+            .iter()
+            .map(|host| (host.name.as_str(), host.is_out_of_service))
+            .collect();
+        assert_eq!(told, [("gone", true), ("here", false)]);
+        let zone = hosts.first().and_then(|host| host.zone.clone());
+        assert_eq!(zone, Some("b".into()));
     }
 
     #[test]

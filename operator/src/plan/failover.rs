@@ -5,11 +5,12 @@
 //! that when it is told to FORCE (REDIS-LAB section 13: an empty follower was made leader).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, join, placing,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
     spacing, zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, SilenceReason, ZoneName};
@@ -66,20 +67,38 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
+        if let End::ZoneGone(zone) = &end {
+            zone_loss::note_alarm(round, &mut draft.record, zone);
+        }
         let why = format!("shard {}: its leader has ended: {end}", shard.id);
         ask(round, draft, shard, FailoverMode::Force, of, target, why);
     }
 }
 
+/// How a lost leader is known to have ended.
+enum End {
+    Proven,
+    Refused,
+    ZoneGone(ZoneName),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven => f.write_str("proven"),
+            Self::Refused => f.write_str(
+                "its host says that nothing listens there, and the others have lost it, too",
+            ),
+            Self::ZoneGone(zone) => write!(f, "zone {zone} fell silent"),
+        }
+    }
+}
+
 /// How the shard's lost leader is known to have ended; none where it may only be silent.
-fn end_of_leader(
-    round: &Round<'_>,
-    shard: &Shard<'_>,
-    gone: &BTreeSet<ZoneName>,
-) -> Option<&'static str> {
+fn end_of_leader(round: &Round<'_>, shard: &Shard<'_>, gone: &BTreeSet<ZoneName>) -> Option<End> {
     let id = shard.leader.as_ref()?;
     if fence::unproven_leader(round, shard).is_none() {
-        return Some("proven");
+        return Some(End::Proven);
     }
     let member = shard
         .members
@@ -87,9 +106,11 @@ fn end_of_leader(
         .find(|member| shard.is_led_by(member))?;
     match member.verdict {
         Verdict::Silent(it) if it.reason == SilenceReason::Refused && is_cut_off(round, id) => {
-            Some("its host says that nothing listens there, and the others have lost it, too")
+            Some(End::Refused)
         }
-        Verdict::Silent(_) if gone.contains(member.zone()) => Some("its zone fell silent"),
+        Verdict::Silent(_) if gone.contains(member.zone()) => {
+            Some(End::ZoneGone(member.zone().clone()))
+        }
         _ => None,
     }
 }
@@ -234,14 +255,14 @@ pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
     copy.keys > 0 && copy.replication.offset > body.replication.offset
 }
 
-/// A leader that came back on its volume waits closed (`join::open`): its follower has newer or
+/// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
 /// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
 pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
+        if answer.is_open || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
         if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {

@@ -62,7 +62,12 @@ fn prepare(
             "it is new and alone",
         );
     }
-    if leads && shard.leader.is_none() && answer.keys == 0 && answer.role() == Role::Leader {
+    let may_be_owned = shard.members.iter().any(|other| {
+        let is_another = other.name() != member.name();
+        is_another && may_own_unheard(other)
+    });
+    let is_first = leads && shard.leader.is_none() && !may_be_owned;
+    if is_first && answer.keys == 0 && answer.role() == Role::Leader {
         let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
         draft.tell(
             target,
@@ -70,6 +75,20 @@ fn prepare(
             format!("it is the first leader of shard {}", shard.id),
         );
     }
+}
+
+/// It was heard before, and may have been dealt slots then that nobody else has heard of: dealt out once
+/// more they would have two owners as soon as it is back, on its volume or from its silence.
+fn may_own_unheard(member: &Member<'_>) -> bool {
+    let was_heard = member.entry.member_id.is_some();
+    was_heard
+        && match member.verdict {
+            Verdict::Alive(_) => false,
+            Verdict::Silent(_) | Verdict::Gone => true,
+            Verdict::Dead(_) | Verdict::Starting | Verdict::NotMade => {
+                member.entry.volume.is_some()
+            }
+        }
 }
 
 fn knows_nobody(answer: &MemberAnswer) -> bool {

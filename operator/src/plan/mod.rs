@@ -20,6 +20,7 @@ mod leadership;
 mod loss;
 mod marks;
 mod objects;
+mod opening;
 mod placing;
 mod pods;
 mod roster;
@@ -59,7 +60,7 @@ const STEPS: &[Step] = &[
     placing::place,
     pods::make_pods,
     form::deal_out,
-    join::open,
+    opening::open,
     join::meet,
     join::follow,
     form::note_formed,
@@ -79,6 +80,7 @@ const STEPS: &[Step] = &[
     pods::retire_surplus,
     pods::clear_leftovers,
     forget::forget,
+    zone_loss::judge_alarms,
     roster::note_addresses,
     marks::mark,
     placing::note_quiet,

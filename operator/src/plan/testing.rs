@@ -150,6 +150,7 @@ pub(crate) fn formed() -> Observation {
             client_is_usable: true,
             certificate: None,
         },
+        neighbours: BTreeMap::new(),
         members: BTreeMap::new(),
         record: Record {
             next_serial: Serial(7),

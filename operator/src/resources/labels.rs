@@ -72,6 +72,9 @@ pub const FILE_REDIS_CONF: &str = "redis.conf";
 pub const FILE_START: &str = "start.sh";
 /// Key of the `ConfigMap`: the preStop hook.
 pub const FILE_PRE_STOP: &str = "prestop.sh";
+/// Annotation of a RedisCluster: hosts, separated by commas, that are off for good and whose Node objects
+/// are gone. A human's word that nothing runs there any more.
+pub const ANNOTATION_LOST_HOSTS: &str = "zoneward.io/lost-hosts";
 /// Its command for a human, where `recovery.quorumLoss` is Manual.
 pub const FILE_TAKEOVER: &str = "takeover.sh";
 

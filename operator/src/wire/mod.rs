@@ -161,6 +161,15 @@ impl RedisAdmin for RedisWire {
         })
     }
 
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        let links = self.links();
+        let silence = |link: &Link| link.heard().silence();
+        links
+            .iter()
+            .map(|((_, pod), link)| (pod.clone(), silence(link)))
+            .collect()
+    }
+
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]) {
         self.links()
             .retain(|(of, pod), _| of != cluster || pods.contains(pod));

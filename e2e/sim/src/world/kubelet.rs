@@ -313,7 +313,7 @@ impl World {
         let upstream = match table.leader {
             Some(_) => Upstream::Down {
                 addr: None,
-                since: self.now,
+                since: None,
                 again: self.now,
             },
             None => Upstream::None,

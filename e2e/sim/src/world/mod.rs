@@ -82,7 +82,7 @@ impl Stance {
             leads: process.leads(),
             heard: match process.upstream {
                 Upstream::Up { heard, .. } => heard,
-                Upstream::Down { since, .. } => since,
+                Upstream::Down { since, .. } => since.unwrap_or(now),
                 Upstream::Syncing { .. } | Upstream::None => now,
             },
         }

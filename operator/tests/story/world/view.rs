@@ -1,5 +1,7 @@
 //! What the operator sees of the world: each member answers, refuses or is silent.
 
+use std::collections::BTreeMap;
+
 use zoneward_operator::model::{
     Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink, MemberAnswer,
     MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, UpstreamLink,
@@ -44,6 +46,7 @@ impl World {
             volumes: self.volumes.clone(),
             objects: self.objects.clone(),
             secrets: self.secrets_seen(),
+            neighbours: BTreeMap::new(),
             members,
             record: self.status.record.clone(),
         }
