@@ -189,6 +189,16 @@ impl ObjectApi for World {
         self.object(format!("delete {volume}")).await
     }
 
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        _: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        self.object(format!("grow {volume} {size}")).await
+    }
+
     async fn mark_pod(
         &self,
         _: &ClusterKey,

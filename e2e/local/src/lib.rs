@@ -13,6 +13,7 @@ mod kubelet;
 mod kubernetes;
 mod layout;
 mod operator;
+mod owner;
 mod process;
 mod resp;
 mod roamer;

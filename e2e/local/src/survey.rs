@@ -76,6 +76,7 @@ impl Surveyor {
                     port: CLIENT_PORT,
                 },
                 credentials: Arc::clone(&credentials),
+                settings: Arc::default(),
             });
             let wire = Arc::clone(&self.wire);
             asking.spawn(async move {

@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::promises::Cause;
+use crate::redis::settings::BAD;
 use crate::redis::{Millis, ProcKey};
 use crate::setup::pick;
 use crate::world::World;
@@ -56,6 +57,10 @@ pub enum Fault {
     ZoneFull { pick: usize },
     /// The owner wants more or fewer followers for a while.
     FollowersChange,
+    /// The owner changes directives, one of them to what no server takes, and then that one back.
+    ConfigChange { pick: usize },
+    /// The owner changes the clients' password, asks for new ones of our own users, or both.
+    PasswordChange { pick: usize },
 }
 
 /// A fault, when it comes, and how long it lasts.
@@ -121,6 +126,8 @@ fn one(rng: &mut StdRng) -> Fault {
         26 | 27 => Fault::OperatorKilled { pick: number },
         28 => Fault::ApiSlow,
         _ if leader => Fault::ZoneFull { pick: number },
+        _ if number % 3 == 0 => Fault::ConfigChange { pick: number },
+        _ if number % 3 == 1 => Fault::PasswordChange { pick: number },
         _ => Fault::FollowersChange,
     }
 }
@@ -150,11 +157,13 @@ impl Fault {
             Self::ApiSlow => "Kubernetes is slow",
             Self::ZoneFull { .. } => "a zone is full",
             Self::FollowersChange => "the owner changes followersPerLeader",
+            Self::ConfigChange { .. } => "the owner changes config",
+            Self::PasswordChange { .. } => "the owner changes passwords",
         }
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 21] = [
+    pub const WORDS: [&'static str; 23] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -176,6 +185,8 @@ impl Fault {
         "Kubernetes is slow",
         "a zone is full",
         "the owner changes followersPerLeader",
+        "the owner changes config",
+        "the owner changes passwords",
     ];
 
     /// Begins. What the operator's task has to do with it is the history's.
@@ -243,6 +254,8 @@ impl Fault {
                 };
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
+            Self::ConfigChange { pick } => change_config(world, pick),
+            Self::PasswordChange { pick } => change_passwords(world, pick),
         }
     }
 
@@ -361,6 +374,11 @@ impl Fault {
                 let wanted = world.setup.followers;
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
+            Self::ConfigChange { .. } => {
+                world.edit(|spec| {
+                    spec.config.insert("hz".to_owned(), "30".to_owned());
+                });
+            }
             _ => return,
         }
         world.tell(&format!("{self:?} is over"));
@@ -386,6 +404,23 @@ pub fn end_all(world: &mut World) {
     }
     world.has_changed = true;
     world.tell("all faults are over");
+}
+
+fn change_config(world: &mut World, pick: usize) {
+    let value = if pick.is_multiple_of(4) { "50" } else { BAD };
+    let pairs = [("maxmemory", pick.to_string()), ("hz", value.to_owned())];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+    world.edit(|spec| spec.config = pairs.into());
+}
+
+fn change_passwords(world: &mut World, pick: usize) {
+    if !pick.is_multiple_of(4) {
+        world.client_password += 1;
+    }
+    if !pick.is_multiple_of(3) {
+        world.edit(|spec| spec.auth.rotate_internal = Some(pick.to_string()));
+    }
+    world.edit(|spec| spec.auth.rotation_grace_seconds = pick as u64 % 40);
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

@@ -240,6 +240,29 @@ impl ObjectApi for KubeObjects {
             .await
     }
 
+    async fn grow_volume(
+        &self,
+        cluster: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        let api = self.api::<PersistentVolumeClaim>(cluster);
+        let params = PatchParams {
+            field_manager: Some(MANAGED_BY_ZONEWARD.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({
+            "metadata": { "uid": uid },
+            "spec": { "resources": { "requests": { "storage": size } } },
+        }));
+        let operation = format!("grow PersistentVolumeClaim {volume} to {size}");
+        bounded(operation, api.patch(volume.as_str(), &params, &patch))
+            .await
+            .map_err(moved_on)?;
+        Ok(())
+    }
+
     /// Two calls: a status patch cannot change labels. The label goes first: Services select by
     /// role *and* readiness, so a member is never ready under the wrong role.
     async fn mark_pod(

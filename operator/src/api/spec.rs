@@ -47,10 +47,10 @@ use super::{RedisClusterStatus, rules};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
-    validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
+    validation = rules::storage_only_grows(),
+    validation = rules::storage_class_stays(),
+    validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),
     validation = rules::persistence_stays(),
-    validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
-    validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
     validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
 )]
@@ -100,6 +100,10 @@ pub struct RedisClusterSpec {
     /// How clients log in.
     #[serde(default)]
     pub auth: AuthSpec,
+
+    /// TLS for clients, followers and the cluster bus. Left out, all of it is plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
 
     /// The owner's part of the members' pods.
     #[serde(default)]
@@ -272,10 +276,22 @@ pub struct AuthSpec {
     pub enabled: bool,
 
     /// A Secret of yours with the key `password`, for the user `default`. Left out, the Secret
-    /// `<name>-auth` is made with a random one.
+    /// `<name>-auth` is made with a random one. A password under the key `previousPassword` is taken,
+    /// too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub secret_name: Option<String>,
+
+    /// How long, in seconds, a former password is still taken after every member takes the new one.
+    #[serde(default = "default_rotation_grace_seconds")]
+    #[schemars(range(min = 0, max = 2_592_000))]
+    pub rotation_grace_seconds: u64,
+
+    /// Write another text than before, such as a date, to have the passwords of Zoneward's own users
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub rotate_internal: Option<String>,
 }
 
 impl Default for AuthSpec {
@@ -283,8 +299,26 @@ impl Default for AuthSpec {
         Self {
             enabled: true,
             secret_name: None,
+            rotation_grace_seconds: default_rotation_grace_seconds(),
+            rotate_internal: None,
         }
     }
+}
+
+/// TLS for clients, followers and the cluster bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSpec {
+    /// A Secret of yours with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes it. A changed
+    /// one is taken up without a restart.
+    #[schemars(length(min = 1))]
+    pub secret_name: String,
+
+    /// The DNS name that the operator wants to find in the certificate. Left out,
+    /// `<name>-members.<namespace>.svc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
 }
 
 /// The owner's part of the members' pods.
@@ -360,6 +394,10 @@ fn default_zone_loss_millis() -> u64 {
 
 fn default_topology_key() -> String {
     "topology.kubernetes.io/zone".to_owned()
+}
+
+fn default_rotation_grace_seconds() -> u64 {
+    3600
 }
 
 fn default_true() -> bool {

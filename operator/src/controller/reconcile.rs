@@ -10,10 +10,10 @@ use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
-use crate::model::ClusterKey;
+use crate::model::{ClusterKey, Desired, Settings};
 use crate::observe::{ask_members, hear_neighbours, snapshot};
-use crate::plan::{Action, Plan, check, plan, validate};
-use crate::ports::{ErrorClass, ObjectError};
+use crate::plan::{Action, Plan, check, plan, validate, wanted_settings};
+use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
 
@@ -120,7 +120,8 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     }
 
     let desired = validate(&objects.resource);
-    let members = ask_members(parts.admin.as_ref(), key, &objects).await;
+    let settings = settings_of(&objects, desired.as_ref().ok());
+    let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
     let now = parts.clock.now();
     let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
     let seen = snapshot(&objects, members, neighbours, now);
@@ -160,6 +161,13 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     };
     context.remember(key, |memory| *memory = super::context::Memory::default());
     Ok(ended(end, STEADY))
+}
+
+/// What the members are to be asked about.
+fn settings_of(objects: &ClusterObjects, desired: Option<&Desired>) -> Settings {
+    let record = objects.resource.status.as_ref().map(|it| &it.record);
+    let record = record.cloned().unwrap_or_default();
+    desired.map_or_else(Settings::default, |it| wanted_settings(it, &record))
 }
 
 /// Writes the status, with the record that the actions rely on, where it has changed.

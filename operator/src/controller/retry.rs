@@ -113,6 +113,13 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
         | WaitingReason::Stranger
+        | WaitingReason::PasswordRotation
+        | WaitingReason::VolumeResize
+        | WaitingReason::DiskTrouble
+        | WaitingReason::CertificateRotation
+        | WaitingReason::CertificateExpires
+        | WaitingReason::DirectiveRefused
+        | WaitingReason::RestartNeeded
         | WaitingReason::Paused
         | WaitingReason::PlanRefused => false,
     })

@@ -37,6 +37,8 @@ pub struct Desired {
     pub config: BTreeMap<String, String>,
     /// How clients log in.
     pub auth: Auth,
+    /// TLS everywhere; none: nowhere.
+    pub tls: Option<Tls>,
     /// The owner's part of the pods.
     pub pod: PodTemplate,
     /// Silence of a whole zone after which its leaders are succeeded without waiting for the bus,
@@ -81,4 +83,16 @@ pub struct Auth {
     pub enabled: bool,
     /// The owner's Secret with key `password`; none lets us generate `<cluster>-auth`.
     pub secret_name: Option<String>,
+    /// How long a former password is taken beside the current one, in seconds.
+    pub grace_seconds: u64,
+    /// Another text than before asks for new passwords of our own users.
+    pub rotate_internal: Option<String>,
+}
+
+/// TLS for clients, followers and the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// The owner's Secret with certificate, key and CA.
+    pub secret_name: String,
 }

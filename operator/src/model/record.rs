@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
+    HostName, MemberId, MemberName, PodUid, RunId, Serial, SettingsRecord, ShardId, SlotSet,
+    VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -56,6 +57,54 @@ pub struct Record {
     /// Open slots that we did not open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stray_slots: Option<StraySlots>,
+    /// Where changes of passwords are.
+    #[serde(default, skip_serializing_if = "Passwords::is_default")]
+    pub passwords: Passwords,
+    /// The certificate that members are to present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRecord>,
+    /// The owner's directives: which are in force, and which were not taken.
+    #[serde(default, skip_serializing_if = "SettingsRecord::is_empty")]
+    pub settings: SettingsRecord,
+}
+
+/// Where changes of passwords are. Which passwords there are stands in Secrets, and who takes which is
+/// asked of the members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Passwords {
+    /// Which Secret has our own users' passwords: each change makes another.
+    #[serde(default)]
+    pub generation: u32,
+    /// The value of `spec.auth.rotateInternal` that they were made for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+    /// Not everybody follows with the new one yet, so the Secret before counts, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rotating: bool,
+    /// Since when every member takes the clients' current password, and some a former one, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub former_since: Option<Timestamp>,
+}
+
+impl Passwords {
+    /// Whether nothing was ever changed.
+    pub fn is_default(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// The certificate that members are to present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateRecord {
+    /// Of certificate and authorities.
+    pub digest: String,
+    /// When it took the place of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub changed: Option<Timestamp>,
 }
 
 /// A member by intent.

@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use crate::model::{
     Address, Asked, CLIENT_PORT, ClusterKey, HostName, MemberName, PodPhase, PodUid, PodView,
-    Silence, SilenceReason,
+    Settings, Silence, SilenceReason,
 };
 use crate::ports::{AskTarget, ClusterObjects, Credentials, ObjectApi, RedisAdmin};
 
@@ -21,15 +21,20 @@ pub async fn ask_members(
     admin: &dyn RedisAdmin,
     key: &ClusterKey,
     objects: &ClusterObjects,
+    settings: Settings,
 ) -> BTreeMap<MemberName, Asked> {
     let uids: Vec<PodUid> = objects.pods.iter().map(|pod| pod.uid.clone()).collect();
     admin.retain(key, &uids);
-    let asking = objects.pods.iter().map(|pod| async move {
-        let asked = match target(key, pod, &objects.credentials) {
-            Some(target) => ask(admin, &target).await,
-            None => Asked::NotAsked,
-        };
-        (pod.name.clone(), asked)
+    let settings = Arc::new(settings);
+    let asking = objects.pods.iter().map(|pod| {
+        let settings = Arc::clone(&settings);
+        async move {
+            let asked = match target(key, pod, &objects.credentials) {
+                Some(target) => ask(admin, &AskTarget { settings, ..target }).await,
+                None => Asked::NotAsked,
+            };
+            (pod.name.clone(), asked)
+        }
     });
     join_all(asking).await.into_iter().collect()
 }
@@ -66,6 +71,10 @@ pub fn target(
     credentials: &Arc<Credentials>,
 ) -> Option<AskTarget> {
     credentials.operator.as_ref()?;
+    // without the Secret nobody can be asked: a member that is not must not pass for silent
+    if credentials.is_sealed && credentials.trust.is_none() {
+        return None;
+    }
     if pod.phase != PodPhase::Running {
         return None;
     }
@@ -78,6 +87,7 @@ pub fn target(
             port: CLIENT_PORT,
         },
         credentials: Arc::clone(credentials),
+        settings: Arc::default(),
     })
 }
 

@@ -5,6 +5,7 @@
 //! yet is an error, a member that was not asked is [`crate::model::Asked::NotAsked`].
 //! Translation from Kubernetes' types (`pods`, `hosts`, `secrets`) is pure and tested by tables.
 
+mod certificate;
 mod hosts;
 mod members;
 mod objects;

@@ -4,6 +4,7 @@
 //! a bug here. A refused plan is not carried out, not even in part.
 
 mod moves;
+mod settings;
 mod takeover;
 mod together;
 
@@ -376,6 +377,7 @@ fn command_to(
                 )
             })
         }
+        MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
         MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
         MemberCommand::MoveSlots { slots, to, .. } => {
             moves::refuse_move(world, action, (entry, answer), slots, to)

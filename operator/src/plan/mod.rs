@@ -3,8 +3,10 @@
 //! No client, no clock, no randomness. What is not seen yet is waited for, and said so. The steps
 //! below run in order, each reads the same round and adds to the same draft.
 
+mod access;
 mod action;
 mod census;
+mod certificate;
 mod check;
 mod draft;
 mod evidence;
@@ -23,7 +25,9 @@ mod placing;
 mod pods;
 mod reshard;
 mod roster;
+mod settings;
 mod spacing;
+mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod validate;
@@ -33,13 +37,14 @@ mod zones;
 
 pub use action::{
     Action, Deed, FailoverMode, MOVE_MILLIS, Manifest, ManifestKind, MemberCommand, MemberRef,
-    MoveWay, Plan,
+    MoveWay, PasswordStep, Plan,
 };
 pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
 pub use failover::FED_SECONDS;
+pub use settings::wanted_settings;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
 pub use zones::states as zone_states;
@@ -61,6 +66,12 @@ const STEPS: &[Step] = &[
     join::follow,
     form::note_formed,
     join::set_timeouts,
+    settings::configure,
+    storage::grow,
+    certificate::reload,
+    access::rotate_clients,
+    access::begin_own,
+    access::rotate_own,
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,
@@ -82,6 +93,8 @@ const STEPS: &[Step] = &[
     roster::report_start_failures,
     pods::report_waiting_pods,
     join::report,
+    settings::report,
+    storage::report,
     leadership::report_leaderless,
 ];
 
@@ -113,6 +126,7 @@ pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
         );
         return draft.finish();
     }
+    settings::note(&round, &mut draft);
     if objects::keep_objects(&round, &mut draft) {
         for step in STEPS {
             step(&round, &mut draft);

@@ -32,6 +32,7 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
             shard: entry.shard,
             zone: entry.zone.clone(),
             volume: entry.volume.clone(),
+            secret_generation: round.seen.record.passwords.generation,
         };
         draft.act(
             Deed::Create(resources::pod(round.desired, &request)),

@@ -55,6 +55,20 @@ pub enum WaitingReason {
     Departure,
     /// A member of the bus is not ours.
     Stranger,
+    /// A former password is still taken, or a new one not everywhere yet.
+    PasswordRotation,
+    /// Not every member presents the certificate that is in the Secret yet.
+    CertificateRotation,
+    /// The certificate's time is almost over, or over.
+    CertificateExpires,
+    /// A volume is not as large as the spec wants it.
+    VolumeResize,
+    /// A member cannot write to its disk.
+    DiskTrouble,
+    /// A server does not take a value of `spec.config`.
+    DirectiveRefused,
+    /// A directive is in force only after a restart.
+    RestartNeeded,
     /// A process waits closed until its data's place is clear.
     ClosedStart,
     /// `spec.paused` is set.

@@ -44,6 +44,8 @@ pub const PORT_BUS: i32 = 16379;
 
 /// Key of the clients' Secret: the password of the user `default`.
 pub const KEY_PASSWORD: &str = "password";
+/// Key of the clients' Secret: another password that is taken.
+pub const KEY_PREVIOUS_PASSWORD: &str = "previousPassword";
 /// Key of the internal Secret: the password of [`USER_OPERATOR`].
 pub const KEY_OPERATOR: &str = "operator";
 /// Key of the internal Secret: the password of [`USER_REPLICATION`].
@@ -82,6 +84,14 @@ pub const PATH_DATA: &str = "/data";
 pub const PATH_CONFIG: &str = "/etc/zoneward";
 /// Where the internal Secret is mounted.
 pub const PATH_SECRET: &str = "/etc/zoneward-secret";
+/// Where the certificate's Secret is mounted.
+pub const PATH_TLS: &str = "/etc/zoneward-tls";
+/// Key of that Secret: the certificate, and those that it was issued by.
+pub const KEY_CERTIFICATE: &str = "tls.crt";
+/// Key of that Secret: the private key.
+pub const KEY_PRIVATE: &str = "tls.key";
+/// Key of that Secret: whom to trust.
+pub const KEY_CA: &str = "ca.crt";
 /// Where the start script writes the users to; in memory.
 pub const PATH_RUN: &str = "/run/zoneward";
 
@@ -115,9 +125,12 @@ pub fn auth_secret_name(cluster: &str) -> String {
     format!("{cluster}-auth")
 }
 
-/// The Secret with our own users' passwords.
-pub fn internal_secret_name(cluster: &str) -> String {
-    format!("{cluster}-internal")
+/// The Secret with our own users' passwords, of this generation. Secrets are made and never changed.
+pub fn internal_secret_name(cluster: &str, generation: u32) -> String {
+    match generation {
+        0 => format!("{cluster}-internal"),
+        generation => format!("{cluster}-internal-{generation}"),
+    }
 }
 
 /// The `PodDisruptionBudget` of a shard.

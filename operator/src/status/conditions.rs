@@ -175,6 +175,10 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::QuorumLost
             | W::DataLost
             | W::Stranger
+            | W::DirectiveRefused
+            | W::VolumeResize
+            | W::DiskTrouble
+            | W::CertificateExpires
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use placement::ZoneState;
 
 use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
-use crate::model::{DataLoss, Desired, Role, SlotSet, ZoneName};
+use crate::model::{Access, DataLoss, Desired, Role, SlotSet, ZoneName};
 use crate::plan::{Census, Member, Shard, Verdict};
 
 /// Bytes in a step of the lag that status tells.
@@ -67,6 +67,8 @@ impl Facts<'_> {
             && self.census.members().all(|member| {
                 member.answer().is_some_and(|answer| {
                     answer.node_timeout_millis == self.desired.node_timeout_millis
+                        && answer.deviations.is_empty()
+                        && answer.access == Access::default()
                 })
             })
             && self.uneven_leaders().is_none()

@@ -37,6 +37,9 @@ pub(super) enum WireError {
     /// No connection came about.
     #[error("failed to connect")]
     Connect(#[source] RedisError),
+    /// Somebody is there who does not speak TLS, or is not who it should be.
+    #[error("failed to agree on TLS")]
+    Sealing(#[source] std::io::Error),
     /// The connection broke.
     #[error("failed to exchange messages")]
     Exchange(#[source] RedisError),
@@ -65,7 +68,11 @@ impl WireError {
     pub(super) fn spoils_connection(&self) -> bool {
         matches!(
             self,
-            Self::Connect(_) | Self::Exchange(_) | Self::TimedOut(_) | Self::Unreadable(_)
+            Self::Connect(_)
+                | Self::Sealing(_)
+                | Self::Exchange(_)
+                | Self::TimedOut(_)
+                | Self::Unreadable(_)
         )
     }
 
@@ -75,6 +82,7 @@ impl WireError {
             Self::TimedOut(_) => SilenceReason::Timeout,
             Self::Connect(error) | Self::Exchange(error) => silence_of(error),
             Self::MissingPassword { .. }
+            | Self::Sealing(_)
             | Self::Declined(_)
             | Self::AnotherRun { .. }
             | Self::Precondition(_)
@@ -89,6 +97,7 @@ impl WireError {
             Self::MissingPassword { .. } | Self::TimedOut(_) | Self::MoveFailed(_) => {
                 ErrorClass::Transient
             }
+            Self::Sealing(_) => ErrorClass::Forbidden,
             // The login is part of connecting.
             Self::Connect(error) | Self::Exchange(error) => match error.code() {
                 Some("WRONGPASS" | "NOAUTH" | "NOPERM") => ErrorClass::Forbidden,

@@ -4,6 +4,7 @@
 //! knows nothing of Kubernetes and decides nothing: it asks, tells, and says plainly what came
 //! back. Tests against real servers: `tests/redis_live.rs`.
 
+mod access;
 mod acl;
 mod ask;
 mod cluster_nodes;
@@ -13,11 +14,13 @@ mod heard;
 mod info;
 mod link;
 mod mover;
+mod settings;
 mod stream;
+mod tls;
 mod users;
 mod wake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +28,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
+use self::command::Keyring;
 use self::error::WireError;
 use self::link::Link;
 use self::mover::{Moves, Order};
@@ -75,6 +79,13 @@ impl RedisWire {
         link
     }
 
+    /// Hashes of former passwords that clients may still use at members of this RedisCluster.
+    fn former(&self, cluster: &ClusterKey) -> BTreeSet<String> {
+        let links = self.links();
+        let own = links.iter().filter(|((of, _), _)| of == cluster);
+        own.flat_map(|(_, link)| link.former()).collect()
+    }
+
     fn links(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +98,7 @@ impl RedisAdmin for RedisWire {
         let (limit, asked) = (link.heard().patience(limit), Instant::now());
         let asking = async {
             let mut connection = link.connection(&target.credentials).await?;
-            ask::ask(&mut connection).await
+            ask::ask(&mut connection, target, &link).await
         };
         let outcome = match timeout(limit, asking).await {
             Ok(outcome) => outcome,
@@ -137,7 +148,20 @@ impl RedisAdmin for RedisWire {
                 let found = connection.run_id().clone();
                 return Err(WireError::AnotherRun { found });
             }
-            command::carry_out(&mut connection, &target.credentials, command).await
+            if let MemberCommand::Configure(wanted) = command {
+                return settings::configure(&mut connection, link.tried(), wanted).await;
+            }
+            let keys = Keyring {
+                credentials: &target.credentials,
+                former: self.former(&target.cluster),
+            };
+            command::carry_out(&mut connection, &keys, command).await?;
+            let trust = target.credentials.trust.as_ref();
+            if command == &MemberCommand::ReloadCertificate && connection.presents_former(trust) {
+                // what it presents now is seen by a new connection
+                link.drop_connection();
+            }
+            Ok(())
         };
         let limit = command::time_limit(command);
         let outcome = match timeout(limit, telling).await {

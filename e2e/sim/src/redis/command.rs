@@ -28,15 +28,7 @@ pub fn command(
     out: &mut Vec<Packet>,
 ) -> Result<(), Declined> {
     match command {
-        MemberCommand::SetConfigEpoch(epoch) => {
-            let is_alone = process.table.nodes.is_empty() && process.table.epoch == 0;
-            check(
-                is_alone,
-                Declined::Server("the user can assign a config epoch only when alone"),
-            )?;
-            process.table.epoch = epoch.0;
-            process.table.current_epoch = process.table.current_epoch.max(epoch.0);
-        }
+        MemberCommand::SetConfigEpoch(epoch) => set_epoch(process, epoch.0)?,
         MemberCommand::AddSlots(slots) => {
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
             add_slots(process, mask)?;
@@ -80,7 +72,10 @@ pub fn command(
             return Err(Declined::Server("slots do not move in this model"));
         }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
+        MemberCommand::Configure(wanted) => process.directives.configure(wanted),
         MemberCommand::Open => process.is_open = true,
+        // by who knows the Secrets: `ports`
+        MemberCommand::Passwords(_) | MemberCommand::ReloadCertificate => {}
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }
@@ -102,6 +97,17 @@ fn forget(
             process.broadcast(now, &Body::Forget(id), out);
         }
     }
+    Ok(())
+}
+
+fn set_epoch(process: &mut Process, epoch: u64) -> Result<(), Declined> {
+    let is_alone = process.table.nodes.is_empty() && process.table.epoch == 0;
+    check(
+        is_alone,
+        Declined::Server("the user can assign a config epoch only when alone"),
+    )?;
+    process.table.epoch = epoch;
+    process.table.current_epoch = process.table.current_epoch.max(epoch);
     Ok(())
 }
 

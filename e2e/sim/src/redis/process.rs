@@ -124,6 +124,10 @@ pub struct Process {
     pub phase: u64,
     /// The next provisional id.
     pub next_handshake: Id,
+    /// Who may log in.
+    pub passwords: super::passwords::Passwords,
+    /// Its directives.
+    pub directives: super::settings::Directives,
     /// The operator acknowledged its departure.
     pub departure_acknowledged: bool,
     /// The operator released it.

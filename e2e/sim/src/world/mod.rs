@@ -125,6 +125,8 @@ pub struct World {
     pub mounts: BTreeMap<String, String>,
     /// Secrets that are there.
     pub secrets: BTreeSet<String>,
+    /// What is in the clients' one.
+    pub client_password: u32,
     /// Processes whose pod object is gone.
     pub orphans: Vec<(ProcKey, Millis)>,
     /// Zones without room for new pods.
@@ -187,6 +189,7 @@ impl World {
             objects: Vec::new(),
             mounts: BTreeMap::new(),
             secrets: BTreeSet::new(),
+            client_password: 0,
             orphans: Vec::new(),
             full_zones: BTreeSet::new(),
             has_changed: true,

@@ -280,6 +280,24 @@ fn i7_neither_an_owner_of_slots_nor_the_living_are_forgotten() {
     assert!(promises(&seen, forget("id-c-0-2")).is_empty());
 }
 
+#[test]
+fn i5_directives_that_the_cluster_relies_on_are_set_our_way_only() {
+    let set = |name: &str, value: &str| {
+        let settings = [(name.to_owned(), value.to_owned())].into();
+        vec![tell("c-0-1", MemberCommand::Configure(settings))]
+    };
+    let seen = formed();
+    assert!(promises(&seen, set("maxmemory", "1gb")).is_empty());
+    assert!(promises(&seen, set("cluster-require-full-coverage", "no")).is_empty());
+    for (name, value) in [
+        ("cluster-require-full-coverage", "yes"),
+        ("masterauth", "x"),
+        ("port", "1"),
+    ] {
+        assert_eq!(promises(&seen, set(name, value)), ["I5"], "{name}");
+    }
+}
+
 /// Two of three leaders are silent since the beginning, and it is much later.
 fn two_silent() -> Observation {
     let mut seen = formed();

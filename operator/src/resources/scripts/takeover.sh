@@ -2,6 +2,9 @@
 # Makes this follower lead its shard without a vote. For a human, where recovery.quorumLoss is Manual
 # and status asks for it: kubectl exec POD -c redis -- sh /etc/zoneward/takeover.sh
 #
+# Where the passwords of Zoneward's own users were changed since the pod's start, the current one is
+# given through standard input, and the script a "-".
+#
 # Refuses where its leader is heard: two would lead. POSIX sh, with cat.
 set -eu
 
@@ -19,12 +22,23 @@ done
 [ -n "${cli:-}" ] || fail 'the image has neither valkey-cli nor redis-cli'
 
 # In the environment, not in the arguments, which everybody in the container can read.
-REDISCLI_AUTH=$(cat /etc/zoneward-secret/operator)
+if [ "${1:-}" = - ]; then
+    read -r REDISCLI_AUTH || :
+else
+    REDISCLI_AUTH=$(cat /etc/zoneward-secret/operator)
+fi
 VALKEYCLI_AUTH=$REDISCLI_AUTH
 export REDISCLI_AUTH VALKEYCLI_AUTH
 
+# As everybody, where all speak TLS.
+tls=
+if [ -e /etc/zoneward-tls/ca.crt ]; then
+    tls='--tls --cacert /etc/zoneward-tls/ca.crt'
+fi
+
 ask() {
-    "$cli" -h "$POD_IP" -p 6379 --user zoneward --no-auth-warning "$@"
+    # shellcheck disable=SC2086 # tls is several words, or none
+    "$cli" $tls -h "$POD_IP" -p 6379 --user zoneward --no-auth-warning "$@"
 }
 
 case $(ask INFO replication) in

@@ -9,7 +9,7 @@ use crate::api::{
     Persistence, PodTemplate, QuorumLossPolicy, RetainPolicy, ShardLossPolicy, Storage,
     WhenUnsatisfiable,
 };
-use crate::model::{Auth, ClusterKey, Desired, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Tls, Zones};
 use crate::resources::labels::labels;
 
 /// What a spec with nothing but an image becomes.
@@ -36,7 +36,10 @@ pub(super) fn minimal() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: None,
+            grace_seconds: 3600,
+            rotate_internal: None,
         },
+        tls: None,
         pod: PodTemplate::default(),
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
@@ -74,7 +77,11 @@ pub(super) fn rich() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: Some("cart-clients".to_owned()),
+            ..minimal().auth
         },
+        tls: Some(Tls {
+            secret_name: "cart-tls".to_owned(),
+        }),
         pod: pod_template(),
         ..minimal()
     }

@@ -22,6 +22,10 @@ impl World {
             .filter_map(|(other, process)| Some((self.address(other)?, process.id.clone())))
             .collect();
         let epoch = self.processes.values().map(|p| p.epoch).max().unwrap_or(0) + 1;
+        if let MemberCommand::Passwords(step) = command {
+            return self.step(name, *step);
+        }
+        let (clients, own) = (self.clients_to_admit(), self.own());
         let Some(process) = self.processes.get_mut(name) else {
             return;
         };
@@ -59,11 +63,17 @@ impl World {
                 epoch,
             ),
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
-            MemberCommand::Open => process.is_open = true,
+            MemberCommand::Configure(wanted) => process.directives.configure(wanted),
+            MemberCommand::Open => {
+                process.is_open = true;
+                (process.passwords.clients, process.passwords.followers) = (clients, own);
+            }
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
             MemberCommand::MoveSlots { .. }
             | MemberCommand::CloseSlots(_)
+            | MemberCommand::Passwords(_)
+            | MemberCommand::ReloadCertificate
             | MemberCommand::AcknowledgeDeparture
             | MemberCommand::ReleaseDeparture => {}
         }
@@ -145,10 +155,18 @@ impl World {
                 (process.id.clone(), (process.offset + 10, is_written_to))
             })
             .collect();
+        let lets_in: BTreeMap<MemberId, BTreeSet<u32>> = up
+            .iter()
+            .map(|name| &self.processes[name])
+            .map(|process| (process.id.clone(), process.passwords.followers.clone()))
+            .collect();
         for name in up {
             let process = self.processes.get_mut(name).unwrap();
             let source = process.leader.clone().unwrap_or_else(|| process.id.clone());
-            if self.cut_off.contains(name) {
+            // as if every link were cut again and again
+            let knows = process.passwords.follows_with;
+            let is_let_in = lets_in.get(&source).is_none_or(|it| it.contains(&knows));
+            if self.cut_off.contains(name) || (process.leader.is_some() && !is_let_in) {
                 process.in_sync = false;
             } else if let Some((offset, is_written_to)) = offsets.get(&source) {
                 process.in_sync = process.leader.is_some();
