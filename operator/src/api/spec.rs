@@ -46,6 +46,7 @@ use super::{RedisClusterStatus, rules};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is being tested; make a new RedisCluster with the wanted number of leaders"),
     validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = rules::storage_only_grows(),
     validation = rules::storage_class_stays(),

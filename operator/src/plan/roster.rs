@@ -118,6 +118,8 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     };
     entry.pod_uid.get_or_insert_with(|| pod.uid.clone());
     if entry.pod_uid.as_ref() != Some(&pod.uid) {
+        // a late call made it again after its pod was gone
+        entry.silent_since.get_or_insert(now);
         return;
     }
     if pod.host.is_some() {
@@ -228,7 +230,8 @@ fn is_really_gone(round: &Round<'_>, member: &Member<'_>) -> bool {
 /// Whether no process can be at work on the volume of a pod that is gone: it never was on a host, or
 /// the kubelet there has ended it. (A human's word makes it dead, not gone.)
 fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
-    member.entry.host.is_none() || kubelet_has_ended_it(round, member)
+    let has_no_pod = round.seen.pod(member.name()).is_none();
+    has_no_pod && (member.entry.host.is_none() || kubelet_has_ended_it(round, member))
 }
 
 /// The host's kubelet lives and has had time to end the container of a pod that is gone: a forced

@@ -144,7 +144,7 @@ fn one_at_a_time(world: &mut World, key: ProcKey, name: &str) -> Found {
     let running: Vec<ProcKey> = world.promises.in_flight.keys().copied().collect();
     for other in running {
         let asked = world.promises.in_flight[&other];
-        if now > asked + IN_FLIGHT_MILLIS || !world.is_running(other) {
+        if now > asked + IN_FLIGHT_MILLIS || !world.is_running(other) || is_led(world, other) {
             world.promises.in_flight.remove(&other);
         } else if other != key {
             let other = world.proc(other).pod.clone();
@@ -156,6 +156,13 @@ fn one_at_a_time(world: &mut World, key: ProcKey, name: &str) -> Found {
     }
     world.promises.in_flight.insert(key, now);
     None
+}
+
+/// Whether its shard has a leader by now, elected by the bus: it stands no more.
+fn is_led(world: &World, key: ProcKey) -> bool {
+    let leader = world.proc(key).table.leader;
+    let mut living = world.alive().filter(|it| world.is_running(it.key));
+    living.any(|it| Some(it.table.me) == leader && it.leads() && it.table.owns_any(it.table.me))
 }
 
 fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {
