@@ -7,7 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::census::{Round, Shard};
+use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use crate::api::QuorumLossPolicy;
 use crate::model::{HostView, MemberId};
@@ -68,11 +68,41 @@ pub(super) fn unproven_leader<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Optio
     })
 }
 
+/// Of shards whose leader nobody alive has heard of: whoever of them may lead, and is not proven dead. Those
+/// that answer may all be younger than the outage.
+fn unknown_leaders<'a>(round: &Round<'a>) -> Vec<Unproven<'a>> {
+    let is_unknown =
+        |shard: &&Shard<'_>| shard.leader.is_none() && shard.id.0 < round.desired.leaders;
+    let unknown = round.census.shards.iter().filter(is_unknown);
+    let may_lead = |member: &&Member<'_>| {
+        let is_unheard = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
+        member.entry.joined && is_unheard
+    };
+    let members = unknown.flat_map(|shard| shard.members.iter().filter(may_lead));
+    members
+        .filter_map(|member| {
+            Some(Unproven {
+                id: member.entry.member_id.clone()?,
+                name: member.name().to_string(),
+                host: member.host,
+                silent_since: member.entry.silent_since,
+            })
+        })
+        .collect()
+}
+
+/// How many leaders there are, whether anybody alive has heard of them or not.
+fn leaders(round: &Round<'_>) -> usize {
+    let (known, _) = round.census.voters();
+    known.max(usize::try_from(round.desired.leaders).unwrap_or(usize::MAX))
+}
+
 /// Weighs what is known of the leaders of all these shards.
 pub(super) fn of(round: &Round<'_>, lost: &[&Shard<'_>]) -> Fence {
     let unproven: Vec<Unproven<'_>> = lost
         .iter()
         .filter_map(|shard| unproven_leader(round, shard))
+        .chain(unknown_leaders(round))
         .collect();
     if round.desired.quorum_loss == QuorumLossPolicy::Manual {
         return Fence::Manual(silence(round, &unproven));
@@ -116,7 +146,7 @@ pub(super) fn of(round: &Round<'_>, lost: &[&Shard<'_>]) -> Fence {
 /// Whether they can make no majority wherever they are, and Kubernetes does not hear their hosts
 /// either.
 fn have_stopped(round: &Round<'_>, unproven: &[Unproven<'_>]) -> bool {
-    let (all, _) = round.census.voters();
+    let all = leaders(round);
     let is_unheard = |it: &Unproven<'_>| it.host.is_none_or(|host| !host.is_ready);
     unproven.len() * 2 <= all && unproven.iter().all(is_unheard)
 }
@@ -132,7 +162,7 @@ fn opens_at(round: &Round<'_>, lost: &Unproven<'_>) -> Timestamp {
 
 /// Who is missing.
 fn silence(round: &Round<'_>, unproven: &[Unproven<'_>]) -> String {
-    let (all, living) = round.census.voters();
+    let (all, living) = (leaders(round), round.census.voters().1);
     let counts = format!(
         "{living} of {all} leaders answer, {} that know the lost one must vote",
         all / 2 + 1
@@ -252,6 +282,37 @@ mod tests {
             entry.link_up = true;
         }
         assert!(!is_open(&seen));
+    }
+
+    #[test]
+    fn a_leader_whom_nobody_alive_has_heard_of_counts() {
+        let mut seen = silent(1);
+        let gone = MemberName::from("c-0-1");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == gone) {
+            let reason = "exit code 137".to_owned();
+            pod.phase = crate::model::PodPhase::Ended { reason };
+        }
+        let is_open =
+            |seen: &Observation| matches!(fence(seen, QuorumLossPolicy::Fenced, 1), Fence::Open(_));
+        assert!(is_open(&seen), "proven dead");
+        // shard 1 is unheard, and those that are left have never heard who leads it
+        for name in ["c-1-3", "c-1-4"] {
+            let silence = crate::model::Silence {
+                reason: crate::model::SilenceReason::Timeout,
+                millis: 1_000,
+            };
+            seen.members
+                .insert(MemberName::from(name), Asked::Silent(silence));
+        }
+        for asked in seen.members.values_mut() {
+            if let Asked::Answered(answer) = asked {
+                answer
+                    .view
+                    .entries
+                    .retain(|it| !it.id.as_str().starts_with("id-c-1"));
+            }
+        }
+        assert!(!is_open(&seen), "c-1-3 may serve");
     }
 
     #[test]

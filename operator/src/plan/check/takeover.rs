@@ -15,6 +15,7 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
     let unproven: Vec<&MemberId> = lost
         .iter()
         .copied()
+        .chain(unknown_owners(desired, world))
         .filter(|id| !world.is_id_proven_dead(id))
         .collect();
     if unproven.is_empty() {
@@ -42,7 +43,8 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
         .chain(living_owners(world))
         .map(|id| shard_of(world, id))
         .collect();
-    let is_few = unproven.len() * 2 <= all.len();
+    let all = all.len().max(usize::try_from(desired.leaders).unwrap_or(0));
+    let is_few = unproven.len() * 2 <= all;
     let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
     let has_stopped = is_few && is_unheard;
     (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
@@ -76,6 +78,22 @@ fn lost_owners<'a>(world: &'a World<'_>) -> BTreeSet<&'a MemberId> {
         .filter(|entry| !world.answers_as(&entry.id))
         .filter(|entry| !entry.slots.difference(&owned).is_empty())
         .map(|entry| &entry.id)
+        .collect()
+}
+
+/// Members of shards that nobody alive has heard an owner of, as far as they do not answer.
+fn unknown_owners<'a>(desired: &Desired, world: &'a World<'_>) -> Vec<&'a MemberId> {
+    let entries = world.answers.values().flat_map(|it| &it.view.entries);
+    let owners = entries.filter(|entry| !entry.slots.is_empty());
+    let heard: BTreeSet<ShardId> = owners
+        .filter_map(|entry| shard_of(world, &entry.id))
+        .collect();
+    let members = world.seen.record.members.iter();
+    let is_unknown = |shard: &ShardId| shard.0 < desired.leaders && !heard.contains(shard);
+    members
+        .filter(|entry| entry.joined && is_unknown(&entry.shard))
+        .filter(|entry| !world.answers.contains_key(&entry.name))
+        .filter_map(|entry| entry.member_id.as_ref())
         .collect()
 }
 
