@@ -61,8 +61,8 @@ pub struct RedisClusterSpec {
     #[schemars(length(min = 1))]
     pub image: String,
 
-    /// How many shards, each with one leader and an even part of the 16384 slots. A change moves
-    /// slots, with their data; kubectl scale and autoscalers set it.
+    /// How many shards, each with one leader and an even part of the 16384 slots. It cannot be
+    /// changed yet.
     #[serde(default = "default_leaders")]
     #[schemars(range(min = 1, max = 500))]
     pub leaders: u32,
