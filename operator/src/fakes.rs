@@ -233,6 +233,7 @@ impl RedisAdmin for World {
         Err(Silence {
             reason: SilenceReason::Timeout,
             millis: 0,
+            said_goodbye: false,
         })
     }
 

@@ -147,7 +147,9 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let census = Census::new(desired, seen, &before);
     let mut is_whole = record.formed;
     for shard in &census.shards {
-        let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
+        let feeds = shard
+            .living_leader()
+            .is_some_and(|(_, a)| a.is_open_to_followers);
         for member in &shard.members {
             let run = member
                 .answer()
