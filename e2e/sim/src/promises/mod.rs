@@ -57,6 +57,8 @@ pub struct Promises {
     outvoted: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
+    /// Leaders that were out of sight when the owner's policy had one taken over from.
+    risked: BTreeSet<ProcKey>,
     /// Since when two leaders take writes to a chunk.
     doubled: BTreeMap<usize, Millis>,
     /// Role changes that the operator asked for, and when.
@@ -123,6 +125,19 @@ impl Promises {
     /// When this process was disturbed.
     pub(crate) fn disturbances(&self, key: ProcKey) -> &[(Millis, Millis)] {
         self.disturbed.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// By the owner's policy there may be two sides with a majority each, for as long as these are out of
+    /// sight: one of them loses what it takes.
+    pub(crate) fn note_risk(&mut self, leaders: Vec<ProcKey>) {
+        self.risked.extend(leaders);
+    }
+
+    /// Whether there may have been then.
+    pub(crate) fn was_risked(&self, at: Millis) -> bool {
+        let of = |leader: &ProcKey| self.disturbances(*leader).iter();
+        let mut times = self.risked.iter().flat_map(of);
+        times.any(|(from, until)| (*from..=until.saturating_add(data::LAG_MILLIS)).contains(&at))
     }
 
     /// The operator takes it away.
