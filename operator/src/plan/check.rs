@@ -88,10 +88,15 @@ impl<'a> World<'a> {
             .any(|answer| &answer.id == id && answer.is_open)
     }
 
-    /// Whether this very process was in sync when its leader was heard last.
+    /// Whether this very process was in sync with whom it follows when that one was heard last.
     fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
         let entry = self.seen.record.member_by_id(&answer.id);
-        entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+        let own = answer.view.own_entry();
+        let followed = own.and_then(|own| own.leader.as_ref());
+        entry.is_some_and(|entry| {
+            entry.synced_run.as_ref() == Some(&answer.run_id)
+                && entry.synced_with.as_ref() == Some(followed.unwrap_or(&answer.id))
+        })
     }
 
     /// The same, or it holds more of the history that one has which was.

@@ -321,6 +321,7 @@ mod tests {
         for entry in &mut seen.record.members {
             let id = entry.member_id.as_ref().unwrap();
             entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+            entry.synced_with = Some(MemberId::from("id-c-0-1"));
         }
         let change = RoleChange {
             shard: ShardId(2),
@@ -346,6 +347,7 @@ mod tests {
         for entry in &mut seen.record.members {
             let id = entry.member_id.as_ref().unwrap();
             entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+            entry.synced_with = Some(MemberId::from("id-c-0-1"));
         }
         let silent = |said_goodbye| {
             crate::model::Asked::Silent(crate::model::Silence {

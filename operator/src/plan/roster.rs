@@ -98,7 +98,8 @@ fn lost_identity(entry: &mut Enrolled, seen: &Observation, now: Timestamp) -> Op
     if !is_its_pod {
         return None;
     }
-    (entry.joined, entry.synced_run) = (false, None);
+    entry.joined = false;
+    (entry.synced_run, entry.synced_with) = (None, None);
     Some(Departed {
         member_id: before,
         name: entry.name.clone(),
@@ -147,9 +148,8 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let census = Census::new(desired, seen, &before);
     let mut is_whole = record.formed;
     for shard in &census.shards {
-        let feeds = shard
-            .living_leader()
-            .is_some_and(|(_, a)| a.is_open_to_followers);
+        let leader = shard.living_leader().map(|(_, leader)| leader);
+        let feeds = leader.is_some_and(|it| it.is_open_to_followers);
         for member in &shard.members {
             let run = member
                 .answer()
@@ -164,6 +164,7 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
             }
             is_whole &= run.is_some();
             if feeds {
+                entry.synced_with = leader.filter(|_| run.is_some()).map(|it| it.id.clone());
                 entry.synced_run = run;
             }
         }
@@ -330,6 +331,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             host: None,
             address: None,
             synced_run: None,
+            synced_with: None,
             silent_since: None,
             has_ended: true,
             ..entry.clone()
@@ -385,6 +387,7 @@ pub(super) fn enroll(
         address: None,
         joined: false,
         synced_run: None,
+        synced_with: None,
         silent_since: None,
         has_ended: false,
         surplus: false,

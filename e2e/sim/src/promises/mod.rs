@@ -91,6 +91,7 @@ impl Promises {
         now: Millis,
         key: ProcKey,
         heard: Millis,
+        node_timeout: Millis,
         deposed: &[ProcKey],
     ) {
         self.in_flight.remove(&key);
@@ -104,7 +105,9 @@ impl Promises {
                 .any(|it| self.was_disturbed_since(*it, heard));
             if were_parted {
                 let from = heard.saturating_sub(IN_FLIGHT_MILLIS);
-                self.outvoted.entry(*old).or_default().push((from, now));
+                // without a majority it stops a node timeout after the last pong, and pings every half one
+                let until = now.max(heard + 2 * node_timeout);
+                self.outvoted.entry(*old).or_default().push((from, until));
             }
             self.disturbed.entry(*old).or_default().push((now, now));
         }
