@@ -201,6 +201,9 @@ impl MemberAnswer {
 pub struct Replication {
     /// Names one history of writes; followers share their leader's.
     pub replication_id: String,
+    /// The one that this history goes on from; none where nobody was promoted.
+    #[serde(default)]
+    pub former_id: Option<String>,
     /// How far along that history: a leader's own offset, a follower's processed one, in bytes.
     pub offset: u64,
     /// Set on a follower.

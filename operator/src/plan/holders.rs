@@ -3,11 +3,13 @@
 //! Whoever is not proven dead may hold all of it; a volume that is left may, too. A follower that was
 //! not in sync to the last has an older copy: better than none, and no reason to wait for ever.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use crate::model::{MemberAnswer, MemberId, Role};
+use crate::model::{MemberAnswer, MemberId, MemberName, Role};
 
 /// What is left of a shard's data.
 pub(super) enum Left<'a, 'b> {
@@ -43,9 +45,21 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
     if may_live || shard.members.iter().any(may_hold_it) || is_led_in_some_view(round, shard) {
         return Left::Whole;
     }
+    // offsets compare within one history; who goes on from another's has come further than that one
+    let goes_on_from = |own: &MemberAnswer| {
+        let of = |it: &MemberAnswer| Some(it.replication.replication_id.clone());
+        let others = copies
+            .iter()
+            .filter(|(_, other)| own.replication.former_id == of(other));
+        others.count()
+    };
+    let ranks: BTreeMap<MemberName, usize> = copies
+        .iter()
+        .map(|(member, answer)| (member.name().clone(), goes_on_from(answer)))
+        .collect();
     copies.sort_by_key(|(member, answer)| {
         (
-            std::cmp::Reverse(answer.replication.offset),
+            std::cmp::Reverse((ranks.get(member.name()).copied(), answer.replication.offset)),
             member.name().clone(),
         )
     });

@@ -61,6 +61,16 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         };
         if let Some(other) = may_lead_unseen(round, shard, answer) {
             draft.wait(WaitingReason::ClosedStart, unseen_message(member, other));
+        } else if may_be_outvoted(round, answer) {
+            let (all, living) = round.census.voters();
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: {living} of {all} leaders answer, and the others may have elected \
+                     somebody in its place. Bring their hosts back, or say which are off for good",
+                    member.name()
+                ),
+            );
         } else if is_succeeded(shard, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
@@ -91,6 +101,15 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
             draft.tell(target, command, "its opening endangers no copy");
         }
     }
+}
+
+/// It believes that it owns slots, and too few leaders answer to know that no others agreed on another
+/// owner. It could not serve for long anyway: it would hear no majority.
+fn may_be_outvoted(round: &Round<'_>, answer: &MemberAnswer) -> bool {
+    let own = answer.view.own_entry();
+    let owns = own.is_some_and(|own| !own.slots.is_empty());
+    let (all, living) = round.census.voters();
+    owns && round.record.formed && living * 2 <= all
 }
 
 /// Who was told to lead in this one's place, and was not heard since: it may, and take writes.

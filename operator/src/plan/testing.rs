@@ -81,6 +81,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         disk: Disk::default(),
         replication: Replication {
             replication_id: "r".to_owned(),
+            former_id: None,
             offset: 0,
             upstream: None,
             followers: Vec::new(),

@@ -86,6 +86,11 @@ impl<'a> Info<'a> {
         };
         Ok(Replication {
             replication_id: self.text("master_replid")?.to_owned(),
+            former_id: self
+                .text("master_replid2")
+                .ok()
+                .filter(|id| id.contains(|digit| digit != '0'))
+                .map(str::to_owned),
             offset: clamp(offset),
             upstream,
             followers: self.numbered("slave").filter_map(follower).collect(),

@@ -103,8 +103,7 @@ fn account(
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
-    let node_timeout = world.setup.node_timeout;
-    if world.promises.was_outvoted(info.leader, at, node_timeout) || world.promises.was_risked(at) {
+    if world.promises.was_outvoted(info.leader, at) || world.promises.was_risked(at) {
         return true;
     }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
@@ -158,17 +157,23 @@ pub fn newest_holder(world: &World, chunk: usize) -> Option<String> {
         .or_else(|| body.map(|(name, _)| format!("volume {name}")))
 }
 
-/// Who holds every acknowledged write of the last reign over this chunk, dead hosts' volumes included.
+/// Who holds every acknowledged write of the last reign over this chunk, dead hosts' volumes included. That
+/// the last leader took nothing before it ended nobody can know.
 pub fn whole_holder(world: &World, chunk: usize) -> Option<String> {
     let reigns = &world.reigns.all;
     let last = reigns
         .iter()
         .rposition(|it| it.chunk == chunk && !it.acked.is_empty())?;
+    let leader = world.promises.promoted_last(chunk);
+    if leader.is_some_and(|leader| leader != reigns[last].leader) {
+        return None;
+    }
     let upto = reigns[last].acked.len() as u64;
     let reign = Reign(u32::try_from(last).unwrap_or(u32::MAX));
-    let process = world.alive().find(|it| it.data.upto(reign) >= upto);
+    let is_whole = |data: &Data| data.upto(reign) >= upto;
+    let process = world.alive().find(|it| is_whole(&it.data));
     let mut bodies = world.bodies.iter();
-    let body = bodies.find(|(_, body)| body.data.upto(reign) >= upto);
+    let body = bodies.find(|(_, body)| is_whole(&body.data));
     process
         .map(|it| it.pod.clone())
         .or_else(|| body.map(|(name, _)| format!("volume {name}")))

@@ -53,10 +53,10 @@ pub struct Promises {
     names: BTreeSet<String>,
     /// When each process could not act as it should.
     disturbed: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
-    /// From when to when each leader's writes were not with whom the bus elected in its place.
-    outvoted: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
-    /// Until when each process hung, each time.
-    hung: BTreeMap<ProcKey, Vec<Millis>>,
+    /// Who was promoted in each leader's place, when, and when it had heard that one last.
+    outvoted: BTreeMap<ProcKey, Vec<(ProcKey, Millis, Millis)>>,
+    /// Who was promoted last to lead each chunk.
+    promoted: BTreeMap<usize, ProcKey>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
     /// Leaders that were out of sight when the owner's policy had one taken over from.
@@ -93,7 +93,6 @@ impl Promises {
         now: Millis,
         key: ProcKey,
         heard: Millis,
-        node_timeout: Millis,
         deposed: &[ProcKey],
     ) {
         self.in_flight.remove(&key);
@@ -102,15 +101,10 @@ impl Promises {
             self.count("elected by the bus");
         }
         for old in deposed {
-            let were_parted = [key, *old]
-                .iter()
-                .any(|it| self.was_disturbed_since(*it, heard));
-            if were_parted {
-                let from = heard.saturating_sub(IN_FLIGHT_MILLIS);
-                // without a majority it stops a node timeout after the last pong, and pings every half one
-                let until = now.max(heard + 2 * node_timeout);
-                self.outvoted.entry(*old).or_default().push((from, until));
-            }
+            self.outvoted
+                .entry(*old)
+                .or_default()
+                .push((key, heard, now));
             if !was_asked {
                 self.disturbed.entry(*old).or_default().push((now, now));
             }
@@ -123,18 +117,35 @@ impl Promises {
         times.any(|(_, end)| *end >= at.saturating_sub(data::LAG_MILLIS))
     }
 
-    /// Whether the bus elected another leader without what this one acknowledged then.
-    ///
-    /// One that hung meanwhile, and is in a minority when it goes on, takes two node timeouts to notice.
-    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis, node_timeout: Millis) -> bool {
-        let mut times = self.outvoted.get(&leader).into_iter().flatten();
-        let ends = || self.hung.get(&leader).into_iter().flatten();
-        times.any(|(from, until)| {
-            let woke = |end: &&Millis| {
-                (**end >= *from) && (**end..=**end + 2 * node_timeout).contains(&at)
-            };
-            (*from..=*until).contains(&at) || (at > *from && ends().any(|end| woke(&end)))
-        })
+    /// Whether another one was promoted without what this one acknowledged then, because a fault parted the
+    /// two: from when they heard each other last until the fault is over. (One that hears no majority
+    /// stops by itself; one that hung is told as soon as it is heard.)
+    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
+        let promotions = self.outvoted.get(&leader).into_iter().flatten();
+        let parted = |(successor, heard, now): &(ProcKey, Millis, Millis)| {
+            let of = |key: ProcKey| self.disturbances(key).iter();
+            of(leader).chain(of(*successor)).any(|(from, until)| {
+                let lasts = if *until >= Millis::MAX / 2 {
+                    *from
+                } else {
+                    *until
+                };
+                let were_parted = *from <= now + 200 && lasts + data::LAG_MILLIS >= *heard;
+                let since = heard.saturating_sub(IN_FLIGHT_MILLIS);
+                were_parted && (since..=(*now).max(lasts + data::LAG_MILLIS)).contains(&at)
+            })
+        };
+        promotions.into_iter().any(|it| parted(it))
+    }
+
+    /// It leads these chunks now.
+    pub fn note_leader(&mut self, key: ProcKey, chunks: impl Iterator<Item = usize>) {
+        self.promoted.extend(chunks.map(|chunk| (chunk, key)));
+    }
+
+    /// Who was promoted last to lead it.
+    pub(crate) fn promoted_last(&self, chunk: usize) -> Option<ProcKey> {
+        self.promoted.get(&chunk).copied()
     }
 
     /// When this process was disturbed.
@@ -190,18 +201,6 @@ fn note_disturbances(world: &mut World) {
         })
         .map(|process| process.key)
         .collect();
-    let hanging: Vec<ProcKey> = world
-        .alive()
-        .filter(|it| !world.is_running(it.key))
-        .map(|it| it.key)
-        .collect();
-    for key in hanging {
-        let times = world.promises.hung.entry(key).or_default();
-        match times.last_mut().filter(|end| **end + 200 >= now) {
-            Some(end) => *end = now,
-            None => times.push(now),
-        }
-    }
     for key in disturbed {
         let times = world.promises.disturbed.entry(key).or_default();
         match times.last_mut().filter(|(_, end)| *end + 200 >= now) {

@@ -107,6 +107,9 @@ fn replication(
     addr_of: impl Fn(ProcKey) -> Option<Addr>,
 ) -> Replication {
     let reign = process.data.reign().map_or(0, |reign| reign.0 + 1);
+    let id = |reign: u32| format!("{reign:040x}");
+    let reigns = process.data.parts().map(|(reign, _)| reign.0 + 1);
+    let former = reigns.filter(|it| *it != reign).last();
     let followers = process.downstream.iter().map(|(key, link)| FollowerLink {
         ip: addr_of(*key).map(ip),
         is_online: link.is_online,
@@ -114,7 +117,8 @@ fn replication(
         lag_seconds: (now - link.acked) / 1000,
     });
     Replication {
-        replication_id: format!("{reign:040x}"),
+        replication_id: id(reign),
+        former_id: former.map(id),
         offset: process.data.offset(),
         upstream: process.table.leader.map(|_| upstream(process, now)),
         followers: followers.collect(),

@@ -355,13 +355,11 @@ impl World {
             let overlaps = |it: &&Process| it.table.mask(it.table.me) & mask != 0;
             let others = self.alive().filter(|it| it.key != key && it.leads());
             let deposed: Vec<ProcKey> = others.filter(overlaps).map(|it| it.key).collect();
-            self.promises.note_promotion(
-                self.now,
-                key,
-                before.heard,
-                self.setup.node_timeout,
-                &deposed,
-            );
+            self.promises
+                .note_promotion(self.now, key, before.heard, &deposed);
+            let chunks = 0..self.setup.leaders as usize;
+            self.promises
+                .note_leader(key, chunks.filter(|chunk| mask & (1 << chunk) != 0));
         }
     }
 

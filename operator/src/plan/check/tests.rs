@@ -186,6 +186,7 @@ fn i3_nobody_is_forced_over_a_leader_that_serves_nor_with_a_copy_that_was_not_wh
         let mut members = seen.record.members.iter_mut();
         let entry = members.find(|it| it.name.as_str() == "c-0-2").unwrap();
         entry.synced_run = run;
+        entry.synced_with = Some("id-c-0-1".into());
     };
     entry(&mut seen, None);
     assert_eq!(promises(&seen, vec![force("c-0-2")]), ["I3"], "not whole");

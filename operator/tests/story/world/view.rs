@@ -128,6 +128,7 @@ impl World {
                 .deviations(&plan::wanted_settings(&self.desired, &self.status.record)),
             replication: Replication {
                 replication_id: "r".to_owned(),
+                former_id: None,
                 offset: process.offset,
                 upstream,
                 followers: self.links_to_followers(process),
