@@ -240,9 +240,11 @@ fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Optio
     })
 }
 
-/// Its claim is believed for its epoch, which is higher than any that it heard of: it must have heard
-/// of all.
+/// Its claim is believed for its epoch, which is higher than any that it heard of (BUMPEPOCH goes beyond the
+/// current epoch and beyond every member's in its table): it must have heard of all.
 fn knows_the_others(round: &Round<'_>, answer: &MemberAnswer) -> bool {
+    let table = answer.view.entries.iter().map(|it| it.config_epoch.0);
+    let highest = table.fold(answer.view.current_epoch.0, u64::max);
     round.census.living().all(|(_, other)| {
         let knows = other.id == answer.id || answer.view.entry(&other.id).is_some();
         knows
@@ -250,7 +252,7 @@ fn knows_the_others(round: &Round<'_>, answer: &MemberAnswer) -> bool {
                 .view
                 .entries
                 .iter()
-                .all(|it| it.config_epoch.0 <= answer.view.current_epoch.0)
+                .all(|it| it.config_epoch.0 <= highest)
     })
 }
 

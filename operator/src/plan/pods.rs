@@ -76,12 +76,14 @@ fn make_volume(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>) {
     }
 }
 
-/// A body whose place was given away is started after all: it may be the only copy that is left.
+/// A body whose place was given away is started after all: it may be the only copy that is left, or newer than
+/// the leader's, which waits closed for that.
 fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
-    round
-        .census
-        .shard(member.shard())
-        .is_some_and(|shard| shard.living_leader().is_none())
+    let shard = round.census.shard(member.shard());
+    shard.is_some_and(|shard| {
+        let leader = shard.living_leader();
+        leader.is_none_or(|(_, answer)| !answer.is_open_to_followers && !answer.loading)
+    })
 }
 
 /// Strikes surplus members out once their shard is whole without them. A leader first hands
