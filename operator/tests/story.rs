@@ -20,6 +20,8 @@ mod forming;
 mod loss;
 #[path = "story/repair.rs"]
 mod repair;
+#[path = "story/roll.rs"]
+mod roll;
 #[path = "story/spec.rs"]
 mod spec;
 #[path = "story/takeover.rs"]

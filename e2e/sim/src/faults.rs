@@ -54,6 +54,12 @@ pub enum Fault {
     ZoneFull { pick: usize },
     /// The owner wants more or fewer followers for a while.
     FollowersChange,
+    /// The owner changes the image for good.
+    Roll,
+    /// The owner changes the image, and changes it back.
+    RollBack,
+    /// The owner writes an image that cannot be pulled or that ends at its start, and corrects it.
+    BadImage { pick: usize },
 }
 
 /// A fault, when it comes, and how long it lasts.
@@ -93,7 +99,7 @@ pub fn draw(rng: &mut StdRng) -> Vec<Event> {
 fn one(rng: &mut StdRng) -> Fault {
     let number = rng.random_range(0..1_000_000);
     let leader = rng.random_bool(0.6);
-    match rng.random_range(0..30) {
+    match rng.random_range(0..35) {
         0..=3 => Fault::KillProcess {
             pick: number,
             leader,
@@ -117,6 +123,9 @@ fn one(rng: &mut StdRng) -> Fault {
         25 => Fault::OperatorCutOff { pick: number },
         26 | 27 => Fault::OperatorKilled { pick: number },
         28 => Fault::ApiSlow,
+        30 | 31 => Fault::Roll,
+        32 | 33 => Fault::RollBack,
+        34 => Fault::BadImage { pick: number },
         _ if leader => Fault::ZoneFull { pick: number },
         _ => Fault::FollowersChange,
     }
@@ -146,11 +155,14 @@ impl Fault {
             Self::ApiSlow => "Kubernetes is slow",
             Self::ZoneFull { .. } => "a zone is full",
             Self::FollowersChange => "the owner changes followersPerLeader",
+            Self::Roll => "the owner changes the image",
+            Self::RollBack => "the owner changes the image and back",
+            Self::BadImage { .. } => "the owner writes a bad image",
         }
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 20] = [
+    pub const WORDS: [&'static str; 23] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -171,7 +183,15 @@ impl Fault {
         "Kubernetes is slow",
         "a zone is full",
         "the owner changes followersPerLeader",
+        "the owner changes the image",
+        "the owner changes the image and back",
+        "the owner writes a bad image",
     ];
+
+    /// Whether it is no fault at all: what an owner may do at any time, at the price of no write.
+    pub fn is_update(self) -> bool {
+        matches!(self, Self::Roll | Self::RollBack | Self::BadImage { .. })
+    }
 
     /// Begins. What the operator's task has to do with it is the history's.
     pub fn begin(self, world: &mut World, lasts: Millis) {
@@ -236,6 +256,19 @@ impl Fault {
                     world.setup.followers.saturating_sub(1)
                 };
                 world.edit(|spec| spec.followers_per_leader = wanted);
+            }
+            Self::Roll => {
+                let version = world.setup.image_version + 1;
+                world.setup.image_version = version;
+                world.edit(|spec| spec.image = good_image(version));
+            }
+            Self::RollBack => {
+                let version = world.setup.image_version + 100;
+                world.edit(|spec| spec.image = good_image(version));
+            }
+            Self::BadImage { pick } => {
+                let bad = ["redis:missing", "redis:broken"][pick % 2];
+                world.edit(|spec| spec.image = bad.to_owned());
             }
         }
     }
@@ -345,6 +378,10 @@ impl Fault {
                 let wanted = world.setup.followers;
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
+            Self::RollBack | Self::BadImage { .. } => {
+                let image = good_image(world.setup.image_version);
+                world.edit(|spec| spec.image = image);
+            }
             _ => return,
         }
         world.tell(&format!("{self:?} is over"));
@@ -368,8 +405,21 @@ pub fn end_all(world: &mut World) {
     if world.resource.spec.followers_per_leader != wanted {
         world.edit(|spec| spec.followers_per_leader = wanted);
     }
+    let image = good_image(world.setup.image_version);
+    if world.resource.spec.image != image {
+        world.edit(|spec| spec.image = image);
+    }
     world.has_changed = true;
     world.tell("all faults are over");
+}
+
+/// Images that start are told apart by number.
+fn good_image(version: u32) -> String {
+    if version == 0 {
+        "redis:8".to_owned()
+    } else {
+        format!("redis:8.{version}")
+    }
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

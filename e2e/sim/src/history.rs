@@ -164,6 +164,7 @@ async fn live(script: &Script) -> Outcome {
         task.abort();
     }
     let mut world = lock(&world);
+    check_updates(script, &mut world);
     if let Some(violation) = world.promises.broken.clone() {
         world.tell(&format!("BROKEN {}: {}", violation.promise, violation.what));
         let lines = describe(&world);
@@ -182,6 +183,19 @@ async fn live(script: &Script) -> Outcome {
         writes: (writes, world.promises.lost_writes),
         lasted: world.now,
         healed,
+    }
+}
+
+/// An update by itself costs no write.
+fn check_updates(script: &Script, world: &mut World) {
+    let is_update = !script.is_early && script.events.iter().all(|it| it.fault.is_update());
+    let (lost, now) = (world.promises.lost_writes, world.now);
+    if is_update {
+        world.promises.count("updates and nothing else");
+        if lost > 0 {
+            let what = format!("{lost} writes were lost in an update");
+            world.promises.break_one("I6", now, what);
+        }
     }
 }
 

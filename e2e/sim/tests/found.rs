@@ -28,6 +28,7 @@ fn plain() -> Setup {
         store_lag: 5,
         reuses_addresses: false,
         flaky_percent: 0,
+        image_version: 0,
     }
 }
 

@@ -19,6 +19,6 @@ mod status;
 pub use owned::{OWNED_DIRECTIVES, OWNED_PREFIXES, OwnedDirective, owned_directive};
 pub use spec::{
     AuthSpec, Persistence, PodTemplate, RecoverySpec, RedisCluster, RedisClusterSpec, RetainPolicy,
-    ShardLossPolicy, Storage, WhenUnsatisfiable, ZonesSpec,
+    RolloutSpec, ShardLossPolicy, Storage, WhenUnsatisfiable, ZonesSpec,
 };
 pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

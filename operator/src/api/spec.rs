@@ -42,12 +42,10 @@ use super::{RedisClusterStatus, rules};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
-    validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted image"),
     validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
     validation = rules::persistence_stays(),
     validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
     validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
-    validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are not built; make a new RedisCluster with the wanted pod"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
 )]
 pub struct RedisClusterSpec {
@@ -100,6 +98,10 @@ pub struct RedisClusterSpec {
     #[serde(default)]
     pub pod: PodTemplate,
 
+    /// How changes of image and pod reach the members.
+    #[serde(default)]
+    pub rollout: RolloutSpec,
+
     /// When losses are made good.
     #[serde(default)]
     pub recovery: RecoverySpec,
@@ -107,6 +109,21 @@ pub struct RedisClusterSpec {
     /// Observe and report, touch nothing.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// How changes of image and pod reach the members: zone by zone, followers before leaders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutSpec {
+    /// Whether a new member is in sync before the old one leaves. Left out: true in memory, false
+    /// with storage, where the member starts again on its volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surge: Option<bool>,
+
+    /// How many shards have a member replaced at once, within one zone. Left out: 15.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 500))]
+    pub max_shards_at_once: Option<u32>,
 }
 
 /// When losses are made good.

@@ -97,6 +97,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::RoleChangeTooSoon
         | WaitingReason::Departure
         | WaitingReason::PodStarting
+        | WaitingReason::RollingUpdate
         | WaitingReason::ClosedStart => true,
         WaitingReason::NoRoom
         | WaitingReason::ImageProblem
@@ -105,6 +106,8 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::RecordMissing
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
+        | WaitingReason::RollPaused
+        | WaitingReason::RollStuck
         | WaitingReason::Stranger
         | WaitingReason::Paused
         | WaitingReason::PlanRefused => false,

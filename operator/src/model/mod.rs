@@ -12,10 +12,10 @@ mod record;
 mod slot;
 
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
-pub use desired::{Auth, Desired, Zones};
+pub use desired::{Auth, Desired, Rollout, Zones};
 pub use ids::{
-    CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName, PodUid,
-    RunId, Serial, ShardId, VolumeName,
+    CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName,
+    PodFingerprint, PodUid, RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
     Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, Silence, SilenceReason,

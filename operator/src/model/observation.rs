@@ -8,7 +8,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, HostName, MemberName, PodUid, Record, Role, ShardId, VolumeName, ZoneName};
+use super::{
+    Asked, HostName, MemberName, PodFingerprint, PodUid, Record, Role, ShardId, VolumeName,
+    ZoneName,
+};
 
 /// The world as one round of the loop saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +87,8 @@ pub struct PodView {
     pub role_label: Option<Role>,
     /// Its volume.
     pub volume: Option<VolumeName>,
+    /// What it was made from; none on pods that are older than fingerprints.
+    pub fingerprint: Option<PodFingerprint>,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
+    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -63,6 +63,10 @@ pub struct Enrolled {
     /// still to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<PodUid>,
+    /// What its pod was made from. A pod that does not tell is taken for one that was made from the
+    /// spec as it was when this was first asked: an upgrade of the operator replaces nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<PodFingerprint>,
     /// Its id, once it has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<MemberId>,
@@ -90,6 +94,9 @@ pub struct Enrolled {
     /// It is to leave as soon as it is not needed: its place is elsewhere now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub surplus: bool,
+    /// We ask its pod to go so that it starts again on its volume: its place stays its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarts: bool,
 }
 
 /// A member that was.

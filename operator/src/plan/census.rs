@@ -9,8 +9,9 @@ use super::evidence::Verdict;
 use super::{Draft, MemberRef};
 use crate::model::{
     Address, ClusterView, ConfigEpoch, Desired, Enrolled, HostView, MemberAnswer, MemberId,
-    MemberName, Observation, PodView, Record, Role, ShardId, SlotSet, ViewEntry, ZoneName,
+    MemberName, Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ViewEntry, ZoneName,
 };
+use crate::resources;
 
 /// One member and all that is known of it.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Member<'a> {
     pub host: Option<&'a HostView>,
     /// What is known of its process.
     pub verdict: Verdict<'a>,
+    /// Its pod was made from another spec than the present one.
+    pub is_outdated: bool,
 }
 
 impl<'a> Member<'a> {
@@ -145,10 +148,11 @@ pub struct Census<'a> {
 impl<'a> Census<'a> {
     /// Takes the census.
     pub fn new(desired: &Desired, seen: &'a Observation, record: &'a Record) -> Self {
+        let wanted = resources::fingerprint(desired);
         let members: Vec<Member<'a>> = record
             .members
             .iter()
-            .map(|entry| look(entry, seen))
+            .map(|entry| look(entry, seen, &wanted))
             .collect();
         let views: Vec<&ClusterView> = members
             .iter()
@@ -248,7 +252,11 @@ impl<'a> Census<'a> {
     }
 }
 
-fn look<'a>(entry: &'a Enrolled, seen: &'a Observation) -> Member<'a> {
+fn look<'a>(
+    entry: &'a Enrolled,
+    seen: &'a Observation,
+    wanted: &PodFingerprint,
+) -> Member<'a> {
     let pod = seen.pod(&entry.name);
     let host = pod
         .and_then(|pod| pod.host.as_ref())
@@ -260,6 +268,7 @@ fn look<'a>(entry: &'a Enrolled, seen: &'a Observation) -> Member<'a> {
         pod,
         host,
         verdict,
+        is_outdated: entry.made_from.as_ref().is_some_and(|it| it != wanted),
     }
 }
 

@@ -3,7 +3,9 @@
 //! It reads the observation for itself and shares no rule with the steps: a bug there must not be
 //! a bug here. A refused plan is not carried out, not even in part.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod disruption;
+
+use std::collections::BTreeMap;
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
@@ -28,7 +30,8 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal>
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
     }
-    refusals.extend(one_disruption_per_shard(&world, plan));
+    refusals.extend(disruption::one_per_shard(&world, plan));
+    refusals.extend(disruption::one_zone_at_a_time(&world, plan));
     refusals.extend(one_election_at_a_time(plan));
     refusals
 }
@@ -256,7 +259,14 @@ fn pod_deletion(
         .record
         .member(name)
         .is_some_and(|entry| !entry.joined);
-    if is_dead || holds_nothing || never_joined {
+    // what waits to start on a body holds nothing but the body, and that stays
+    let volume = pod.volume.as_ref();
+    let keeps_body = matches!(pod.phase, PodPhase::Waiting { .. })
+        && volume.is_some_and(|it| {
+            let mut members = plan.record.members.iter();
+            members.any(|entry| entry.volume.as_ref() == Some(it))
+        });
+    if is_dead || holds_nothing || never_joined || keeps_body {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -399,43 +409,6 @@ fn one_election_at_a_time(plan: &Plan) -> Option<Refusal> {
         second,
         "another failover is asked for in the same breath",
     ))
-}
-
-/// I6: what is voluntary takes at most one member of a shard at a time.
-fn one_disruption_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
-    let mut disrupted = BTreeSet::new();
-    let mut refusals = Vec::new();
-    for action in &plan.actions {
-        let name = match &action.deed {
-            Deed::DeletePod {
-                pod,
-                is_dead: false,
-                ..
-            } if world.answers.contains_key(pod) => pod,
-            Deed::Command {
-                member,
-                command: MemberCommand::Failover { .. },
-            } => &member.name,
-            _ => continue,
-        };
-        let holds_data = world.seen.record.formed
-            && world
-                .seen
-                .record
-                .member(name)
-                .is_some_and(|entry| entry.joined);
-        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
-            continue;
-        };
-        if !disrupted.insert(shard) {
-            refusals.push(refuse(
-                "I6",
-                action,
-                format!("shard {shard} is disrupted by another action"),
-            ));
-        }
-    }
-    refusals
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod marks;
 mod objects;
 mod placing;
 mod pods;
+mod roll;
 mod roster;
 mod spacing;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use census::{Round, Step};
 /// place, then what brings them in, then who leads, then who may go.
 const STEPS: &[Step] = &[
     roster::strike_out_the_lost,
+    roll::settle,
     placing::place,
     pods::make_pods,
     form::deal_out,
@@ -63,6 +65,7 @@ const STEPS: &[Step] = &[
     loss::go_on_without,
     leadership::switch_over,
     pods::retire_surplus,
+    roll::go_on,
     pods::clear_leftovers,
     forget::forget,
     roster::note_addresses,

@@ -104,7 +104,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-fn is_owner(round: &Round<'_>, member: &Member<'_>) -> bool {
+/// Whether anybody who lives gives it slots.
+pub(super) fn is_owner(round: &Round<'_>, member: &Member<'_>) -> bool {
     member
         .entry
         .member_id
@@ -196,7 +197,8 @@ fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-fn delete(draft: &mut Draft, pod: &PodView, is_dead: bool, why: &str) {
+/// Asks a pod to go; one that has ended is taken away.
+pub(super) fn delete(draft: &mut Draft, pod: &PodView, is_dead: bool, why: &str) {
     draft.act(
         Deed::DeletePod {
             pod: pod.name.clone(),
@@ -226,8 +228,8 @@ pub(super) fn report_waiting_pods(round: &Round<'_>, draft: &mut Draft) {
             Some(PodPhase::Waiting { kubelet: Some(why), .. }) if is_image_problem(why) => draft.wait(
                 WaitingReason::ImageProblem,
                 format!(
-                    "pod {name} cannot start image {}: {why}. Correct spec.image in a new \
-                     RedisCluster, or make the image available",
+                    "pod {name} cannot start image {}: {why}. Correct spec.image, or make the \
+                     image available",
                     round.desired.image
                 ),
             ),

@@ -7,9 +7,10 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, LeftAddress, MemberName, Observation, PodPhase, Record,
-    Serial, StartFailures, VolumeName,
+    Asked, Departed, Desired, Enrolled, LeftAddress, MemberName, Observation, PodFingerprint,
+    PodPhase, Record, Serial, StartFailures, VolumeName,
 };
+use crate::resources;
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
@@ -23,10 +24,13 @@ const FORCED_END_MILLIS: u64 = 60_000;
 /// nothing; this much is noted even while the cluster is paused.
 pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) -> Record {
     let mut record = seen.record.clone();
+    let wanted = resources::fingerprint(desired);
     for entry in &mut record.members {
         record.departed.extend(lost_identity(entry, seen, now));
         note_member(entry, seen, now);
+        note_origin(entry, seen, &wanted);
     }
+    forgive_start_failures(&mut record, seen, &wanted);
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
@@ -138,6 +142,32 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     }
 }
 
+/// What its pod was made from. One that is older than fingerprints counts as made from the spec of the
+/// moment when this was first asked.
+fn note_origin(entry: &mut Enrolled, seen: &Observation, wanted: &PodFingerprint) {
+    let pod = seen.pod(&entry.name);
+    let Some(pod) = pod.filter(|pod| entry.pod_uid.as_ref() == Some(&pod.uid)) else {
+        return;
+    };
+    let before = entry.made_from.take();
+    entry.made_from = pod
+        .fingerprint
+        .clone()
+        .or(before)
+        .or_else(|| Some(wanted.clone()));
+}
+
+/// Members that ended at their start by a spec that is wanted no more tell nothing of the present one: it
+/// is tried without a pause.
+fn forgive_start_failures(record: &mut Record, seen: &Observation, wanted: &PodFingerprint) {
+    let failed = record.start_failures.as_ref();
+    let pod = failed.and_then(|failures| seen.pod(&failures.pod));
+    let made_from = pod.and_then(|pod| pod.fingerprint.as_ref());
+    if made_from.is_some_and(|made_from| made_from != wanted) {
+        record.start_failures = None;
+    }
+}
+
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
 /// tells whose copy is whole.
@@ -174,7 +204,7 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
 pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
         match member.verdict {
-            Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
+            Verdict::Dead(reason) => bury(round, draft, member, reason),
             // memory-only: nothing of it can come back
             Verdict::Gone if member.entry.volume.is_none() && is_really_gone(round, member) => {
                 let is_proven = kubelet_has_ended_it(round, member);
@@ -229,10 +259,13 @@ fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
         .map_or(0, |since| round.millis_since(since))
 }
 
-fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
+fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str) {
+    let entry = member.entry;
     // a body has joined in an earlier incarnation: what counts is whether this one got so far
     let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
-    let failed_to_start = !got_far && entry.pod_uid.is_some();
+    // one that was asked to go, or by a spec that is wanted no more, tells nothing of the present one
+    let is_telling = !member.is_outdated && !member.is_leaving();
+    let failed_to_start = !got_far && entry.pod_uid.is_some() && is_telling;
     let is_paused = start_pause_left_millis(round, &draft.record) > 0;
     if failed_to_start && entry.volume.is_some() && is_paused {
         return; // its turn comes; it keeps its place
@@ -293,11 +326,13 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
         *slot = Enrolled {
             name,
             pod_uid: None,
+            made_from: None,
             host: None,
             address: None,
             synced_run: None,
             silent_since: None,
             has_ended: true,
+            restarts: false,
             ..entry.clone()
         };
     }
@@ -346,6 +381,7 @@ pub(super) fn enroll(
         zone,
         volume,
         pod_uid: None,
+        made_from: None,
         member_id: None,
         host: None,
         address: None,
@@ -354,6 +390,7 @@ pub(super) fn enroll(
         silent_since: None,
         has_ended: false,
         surplus: false,
+        restarts: false,
     });
 }
 
@@ -400,7 +437,7 @@ pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
         WaitingReason::MemberFailsToStart,
         format!(
             "{} members in a row ended before they joined; the last one, {}: {}. Read `kubectl logs {}`, \
-             then correct spec.image or spec.config, in a new RedisCluster where this one was whole before{}",
+             then correct spec.image, spec.pod or spec.config{}",
             failures.count,
             failures.pod,
             failures.reason,

@@ -8,7 +8,7 @@ use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
     Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId, SlotSet,
+    PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial, ShardId, SlotSet,
     UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         zone: ZoneName::from(zone),
         volume: None,
         pod_uid: None,
+        made_from: None,
         member_id: None,
         host: None,
         joined: false,
@@ -28,6 +29,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         has_ended: false,
         address: None,
         surplus: false,
+        restarts: false,
     }
 }
 
@@ -45,6 +47,7 @@ pub(crate) fn pod(name: &str, shard: u32, zone: &str) -> PodView {
         gate_is_open: false,
         role_label: None,
         volume: None,
+        fingerprint: None,
         created: Timestamp::UNIX_EPOCH,
     }
 }
@@ -115,6 +118,10 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
             secret_name: None,
         },
         pod: PodTemplate::default(),
+        rollout: Rollout {
+            surge: true,
+            max_shards_at_once: 15,
+        },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,

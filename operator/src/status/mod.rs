@@ -9,12 +9,15 @@ pub mod reasons;
 mod verdict;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
 use crate::plan::{Census, Plan, Refusal, Rejection, zone_states};
 use facts::Facts;
 
+/// The reason of `Progressing` while members are replaced.
+const UPDATE: &str = "RollingUpdate";
 /// How many things waited for are listed; the conditions tell of the most important one.
 const WAITING_LISTED_MAX: usize = 30;
 
@@ -123,12 +126,16 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
                 Some(old) => old.status != new.status || (!is_good && old.reason != new.reason),
                 None => !is_good && new.type_ == "Degraded",
             };
-            let is_noise = new.type_ == "Progressing" || new.reason == reasons::FORMING;
+            // an update begins and ends by the owner's hand: he is told
+            let is_update = |it: &Condition| it.reason == UPDATE && it.status == "True";
+            let is_news = is_update(new) || old.is_some_and(is_update) && is_good;
+            let is_noise =
+                new.type_ == "Progressing" && !is_news || new.reason == reasons::FORMING;
             (flipped && !is_noise).then(|| Transition {
                 action: format!("{}={}", new.type_, new.status),
                 reason: new.reason.clone(),
                 message: new.message.clone(),
-                is_warning: !is_good,
+                is_warning: !is_good && new.type_ != "Progressing",
             })
         })
         .collect()

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use crate::api::{
     Persistence, PodTemplate, RetainPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
 };
-use crate::model::{Auth, ClusterKey, Desired, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Rollout, Zones};
 use crate::resources::labels::labels;
 
 /// What a spec with nothing but an image becomes.
@@ -37,6 +37,10 @@ pub(super) fn minimal() -> Desired {
             secret_name: None,
         },
         pod: PodTemplate::default(),
+        rollout: Rollout {
+            surge: true,
+            max_shards_at_once: 15,
+        },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,

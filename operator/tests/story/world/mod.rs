@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) volumes: Vec<VolumeView>,
     pub(crate) processes: BTreeMap<MemberName, Process>,
     pub(crate) full_zones: BTreeSet<ZoneName>,
+    /// Hosts take no more pods than so many, all together.
+    pub(crate) full_beyond: Option<usize>,
     pub(crate) image_is_bad: bool,
     /// Pods that exist and that a store which lags does not show.
     pub(crate) hidden: BTreeSet<MemberName>,
@@ -60,6 +62,9 @@ pub(crate) struct World {
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     next_ip: u32,
+    images: BTreeMap<MemberName, String>,
+    leaving: BTreeMap<MemberName, Timestamp>,
+    evicted: BTreeSet<MemberName>,
     bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
     pub(crate) story: Vec<String>,
@@ -87,6 +92,7 @@ impl World {
             volumes: Vec::new(),
             processes: BTreeMap::new(),
             full_zones: BTreeSet::new(),
+            full_beyond: None,
             image_is_bad: false,
             hidden: BTreeSet::new(),
             blind_for: None,
@@ -98,6 +104,9 @@ impl World {
             objects: Vec::new(),
             secrets: SecretsView::default(),
             next_ip: 1,
+            images: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            evicted: BTreeSet::new(),
             bodies: BTreeMap::new(),
             story: Vec::new(),
         }
@@ -182,6 +191,7 @@ impl World {
         for host in &mut self.hosts {
             host.is_ready = !self.down.contains(&host.name);
         }
+        self.let_go();
         self.start_pods();
         self.blind_for = self.blind_for.map(|so_far| so_far + millis);
         let up: BTreeSet<MemberName> = self.living().map(|(name, _)| name.clone()).collect();

@@ -1,0 +1,86 @@
+//! I6: what is voluntary touches one member of a shard at a time, and one zone.
+
+use std::collections::BTreeSet;
+
+use super::{Refusal, World, refuse};
+use crate::model::{Asked, Enrolled, MemberName};
+use crate::plan::{Action, Deed, MemberCommand, Plan};
+
+/// What is voluntary takes at most one member of a shard at a time.
+pub(super) fn one_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
+    let mut disrupted = BTreeSet::new();
+    let mut refusals = Vec::new();
+    for action in &plan.actions {
+        let name = match &action.deed {
+            Deed::DeletePod {
+                pod,
+                is_dead: false,
+                ..
+            } if world.answers.contains_key(pod) => pod,
+            Deed::Command {
+                member,
+                command: MemberCommand::Failover { .. },
+            } => &member.name,
+            _ => continue,
+        };
+        let holds_data = world.seen.record.formed
+            && world
+                .seen
+                .record
+                .member(name)
+                .is_some_and(|entry| entry.joined);
+        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
+            continue;
+        };
+        if !disrupted.insert(shard) {
+            refusals.push(refuse(
+                "I6",
+                action,
+                format!("shard {shard} is disrupted by another action"),
+            ));
+        }
+    }
+    refusals
+}
+
+/// Members that are to start again, or to make room for their successors, are all in one zone, and
+/// nobody else of their shards is on the way out. (A surplus member is replaced already.)
+pub(super) fn one_zone_at_a_time(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
+    let in_service = |name: &MemberName| -> Option<&Enrolled> {
+        let answers = matches!(world.seen.members.get(name), Some(Asked::Answered(_)));
+        let entry = world.seen.record.member(name)?;
+        (answers && entry.joined && !entry.surplus).then_some(entry)
+    };
+    let mut zones = BTreeSet::new();
+    let mut refusals = Vec::new();
+    for action in &plan.actions {
+        let Some(entry) = taken_away(action).and_then(in_service) else {
+            continue;
+        };
+        zones.insert(&entry.zone);
+        let other = world.seen.pods.iter().find(|pod| {
+            let is_other = pod.shard == entry.shard && pod.name != entry.name;
+            is_other && pod.is_leaving && in_service(&pod.name).is_some()
+        });
+        if let Some(other) = other {
+            let because = format!("{} of the same shard is on the way out", other.name);
+            refusals.push(refuse("I6", action, because));
+        }
+        if zones.len() > 1 {
+            refusals.push(refuse("I6", action, "another zone is worked on"));
+        }
+    }
+    refusals
+}
+
+/// Who is asked to go and lives.
+fn taken_away(action: &Action) -> Option<&MemberName> {
+    match &action.deed {
+        Deed::DeletePod {
+            pod,
+            is_dead: false,
+            ..
+        } => Some(pod),
+        _ => None,
+    }
+}
