@@ -49,7 +49,10 @@ async fn until_updated(testbed: &Testbed, image: &str) -> Duration {
         })
         .await
         .unwrap();
-    testbed.until("nothing is left to do", LONG, lack).await.unwrap();
+    testbed
+        .until("nothing is left to do", LONG, lack)
+        .await
+        .unwrap();
     testbed.until_whole(LONG).await.unwrap();
     start.elapsed()
 }
@@ -136,7 +139,11 @@ async fn stops_and_goes_back(from: &str, to: &str) {
     let took = until_updated(&testbed, &good).await;
     println!("back after {took:.1?}");
     let there = testbed.kubernetes.pods();
-    assert!(before.iter().all(|pod| there.iter().any(|it| it.name == pod.name)));
+    assert!(
+        before
+            .iter()
+            .all(|pod| there.iter().any(|it| it.name == pod.name))
+    );
     ends_well(&testbed, writers, start).await;
 }
 

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, ShardId, SlotSet, VolumeName, ZoneName,
+    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, ShardId, SlotSet,
+    VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.

@@ -9,7 +9,8 @@ use super::evidence::Verdict;
 use super::{Draft, MemberRef};
 use crate::model::{
     Address, ClusterView, ConfigEpoch, Desired, Enrolled, HostView, MemberAnswer, MemberId,
-    MemberName, Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ViewEntry, ZoneName,
+    MemberName, Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ViewEntry,
+    ZoneName,
 };
 use crate::resources;
 
@@ -252,11 +253,7 @@ impl<'a> Census<'a> {
     }
 }
 
-fn look<'a>(
-    entry: &'a Enrolled,
-    seen: &'a Observation,
-    wanted: &PodFingerprint,
-) -> Member<'a> {
+fn look<'a>(entry: &'a Enrolled, seen: &'a Observation, wanted: &PodFingerprint) -> Member<'a> {
     let pod = seen.pod(&entry.name);
     let host = pod
         .and_then(|pod| pod.host.as_ref())

@@ -306,7 +306,8 @@ fn is_only_copy_replaced_elsewhere(
     filling: &[&Member<'_>],
 ) -> bool {
     let mut members = shard.members.iter();
-    let is_leaving = |old: &Member<'_>| old.entry.surplus && old.is_outdated && shard.is_led_by(old);
+    let is_leaving =
+        |old: &Member<'_>| old.entry.surplus && old.is_outdated && shard.is_led_by(old);
     let [successor] = filling else { return false };
     round.desired.followers_per_leader == 0
         && !successor.is_outdated

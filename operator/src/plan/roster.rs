@@ -176,6 +176,10 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let census = Census::new(desired, seen, &before);
     let mut is_whole = record.formed;
     for shard in &census.shards {
+        let is_wanted = shard.id.0 < desired.leaders;
+        let is_short =
+            u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
+        is_whole &= !(is_wanted && is_short);
         let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
         for member in &shard.members {
             let run = member
@@ -189,7 +193,8 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
                 entry.joined = true;
                 record.start_failures = None;
             }
-            is_whole &= run.is_some();
+            // who was made from an older spec tells nothing of the present one
+            is_whole &= run.is_some() && !member.is_outdated;
             if feeds {
                 entry.synced_run = run;
             }

@@ -8,8 +8,8 @@ use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
     Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial, ShardId, SlotSet,
-    UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
+    PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial, ShardId,
+    SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.

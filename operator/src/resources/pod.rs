@@ -14,8 +14,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use super::container::{VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TMP, redis};
 use super::fingerprint::fingerprint;
 use super::labels::{
-    ANNOTATION_FINGERPRINT, HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION, READINESS_GATE, config_map_name,
-    internal_secret_name, is_ours, member_labels, members_service_name, shard_selector,
+    ANNOTATION_FINGERPRINT, HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION,
+    READINESS_GATE, config_map_name, internal_secret_name, is_ours, member_labels,
+    members_service_name, shard_selector,
 };
 use super::owner::{manifest, owned_metadata};
 use super::security::pod_security;

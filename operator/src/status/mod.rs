@@ -129,8 +129,7 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
             // an update begins and ends by the owner's hand: he is told
             let is_update = |it: &Condition| it.reason == UPDATE && it.status == "True";
             let is_news = is_update(new) || old.is_some_and(is_update) && is_good;
-            let is_noise =
-                new.type_ == "Progressing" && !is_news || new.reason == reasons::FORMING;
+            let is_noise = new.type_ == "Progressing" && !is_news || new.reason == reasons::FORMING;
             (flipped && !is_noise).then(|| Transition {
                 action: format!("{}={}", new.type_, new.status),
                 reason: new.reason.clone(),

@@ -10,16 +10,19 @@ use crate::model::{MemberAnswer, PodPhase, Version};
 /// Why the members that were made from the present spec do not get along. Nothing but another spec
 /// (or an image that appears) helps.
 pub(super) fn stuck(round: &Round<'_>) -> Option<String> {
-    if let Some(failures) = &round.record.start_failures {
-        return Some(format!(
-            "{} ended at its start: {} (kubectl logs {})",
-            failures.pod, failures.reason, failures.pod
-        ));
-    }
     round.census.shards.iter().find_map(|shard| {
         let mut members = shard.members.iter().filter(|member| !member.is_outdated);
         members.find_map(|member| does_not_start(member).or_else(|| cannot_copy(shard, member)))
     })
+}
+
+/// Which member of the present spec ended before it joined.
+pub(super) fn failed_start(round: &Round<'_>) -> Option<String> {
+    let failures = round.record.start_failures.as_ref()?;
+    Some(format!(
+        "{} ended at its start: {} (kubectl logs {})",
+        failures.pod, failures.reason, failures.pod
+    ))
 }
 
 fn does_not_start(member: &Member<'_>) -> Option<String> {
@@ -55,7 +58,12 @@ fn cannot_copy(shard: &Shard<'_>, member: &Member<'_>) -> Option<String> {
 
 /// What else is amiss. Zones are lost in the middle of updates, too: all hands are needed then.
 pub(super) fn disturbed(round: &Round<'_>) -> Option<String> {
-    let counting = || round.census.members().filter(|it| placing::counts(round, it));
+    let counting = || {
+        round
+            .census
+            .members()
+            .filter(|it| placing::counts(round, it))
+    };
     let states = zones::states(round.desired, round.seen, round.census);
     let gone = states
         .iter()
@@ -69,7 +77,7 @@ pub(super) fn disturbed(round: &Round<'_>) -> Option<String> {
         return Some(format!("{} does not answer", member.name()));
     }
     let mut shards = round.census.shards.iter();
-    let leaderless = shards
-        .find(|shard| shard.id.0 < round.desired.leaders && shard.living_leader().is_none());
+    let leaderless =
+        shards.find(|shard| shard.id.0 < round.desired.leaders && shard.living_leader().is_none());
     leaderless.map(|shard| format!("nobody leads shard {}", shard.id))
 }

@@ -80,7 +80,9 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
     if is_over || !round.record.formed {
         return;
     }
-    if let Some(why) = hindrance::stuck(round) {
+    let trouble = hindrance::stuck(round);
+    let is_pausing = roster::start_pause_left_millis(round, &draft.record) > 0;
+    if let Some(why) = trouble.clone().or_else(|| hindrance::failed_start(round)) {
         draft.wait(
             WaitingReason::RollStuck,
             format!(
@@ -88,7 +90,10 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
                  spec.image and spec.pod, or change them back"
             ),
         );
-        return;
+        // a start that failed is tried again, at growing distances
+        if trouble.is_some() || is_pausing {
+            return;
+        }
     }
     if let Some(why) = hindrance::disturbed(round) {
         draft.wait(

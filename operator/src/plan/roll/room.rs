@@ -29,8 +29,8 @@ pub(super) fn way(round: &Round<'_>, shard: &Shard<'_>, member: &Member<'_>) -> 
         return elsewhere.map(Way::Beside);
     }
     let mut others = shard.members.iter();
-    let is_backed = others
-        .any(|other| shard.is_current(other) && is_elsewhere(round, member, other));
+    let is_backed =
+        others.any(|other| shard.is_current(other) && is_elsewhere(round, member, other));
     is_backed.then_some(Way::InPlace)
 }
 

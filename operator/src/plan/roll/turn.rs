@@ -46,9 +46,7 @@ fn leaving_for_good<'a, 'b>(shard: &'b Shard<'a>) -> Option<&'b Member<'a>> {
 fn disturbed<'a, 'b>(shard: &'b Shard<'a>) -> impl Iterator<Item = &'b Member<'a>> {
     shard.members.iter().filter(|member| {
         let is_stuck_copy = member.is_outdated && member.answer().is_some();
-        member.entry.surplus
-            || member.is_leaving()
-            || !(shard.is_current(member) || is_stuck_copy)
+        member.entry.surplus || member.is_leaving() || !(shard.is_current(member) || is_stuck_copy)
     })
 }
 
@@ -58,14 +56,13 @@ pub(super) fn zone(round: &Round<'_>, busy: &BTreeMap<ZoneName, usize>) -> Optio
     if let Some((zone, _)) = busy.first_key_value() {
         return (busy.len() == 1).then(|| zone.clone());
     }
-    outdated(round).map(|(_, member)| member.zone().clone()).min()
+    outdated(round)
+        .map(|(_, member)| member.zone().clone())
+        .min()
 }
 
 /// Outdated members in the zone whose turn it is, by shard.
-pub(super) fn next<'b>(
-    round: &Round<'b>,
-    zone: &ZoneName,
-) -> Vec<(&'b Shard<'b>, &'b Member<'b>)> {
+pub(super) fn next<'b>(round: &Round<'b>, zone: &ZoneName) -> Vec<(&'b Shard<'b>, &'b Member<'b>)> {
     let in_zone = |(_, member): &(&Shard<'_>, &Member<'_>)| member.zone() == zone;
     outdated(round).filter(in_zone).collect()
 }
@@ -83,14 +80,14 @@ fn outdated<'b>(round: &Round<'b>) -> impl Iterator<Item = (&'b Shard<'b>, &'b M
         .filter(move |pair| only_leaders || !leads(pair))
 }
 
-/// How many shards are worked on at once. Before any member of the present spec has joined, one: a bad
-/// image costs no more than that.
+/// How many shards are worked on at once. Before any member of the present spec has joined, and after one
+/// ended at its start, one: a bad image costs no more than that.
 pub(super) fn width(round: &Round<'_>) -> usize {
     let is_proven = shards(round).any(|shard| {
         let mut members = shard.members.iter();
         members.any(|member| !member.is_outdated && shard.is_current(member))
     });
-    if is_proven {
+    if is_proven && round.record.start_failures.is_none() {
         usize::try_from(round.desired.rollout.max_shards_at_once).unwrap_or(usize::MAX)
     } else {
         1
@@ -106,13 +103,13 @@ pub(super) fn is_calm(
     member: &Member<'_>,
 ) -> bool {
     let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
-    let is_led = shard.living_leader().is_some_and(|(_, answer)| answer.is_open);
+    let is_led = shard
+        .living_leader()
+        .is_some_and(|(_, answer)| answer.is_open);
     let mut others = shard.members.iter().filter(|it| it.name() != member.name());
     let rests = |other: &Member<'_>| {
         let is_stuck_copy = other.is_outdated && other.answer().is_some();
-        !other.entry.surplus
-            && !other.is_leaving()
-            && (shard.is_current(other) || is_stuck_copy)
+        !other.entry.surplus && !other.is_leaving() && (shard.is_current(other) || is_stuck_copy)
     };
     let is_as_before = |it: &Member<'_>| {
         let entry = draft.record.member(it.name());

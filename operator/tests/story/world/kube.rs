@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    HostName, MemberId, MemberName, PodFingerprint, PodPhase, PodUid, PodView, ShardId, SlotSet, VolumeName,
-    VolumeView, ZoneName,
+    HostName, MemberId, MemberName, PodFingerprint, PodPhase, PodUid, PodView, ShardId, SlotSet,
+    VolumeName, VolumeView, ZoneName,
 };
 
 use super::{Process, World};
@@ -232,9 +232,9 @@ impl World {
                 && (pod.zone.as_str().is_empty() || host.zone.as_ref() == Some(&pod.zone))
                 && !taken.contains(&(host.name.clone(), pod.shard))
                 && !self.full_zones.contains(&pod.zone)
-                && self.full_beyond.is_none_or(|most| {
-                    held.values().sum::<u32>() < u32::try_from(most).unwrap()
-                })
+                && self
+                    .full_beyond
+                    .is_none_or(|most| held.values().sum::<u32>() < u32::try_from(most).unwrap())
         });
         fits.min_by_key(|host| held.get(&host.name).copied().unwrap_or(0))
             .map(|host| host.name.clone())
