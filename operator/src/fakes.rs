@@ -15,8 +15,8 @@ use crate::controller::{Context, ContextParts};
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::model::{
-    ClusterKey, HostView, MemberAnswer, MemberName, PodPhase, PodUid, PodView, Role, SecretsView,
-    ShardId, Silence, SilenceReason, VolumeName, ZoneName,
+    ClusterKey, HostName, HostView, MemberAnswer, MemberName, PodPhase, PodUid, PodView, Role,
+    SecretsView, ShardId, Silence, SilenceReason, VolumeName, ZoneName,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 use crate::ports::{
@@ -149,6 +149,10 @@ impl ObjectApi for World {
         Ok(self.objects.lock().unwrap().clone())
     }
 
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
+    }
+
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
         self.object(format!("apply {}", manifest.name)).await
     }
@@ -184,6 +188,16 @@ impl ObjectApi for World {
         _: &str,
     ) -> Result<(), ObjectError> {
         self.object(format!("delete {volume}")).await
+    }
+
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        _: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        self.object(format!("grow {volume} {size}")).await
     }
 
     async fn mark_pod(
@@ -236,6 +250,10 @@ impl RedisAdmin for World {
             class,
             source: None,
         })
+    }
+
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        BTreeMap::new()
     }
 
     fn retain(&self, _: &ClusterKey, pods: &[PodUid]) {

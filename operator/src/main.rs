@@ -56,7 +56,7 @@ fn plan_file(file: &Path) -> anyhow::Result<String> {
     let world: World = serde_json::from_str(&text)
         .context("failed to read the world: wanted {desired, observation, now}")?;
     let plan = plan::plan(&world.desired, &world.observation, world.now);
-    let refusals = plan::check(&world.desired, &world.observation, &plan);
+    let refusals = plan::check(&world.desired, &world.observation, &plan, world.now);
     let refusals: Vec<_> = refusals
         .iter()
         .map(|refusal| format!("{}: {}", refusal.promise, refusal.message))

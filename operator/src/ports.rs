@@ -3,6 +3,7 @@
 //! Real: `observe`/`act` over Kubernetes' client, `wire` over Redis'. Others: the simulator and
 //! the local testbed. Nothing else in the operator reaches outside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use thiserror::Error;
 
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::model::{
-    Address, ClusterKey, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView, Role,
-    SecretsView, Silence, VolumeName, VolumeView,
+    Address, ClusterKey, HostName, HostView, MemberAnswer, MemberName, ObjectView, PodUid, PodView,
+    Role, SecretsView, Settings, Silence, VolumeName, VolumeView,
 };
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 
@@ -70,6 +71,57 @@ pub struct Credentials {
     pub client: Option<Password>,
     /// Whether `default` needs a password at all.
     pub client_needs_password: bool,
+    /// What clients may use besides, as the Secret says.
+    pub former_client: Option<Password>,
+    /// What the operator's own user had before. Always tried where the current one is not taken.
+    pub former_operator: Option<Password>,
+    /// What `replication` had before.
+    pub former_replication: Option<Password>,
+    /// Whether members are to take the two former ones still.
+    pub is_rotating: bool,
+    /// Whether members speak TLS.
+    pub is_sealed: bool,
+    /// How to know a member by its certificate, where they do and the Secret is there.
+    pub trust: Option<Trust>,
+}
+
+/// How to know a member by its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The certificates of who issues, in PEM.
+    pub authorities: String,
+    /// The name that a member's certificate must carry: members are dialled by their addresses, which
+    /// change.
+    pub server_name: String,
+    /// The SHA-256 of the certificate in the Secret, which members are to present; none where it cannot
+    /// be read.
+    pub fingerprint: Option<String>,
+}
+
+impl Credentials {
+    /// What clients may use, the current one first.
+    pub fn client_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self
+            .former_client
+            .as_ref()
+            .filter(|_| self.client.is_some());
+        self.client.iter().chain(former)
+    }
+
+    /// What followers may use, the current one first.
+    pub fn follower_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self
+            .former_replication
+            .as_ref()
+            .filter(|_| self.is_rotating);
+        self.replication.iter().chain(former)
+    }
+
+    /// What the operator may use, the current one first.
+    pub fn operator_passwords(&self) -> impl Iterator<Item = &Password> {
+        let former = self.former_operator.as_ref().filter(|_| self.is_rotating);
+        self.operator.iter().chain(former)
+    }
 }
 
 /// Why a call to the API server failed.
@@ -138,6 +190,10 @@ pub trait ObjectApi: Send + Sync {
     /// while any of the underlying stores is not filled yet: an unread store is not empty.
     async fn view(&self, cluster: &ClusterKey) -> Result<Option<ClusterObjects>, ObjectError>;
 
+    /// Members of other RedisClusters: their hosts and pods, sorted. What is heard of them tells of
+    /// hosts that ours are on, too.
+    fn neighbours(&self, cluster: &ClusterKey) -> Vec<(HostName, PodUid)>;
+
     /// Server-side apply.
     async fn apply(&self, cluster: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError>;
 
@@ -168,6 +224,15 @@ pub trait ObjectApi: Send + Sync {
         cluster: &ClusterKey,
         volume: &VolumeName,
         uid: &str,
+    ) -> Result<(), ObjectError>;
+
+    /// Asks for another size of the volume with this uid (class `Conflict` where it is gone).
+    async fn grow_volume(
+        &self,
+        cluster: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
     ) -> Result<(), ObjectError>;
 
     /// Sets role label and readiness gate of the pod with this uid, without touching the
@@ -203,6 +268,8 @@ pub struct AskTarget {
     pub address: Address,
     /// How to log in.
     pub credentials: Arc<Credentials>,
+    /// The directives to be asked about, with the values that are wanted.
+    pub settings: Arc<Settings>,
 }
 
 /// Redis' side.
@@ -220,6 +287,9 @@ pub trait RedisAdmin: Send + Sync {
         member: &MemberRef,
         command: &MemberCommand,
     ) -> Result<(), CommandError>;
+
+    /// For how long nothing came from each pod that is asked, of whichever RedisCluster. Asks nobody.
+    fn silences(&self) -> BTreeMap<PodUid, Duration>;
 
     /// Drops connections of this RedisCluster to pods other than these.
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]);

@@ -10,14 +10,24 @@
     reason = "a test may fail by panicking, and says what it measured"
 )]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "redis_live/connection.rs"]
 mod connection;
+#[path = "redis_live/disk.rs"]
+mod disk;
+#[path = "redis_live/passwords.rs"]
+mod passwords;
 #[path = "support/redis_client.rs"]
 mod redis_client;
 #[path = "support/redis_cluster.rs"]
 mod redis_cluster;
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "redis_live/settings.rs"]
+mod settings;
+#[path = "redis_live/tls.rs"]
+mod tls;
 #[path = "redis_live/users.rs"]
 mod users;
 

@@ -20,6 +20,8 @@
     reason = "all of it is a test, and clippy takes only the functions marked so for one"
 )]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "server_config/member.rs"]
 mod member;
 #[path = "server_config/servers.rs"]
@@ -187,6 +189,46 @@ fn a_leader_is_held_no_longer_than_it_may_or_must() {
     });
 }
 
+#[test]
+fn a_shard_that_speaks_tls_alone_replicates_and_is_held_at_its_departure() {
+    let authority = certificates::Authority::new("server-config");
+    each_server("tls", |server| {
+        let leader = Member::sealed(server, 1, &authority).start();
+        let follower = Member::sealed(server, 2, &authority).start();
+        for member in [&leader, &follower] {
+            let port = member.ask(User::Operator, &["CONFIG", "GET", "port"]);
+            assert_eq!(port, "port\n0");
+        }
+        replicate(&leader, &follower);
+        let mut held = leader.pre_stop(60);
+        leader.tell(&["ACL", "SETUSER", "zoneward-departure-acknowledged"]);
+        sleep(Duration::from_secs(7));
+        assert!(held.is_running(), "it did not wait for the operator");
+        leader.tell(&["ACL", "SETUSER", "zoneward-departure-released"]);
+        let took = held.wait();
+        assert!(
+            took < Duration::from_secs(30),
+            "held after its release: {took:?}"
+        );
+    });
+}
+
+#[test]
+fn a_human_can_have_a_follower_lead_only_when_its_leader_is_gone() {
+    each_server("takeover", |server| {
+        let (leader, follower) = a_shard(server);
+        let says = leader.take_over();
+        assert!(says.contains("it leads already"), "{says}");
+        let says = follower.take_over();
+        assert!(says.contains("its leader feeds it"), "{says}");
+        drop(leader);
+        let link = ["INFO", "replication"];
+        follower.until("its link is down", &link, "master_link_status:down");
+        assert_eq!(follower.take_over(), "OK");
+        follower.until("it leads", &link, "role:master");
+    });
+}
+
 /// Makes a shard of two. The follower logs in as the start script wrote it, and only after its
 /// leader was opened.
 fn a_shard(server: &servers::Server) -> (Member, Member) {
@@ -198,6 +240,11 @@ fn a_shard(server: &servers::Server) -> (Member, Member) {
     );
 
     let follower = Member::new(server, 2, Persistence::None).start();
+    replicate(&leader, &follower);
+    (leader, follower)
+}
+
+fn replicate(leader: &Member, follower: &Member) {
     leader.tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     leader.tell(&["CLUSTER", "MEET", follower.address(), "6379"]);
     let id = leader.ask(User::Operator, &["CLUSTER", "MYID"]);
@@ -212,5 +259,4 @@ fn a_shard(server: &servers::Server) -> (Member, Member) {
     leader.tell(&["ACL", "SETUSER", "replication", "on"]);
     follower.until("its link is up", &link, "master_link_status:up");
     leader.until("it sees a follower", &link, "state=online");
-    (leader, follower)
 }

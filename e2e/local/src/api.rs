@@ -14,14 +14,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberName, ObjectView, PodFingerprint, PodPhase, PodUid, PodView, Role,
-    SecretsView, ShardId, VolumeName, VolumeView, ZoneName,
+    ClusterKey, HostName, MemberName, ObjectView, PodFingerprint, PodPhase, PodUid, PodView, Role,
+    ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
-use zoneward_operator::resources::labels::{
-    ANNOTATION_FINGERPRINT, KEY_PASSWORD, LABEL_SHARD, LABEL_ZONE, auth_secret_name,
-};
+use zoneward_operator::resources::labels::{ANNOTATION_FINGERPRINT, LABEL_SHARD, LABEL_ZONE};
 
 use crate::kubernetes::{Kubernetes, Pod, State, volume_directory};
 
@@ -43,21 +41,19 @@ impl ObjectApi for Kubernetes {
             return Ok(None);
         }
         let credentials = state.credentials(cluster);
-        let client = state.secrets.get(&auth_secret_name(&cluster.name));
         Ok(Some(ClusterObjects {
             resource: Arc::clone(&state.resource),
             hosts: state.hosts.iter().map(|host| host.view.clone()).collect(),
             pods: state.pods.values().map(|pod| pod.view.clone()).collect(),
             volumes: state.volumes.clone(),
             objects: state.objects.values().cloned().collect(),
-            secrets: SecretsView {
-                internal_is_present: credentials.operator.is_some()
-                    && credentials.replication.is_some(),
-                client_is_present: client.is_some(),
-                client_is_usable: client.is_some_and(|keys| keys.contains_key(KEY_PASSWORD)),
-            },
+            secrets: state.secrets_view(cluster),
             credentials: Arc::new(credentials),
         }))
+    }
+
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
@@ -150,6 +146,21 @@ impl ObjectApi for Kubernetes {
         Ok(())
     }
 
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        let mut state = self.state();
+        let mut volumes = state.volumes.iter_mut();
+        if let Some(found) = volumes.find(|it| &it.name == volume && it.uid == uid) {
+            size.clone_into(&mut found.size);
+        }
+        Ok(())
+    }
+
     async fn mark_pod(
         &self,
         _: &ClusterKey,
@@ -209,6 +220,8 @@ impl Kubernetes {
             shard: labels.shard,
             zone: labels.zone,
             is_leaving: false,
+            size: String::new(),
+            resize_trouble: None,
         });
         state.volumes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::clock::SystemClock;
 use zoneward_operator::model::{
-    ClusterKey, HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, ShardId,
-    VolumeName, VolumeView, ZoneName,
+    ClusterKey, HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, SecretsView,
+    ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::ports::{Credentials, Password};
 use zoneward_operator::resources::labels::{
-    KEY_OPERATOR, KEY_PASSWORD, KEY_REPLICATION, auth_secret_name, config_map_name,
-    internal_secret_name,
+    KEY_OPERATOR, KEY_PASSWORD, KEY_PREVIOUS_PASSWORD, KEY_REPLICATION, auth_secret_name,
+    config_map_name, internal_secret_name,
 };
 use zoneward_operator::wire::Alarm;
 
@@ -182,6 +182,20 @@ impl Kubernetes {
         Ok(())
     }
 
+    /// Changes `spec.leaders`, as `kubectl scale` does.
+    pub(crate) fn scale(&self, leaders: u32) {
+        {
+            let mut state = self.state();
+            let mut next = RedisCluster::clone(&state.resource);
+            next.spec.leaders = leaders;
+            let metadata = &mut next.metadata;
+            metadata.generation = metadata.generation.map(|it| it + 1);
+            metadata.resource_version = Some(state.next_version().to_string());
+            state.resource = Arc::new(next);
+        }
+        self.wake();
+    }
+
     /// All pods.
     pub fn pods(&self) -> Vec<PodView> {
         let state = self.state();
@@ -279,24 +293,66 @@ impl State {
         let name = ("ConfigMap".to_owned(), config_map_name(&key.name));
         let data = self.objects.get(&name)?.body.get("data")?;
         let config = serde_json::from_value(data.clone()).ok()?;
-        let secret = self.secrets.get(&internal_secret_name(&key.name))?;
+        let secret = self
+            .secrets
+            .get(&internal_secret_name(&key.name, self.generation()))?;
         Some((config, secret.clone()))
     }
 
+    /// The generation on record of our own users' passwords.
+    fn generation(&self) -> u32 {
+        let status = self.resource.status.as_ref();
+        status.map_or(0, |status| status.record.passwords.generation)
+    }
+
     pub(crate) fn credentials(&self, key: &ClusterKey) -> Credentials {
-        let password = |secret: String, key: &str| {
-            let text = self.secrets.get(&secret)?.get(key)?;
+        let password = |secret: &str, key: &str| {
+            let text = self.secrets.get(secret)?.get(key)?;
             Some(Password::new(text.as_str()))
         };
-        let internal = || internal_secret_name(&key.name);
+        let generation = self.generation();
+        let internal = internal_secret_name(&key.name, generation);
+        let former = internal_secret_name(&key.name, generation.saturating_sub(1));
+        let of_former = |key| password(&former, key).filter(|_| generation > 0);
         let needs_password = self.resource.spec.auth.enabled;
-        let client = password(auth_secret_name(&key.name), KEY_PASSWORD);
+        let of_client = |key: &str| password(&self.client_secret_name(), key);
+        let status = self.resource.status.as_ref();
         Credentials {
-            operator: password(internal(), KEY_OPERATOR),
-            replication: password(internal(), KEY_REPLICATION),
-            client: client.filter(|_| needs_password),
+            operator: password(&internal, KEY_OPERATOR).or_else(|| of_former(KEY_OPERATOR)),
+            replication: password(&internal, KEY_REPLICATION)
+                .or_else(|| of_former(KEY_REPLICATION)),
+            client: of_client(KEY_PASSWORD).filter(|_| needs_password),
             client_needs_password: needs_password,
+            former_client: of_client(KEY_PREVIOUS_PASSWORD).filter(|_| needs_password),
+            former_operator: of_former(KEY_OPERATOR),
+            former_replication: of_former(KEY_REPLICATION),
+            is_rotating: status.is_some_and(|status| status.record.passwords.is_rotating),
+            is_sealed: false,
+            trust: None,
         }
+    }
+
+    /// Which Secrets are there.
+    pub(crate) fn secrets_view(&self, key: &ClusterKey) -> SecretsView {
+        let has = |generation| {
+            let name = internal_secret_name(&key.name, generation);
+            self.secrets.contains_key(&name)
+        };
+        let generation = self.generation();
+        let client = self.secrets.get(&self.client_secret_name());
+        SecretsView {
+            internal_is_present: has(generation),
+            former_is_present: generation > 0 && has(generation - 1),
+            client_is_present: client.is_some(),
+            client_is_usable: client.is_some_and(|keys| keys.contains_key(KEY_PASSWORD)),
+            certificate: None,
+        }
+    }
+
+    fn client_secret_name(&self) -> String {
+        let name = self.resource.metadata.name.clone().unwrap_or_default();
+        let owners = self.resource.spec.auth.secret_name.clone();
+        owners.unwrap_or_else(|| auth_secret_name(&name))
     }
 
     /// Whether a process is at work on this volume.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use zoneward_local::bench::{Options, Report, Side, What, measure};
+use zoneward_local::bench::{Options, Report, Side, What, measure, reshard};
 use zoneward_local::server;
 
 /// Where the figures go, below the folder that it is started in.
@@ -24,6 +24,21 @@ struct Cli {
 enum Command {
     /// Outages with the operator and with the bus alone, side by side.
     Bench(BenchArgs),
+    /// 4096 slots with all keys in them: the operator, and the server's own command line.
+    Reshard(ReshardArgs),
+}
+
+#[derive(Args)]
+struct ReshardArgs {
+    /// How many keys.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: usize,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 10)]
+    bytes: usize,
+    /// The servers, as `make servers` names them.
+    #[arg(long, value_delimiter = ',', default_values = ["redis-8", "valkey-9"])]
+    servers: Vec<String>,
 }
 
 #[derive(Args)]
@@ -50,14 +65,39 @@ struct BenchArgs {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Bench(args) = Cli::parse().command;
-    match bench(&args).await {
+    let done = match Cli::parse().command {
+        Command::Bench(args) => bench(&args).await,
+        Command::Reshard(args) => reshards(&args).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+async fn reshards(args: &ReshardArgs) -> Result<()> {
+    for name in &args.servers {
+        let server = server(name)?;
+        for moved in reshard(&server, args.keys, args.bytes).await? {
+            let trip = &moved.trip;
+            tell(&format!(
+                "{}: {}: {} keys in {:.2?}, {:.0} keys/s; clients p99 {:.1?}, longest {:.1?}, {} asked, {} wrong",
+                server.label,
+                moved.who,
+                moved.keys,
+                moved.took,
+                moved.rate(),
+                trip.percentile(0.99),
+                trip.percentile(1.0),
+                trip.asked,
+                trip.wrong.len() + trip.errors.len(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn bench(args: &BenchArgs) -> Result<()> {

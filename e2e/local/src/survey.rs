@@ -27,7 +27,7 @@ pub struct Seen {
 
 impl Seen {
     /// The slots that it says it owns.
-    fn slots(&self) -> SlotSet {
+    pub(crate) fn slots(&self) -> SlotSet {
         let own = self
             .answer
             .as_ref()
@@ -76,6 +76,7 @@ impl Surveyor {
                     port: CLIENT_PORT,
                 },
                 credentials: Arc::clone(&credentials),
+                settings: Arc::default(),
             });
             let wire = Arc::clone(&self.wire);
             asking.spawn(async move {
@@ -123,12 +124,26 @@ impl Survey {
     /// Why the Redis Cluster is not as it shall be; none where it is: every slot served, every shard
     /// with all its copies in zones of their own, nobody else, and everybody of the same opinion.
     pub fn lacks(&self) -> Option<String> {
+        let mut served = SlotSet::empty();
         for shard in self.shards() {
             let Some(leader) = self.leader(shard) else {
                 return Some(format!("shard {shard} has no leader"));
             };
-            if leader.slots() != SlotSet::even_share(shard.0, self.leaders) {
-                return Some(format!("shard {shard} serves {}", leader.slots()));
+            let even = zoneward_operator::model::SLOT_COUNT
+                / u16::try_from(self.leaders).unwrap_or(u16::MAX);
+            let own = leader.slots();
+            if !(even..=even + 1).contains(&own.count()) {
+                return Some(format!("shard {shard} serves {own}"));
+            }
+            if own.intersection(&served) != SlotSet::empty() {
+                return Some(format!(
+                    "shard {shard} is not the only one that serves {own}"
+                ));
+            }
+            served = served.union(&own);
+            let open = leader.answer.iter().filter_map(|it| it.view.own_entry());
+            if open.flat_map(|own| &own.open_slots).next().is_some() {
+                return Some(format!("shard {shard} has open slots"));
             }
             let followers: Vec<&Seen> = self.followers(shard).collect();
             if followers.len() != self.followers as usize {

@@ -154,6 +154,34 @@ impl Testbed {
         done.filter(|done| done.kind == kind).count()
     }
 
+    /// Wants another number of leaders.
+    pub fn scale(&mut self, leaders: u32) {
+        self.settings.leaders = leaders;
+        self.kubernetes.scale(leaders);
+    }
+
+    /// Waits until the slots are spread evenly over the wanted leaders and all is whole.
+    pub async fn until_even(&self, limit: Duration) -> Result<Duration> {
+        let what = "all is whole and even";
+        self.until(what, limit, |survey| {
+            let is_moving = self.kubernetes.status().record.reshard.is_some();
+            let moving = is_moving.then(|| "slots are on the move".to_owned());
+            moving.or_else(|| self.lack(survey))
+        })
+        .await
+    }
+
+    /// Waits until so many slots have left the shards that there were.
+    pub async fn until_moving(&self, slots: u16, limit: Duration) -> Result<Duration> {
+        self.until("slots move", limit, |survey| {
+            let leaders = survey.shards().filter_map(|shard| survey.leader(shard));
+            let sizes: Vec<u16> = leaders.map(|seen| seen.slots().count()).collect();
+            let newest = sizes.get(3).copied().unwrap_or(0);
+            (newest < slots).then(|| format!("{newest} of {slots} slots moved"))
+        })
+        .await
+    }
+
     /// Stops the operator: from here on the bus is alone.
     pub fn stop_operator(&mut self) {
         self.operator = None;
@@ -239,6 +267,13 @@ impl Testbed {
         }
         for waiting in self.kubernetes.status().waiting_on {
             let _ = writeln!(text, "waits: {}: {}", waiting.reason, waiting.message);
+        }
+        for told in self.kubernetes.status().conditions {
+            let _ = writeln!(
+                text,
+                "{}={}: {}: {}",
+                told.type_, told.status, told.reason, told.message
+            );
         }
         let story = self.story.told();
         for done in story

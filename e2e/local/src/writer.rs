@@ -337,7 +337,7 @@ fn tag_in(slots: &SlotSet) -> Option<String> {
 }
 
 /// The slot of a key without braces: CRC16 (XMODEM) of it.
-fn slot_of(key: &[u8]) -> Option<Slot> {
+pub(crate) fn slot_of(key: &[u8]) -> Option<Slot> {
     let crc = key.iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
             (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 }

@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::promises::Cause;
+use crate::redis::settings::BAD;
 use crate::redis::{Millis, ProcKey};
 use crate::setup::pick;
 use crate::world::World;
@@ -34,6 +35,8 @@ pub enum Fault {
     ZoneHangs { pick: usize },
     /// A zone is cut off.
     ZoneCut { pick: usize },
+    /// All zones but one are cut off from Kubernetes, and hear each other.
+    ZonesCut { pick: usize },
     /// All hosts lose their power; off until the end.
     PowerCut,
     /// A process hangs: a slow fork.
@@ -60,6 +63,10 @@ pub enum Fault {
     RollBack,
     /// The owner writes an image that cannot be pulled or that ends at its start, and corrects it.
     BadImage { pick: usize },
+    /// The owner changes directives, one of them to what no server takes, and then that one back.
+    ConfigChange { pick: usize },
+    /// The owner changes the clients' password, asks for new ones of our own users, or both.
+    PasswordChange { pick: usize },
 }
 
 /// A fault, when it comes, and how long it lasts.
@@ -76,7 +83,7 @@ pub struct Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (at, lasts) = (self.at as f64 / 1000.0, self.lasts as f64 / 1000.0);
-        write!(f, "+{at:.1} s: {:?} for {lasts:.1} s", self.fault)
+        write!(f, "+{at:.3} s: {:?} for {lasts:.3} s", self.fault)
     }
 }
 
@@ -111,6 +118,7 @@ fn one(rng: &mut StdRng) -> Fault {
         9 => Fault::HostHangs { pick: number },
         10..=12 => Fault::ZoneOff { pick: number },
         13 | 14 => Fault::ZoneHangs { pick: number },
+        15..=17 if number % 4 == 0 => Fault::ZonesCut { pick: number },
         15..=17 => Fault::ZoneCut { pick: number },
         18 => Fault::PowerCut,
         19 | 20 => Fault::Hang { pick: number },
@@ -127,6 +135,8 @@ fn one(rng: &mut StdRng) -> Fault {
         32 | 33 => Fault::RollBack,
         34 => Fault::BadImage { pick: number },
         _ if leader => Fault::ZoneFull { pick: number },
+        _ if number % 3 == 0 => Fault::ConfigChange { pick: number },
+        _ if number % 3 == 1 => Fault::PasswordChange { pick: number },
         _ => Fault::FollowersChange,
     }
 }
@@ -145,6 +155,7 @@ impl Fault {
             Self::ZoneOff { .. } => "a zone is off",
             Self::ZoneHangs { .. } => "a zone hangs",
             Self::ZoneCut { .. } => "a zone is cut off",
+            Self::ZonesCut { .. } => "all zones but one are cut off",
             Self::PowerCut => "all hosts lose their power",
             Self::Hang { .. } => "a process hangs",
             Self::UserDeletes { .. } => "a user deletes a pod",
@@ -158,6 +169,8 @@ impl Fault {
             Self::Roll => "the owner changes the image",
             Self::RollBack => "the owner changes the image and back",
             Self::BadImage { .. } => "the owner writes a bad image",
+            Self::ConfigChange { .. } => "the owner changes config",
+            Self::PasswordChange { .. } => "the owner changes passwords",
         }
     }
 
@@ -173,6 +186,7 @@ impl Fault {
         "a zone is off",
         "a zone hangs",
         "a zone is cut off",
+        "all zones but one are cut off",
         "all hosts lose their power",
         "a process hangs",
         "a user deletes a pod",
@@ -186,6 +200,8 @@ impl Fault {
         "the owner changes the image",
         "the owner changes the image and back",
         "the owner writes a bad image",
+        "the owner changes config",
+        "the owner changes passwords",
     ];
 
     /// Whether it is no fault at all: what an owner may do at any time, at the price of no write.
@@ -210,6 +226,7 @@ impl Fault {
             | Self::ZoneOff { .. }
             | Self::ZoneHangs { .. }
             | Self::ZoneCut { .. }
+            | Self::ZonesCut { .. }
             | Self::PowerCut => self.strike_hosts(world),
             Self::Hang { pick } => {
                 let keys = processes(world, None);
@@ -270,6 +287,8 @@ impl Fault {
                 let bad = ["redis:missing", "redis:broken"][pick % 2];
                 world.edit(|spec| spec.image = bad.to_owned());
             }
+            Self::ConfigChange { pick } => change_config(world, pick),
+            Self::PasswordChange { pick } => change_passwords(world, pick),
         }
     }
 
@@ -323,6 +342,12 @@ impl Fault {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.insert(zone);
             }
+            Self::ZonesCut { pick } => {
+                let stays = pick % world.setup.zones;
+                let others = (0..world.setup.zones).filter(|zone| *zone != stays);
+                world.net.cut_zones.extend(others);
+                world.net.cut_together = true;
+            }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
                     world.kill_host(host);
@@ -355,6 +380,10 @@ impl Fault {
                 let zone = pick % world.setup.zones;
                 world.net.cut_zones.remove(&zone);
             }
+            Self::ZonesCut { .. } => {
+                world.net.cut_zones.clear();
+                world.net.cut_together = false;
+            }
             Self::PowerCut => {
                 for host in 0..world.hosts.len() {
                     set_host(world, host, HostState::Up);
@@ -382,6 +411,11 @@ impl Fault {
                 let image = good_image(world.setup.image_version);
                 world.edit(|spec| spec.image = image);
             }
+            Self::ConfigChange { .. } => {
+                world.edit(|spec| {
+                    spec.config.insert("hz".to_owned(), "30".to_owned());
+                });
+            }
             _ => return,
         }
         world.tell(&format!("{self:?} is over"));
@@ -394,7 +428,7 @@ pub fn end_all(world: &mut World) {
         set_host(world, host, HostState::Up);
         world.hosts[host].is_cordoned = false;
     }
-    world.net.cut_zones.clear();
+    world.net = crate::world::host::Net::default();
     world.full_zones.clear();
     world.api_delay = 0;
     world.setup.flaky_percent = world.setup.flaky_percent.min(2);
@@ -420,6 +454,23 @@ fn good_image(version: u32) -> String {
     } else {
         format!("redis:8.{version}")
     }
+}
+
+fn change_config(world: &mut World, pick: usize) {
+    let value = if pick.is_multiple_of(4) { "50" } else { BAD };
+    let pairs = [("maxmemory", pick.to_string()), ("hz", value.to_owned())];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+    world.edit(|spec| spec.config = pairs.into());
+}
+
+fn change_passwords(world: &mut World, pick: usize) {
+    if !pick.is_multiple_of(4) {
+        world.client_password += 1;
+    }
+    if !pick.is_multiple_of(3) {
+        world.edit(|spec| spec.auth.rotate_internal = Some(pick.to_string()));
+    }
+    world.edit(|spec| spec.auth.rotation_grace_seconds = pick as u64 % 40);
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

@@ -22,6 +22,7 @@ use crate::ports::{Ports, Shared};
 use crate::promises::{Violation, goals};
 use crate::redis::Millis;
 use crate::setup::Setup;
+use crate::world::host::HostState;
 use crate::world::{OperatorSide, STEP, World};
 
 /// The new cluster has so long to become whole, where nothing goes wrong yet.
@@ -236,6 +237,7 @@ async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> 
             for (_, fault) in &running {
                 fault.go_on(&mut lock(world));
             }
+            tell_who_is_off(&mut lock(world));
         }
         if !moves_on(world, operators).await {
             return 0;
@@ -270,6 +272,7 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
             continue;
         }
         accept_losses(&mut world);
+        tell_who_is_off(&mut world);
         let unmet = goals::unmet(&world);
         if unmet.is_empty() {
             let since = *since.get_or_insert(now);
@@ -331,7 +334,31 @@ fn describe(world: &World) -> Vec<String> {
             nodes.collect::<Vec<_>>().join(" "),
         )
     };
-    world.alive().map(line).collect()
+    let idle = world.pods.iter().filter(|(_, pod)| {
+        let is_alive = |key| world.proc(key).is_alive;
+        !pod.proc.is_some_and(is_alive)
+    });
+    let idle = idle.map(|(name, pod)| {
+        let (phase, asked) = (&pod.view.phase, pod.asked_to_go);
+        format!(
+            "  pod {name} without a process: {phase:?}, asked to go {asked:?}, host {:?}",
+            pod.host
+        )
+    });
+    let entry = |entry: &zoneward_operator::model::Enrolled| {
+        let silent = entry.silent_since.map(|at| at.to_string());
+        format!(
+            "  on record: {}, surplus {}, joined {}, volume {:?}, silent since {silent:?}",
+            entry.name, entry.surplus, entry.joined, entry.volume
+        )
+    };
+    let record = world.status().record;
+    world
+        .alive()
+        .map(line)
+        .chain(idle)
+        .chain(record.members.iter().map(entry))
+        .collect()
 }
 
 /// The owner reads that a shard is lost, and that it is up to him.
@@ -342,6 +369,31 @@ fn accept_losses(world: &mut World) {
     if is_open && waits {
         world.tell("the owner accepts the loss");
         world.edit(|spec| spec.recovery.shard_loss = Some(ShardLossPolicy::AcceptEmpty));
+    }
+}
+
+/// A human reads that too few leaders answer, looks after the hosts that Kubernetes does not hear, says
+/// which are off, and takes his word back once they are there again.
+fn tell_who_is_off(world: &mut World) {
+    let is_asked = world
+        .status()
+        .waiting_on
+        .iter()
+        .any(|it| it.reason == "QuorumLost");
+    for at in 0..world.hosts.len() {
+        let host = &world.hosts[at];
+        let is_off = host.state == HostState::Dead;
+        let is_dead = is_off && !host.is_ready && is_asked;
+        let says = match host.is_tainted {
+            false if is_dead => "off",
+            true if !is_off && host.is_ready => "back",
+            _ => continue,
+        };
+        let name = host.name.clone();
+        world.tell(&format!("a human says that {name} is {says}"));
+        world.hosts[at].is_tainted = is_off;
+        world.has_changed = true;
+        world.promises.count("a human says which hosts are off");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator's three seams, over the modelled world: calls take time, fail, or are done and their
 //! reply is lost.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,19 +11,21 @@ use rand::Rng;
 use tokio::time::sleep;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason, VolumeName,
+    ClusterKey, HostName, MemberAnswer, MemberName, PodUid, Role, Silence, SilenceReason,
+    VolumeName,
 };
 use zoneward_operator::plan::{Manifest, MemberCommand, MemberRef};
 use zoneward_operator::ports::{
     AskTarget, Clock, ClusterObjects, CommandError, Credentials, ErrorClass, ObjectApi,
-    ObjectError, Password, RedisAdmin,
+    ObjectError, RedisAdmin,
 };
 
 use crate::promises::check_command;
 use crate::redis::answer::{addr_of, answer, run_text};
 use crate::redis::command::{Declined, command as do_command};
+use crate::redis::passwords::Known;
 use crate::redis::{Millis, ProcKey};
-use crate::world::{Heard, World, timestamp};
+use crate::world::{Heard, Stance, World, timestamp};
 
 /// The world, shared by its own steps and all operators.
 pub type Shared = Arc<Mutex<World>>;
@@ -113,7 +116,14 @@ impl Ports {
             None => Reached::Refusal,
             Some(key) if !world.is_running(*key) => Reached::Nothing,
             // somebody else's pod: our user's password is not its
-            Some(key) => Reached::Process(*key),
+            Some(key) => {
+                let known = Known::of(&target.credentials);
+                if world.proc(*key).passwords.let_in(&known) {
+                    Reached::Process(*key)
+                } else {
+                    Reached::Stranger
+                }
+            }
         }
     }
 }
@@ -121,6 +131,8 @@ impl Ports {
 enum Reached {
     Nothing,
     Refusal,
+    /// It does not know the operator's password.
+    Stranger,
     Process(ProcKey),
 }
 
@@ -147,18 +159,12 @@ impl ObjectApi for Ports {
         {
             resource = Arc::clone(written);
         }
-        let password = || Some(Password::new("x"));
-        let credentials = if snapshot.has_passwords() {
-            Credentials {
-                operator: password(),
-                replication: password(),
-                client: password(),
-                client_needs_password: true,
-            }
-        } else {
-            Credentials::default()
-        };
-        Ok(Some(snapshot.view(resource, credentials)))
+        let (secrets, credentials) = world.secrets_for(&resource);
+        Ok(Some(snapshot.view(resource, secrets, credentials)))
+    }
+
+    fn neighbours(&self, _: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        Vec::new()
     }
 
     async fn apply(&self, _: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
@@ -221,6 +227,20 @@ impl ObjectApi for Ports {
         .await
     }
 
+    async fn grow_volume(
+        &self,
+        _: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        self.call(format!("grow {volume}"), |world| {
+            world.grow_volume(volume.as_str(), uid, size);
+            Ok(())
+        })
+        .await
+    }
+
     async fn mark_pod(
         &self,
         _: &ClusterKey,
@@ -264,15 +284,19 @@ impl RedisAdmin for Ports {
             match self.reach(&world, target) {
                 Reached::Process(key) => {
                     let now = world.now;
-                    let leaders = world.setup.leaders;
                     let heard = world.operators[self.operator].heard.entry(key).or_default();
                     (heard.has_answered, heard.is_late, heard.last) = (true, false, now);
-                    let at = |other: ProcKey| Some(world.proc(other).addr);
-                    return Ok(answer(world.proc(key), leaders, now, at));
+                    return Ok(told(&world, key, target));
                 }
                 Reached::Refusal => {
                     return Err(Silence {
                         reason: SilenceReason::Refused,
+                        millis: 0,
+                    });
+                }
+                Reached::Stranger => {
+                    return Err(Silence {
+                        reason: SilenceReason::Unusable,
                         millis: 0,
                     });
                 }
@@ -339,9 +363,9 @@ impl RedisAdmin for Ports {
                         return Err(error(ErrorClass::Conflict));
                     }
                     tell(&mut world, self.operator, key, command);
-                    Some(carry_out(&mut world, key, command))
+                    Some(carry_out(&mut world, key, command, &target.credentials))
                 }
-                Reached::Refusal | Reached::Nothing => None,
+                Reached::Refusal | Reached::Stranger | Reached::Nothing => None,
             }
         };
         match reached {
@@ -356,7 +380,23 @@ impl RedisAdmin for Ports {
         }
     }
 
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        BTreeMap::new()
+    }
+
     fn retain(&self, _: &ClusterKey, _: &[PodUid]) {}
+}
+
+/// What a process says.
+fn told(world: &World, key: ProcKey, target: &AskTarget) -> MemberAnswer {
+    let process = world.proc(key);
+    let at = |other: ProcKey| Some(world.proc(other).addr);
+    let known = Known::of(&target.credentials);
+    MemberAnswer {
+        access: process.passwords.access(&known, process.is_open),
+        deviations: process.directives.deviations(&target.settings),
+        ..answer(process, world.setup.leaders, world.now, at)
+    }
 }
 
 fn patience(heard: &mut Heard, limit: Millis, now: Millis) -> Millis {
@@ -372,17 +412,33 @@ fn tell(world: &mut World, operator: usize, key: ProcKey, command: &MemberComman
     world.tell(&format!("operator {operator} tells {pod}: {command}"));
 }
 
-fn carry_out(world: &mut World, key: ProcKey, command: &MemberCommand) -> Result<(), Declined> {
+fn carry_out(
+    world: &mut World,
+    key: ProcKey,
+    command: &MemberCommand,
+    credentials: &Credentials,
+) -> Result<(), Declined> {
     let (now, leaders) = (world.now, world.setup.leaders);
+    let known = Known::of(credentials);
     // what the command's preconditions refuse harms nobody: they are tried on a copy first
     let mut copy = world.proc(key).clone();
     let mut out = Vec::new();
     do_command(&mut copy, command, leaders, now, &mut out)?;
+    match command {
+        MemberCommand::Open => {
+            // what clients still use where the operator looked
+            let others = world.alive().filter(|it| it.is_open);
+            let used = others.flat_map(|it| it.passwords.clients.clone());
+            copy.passwords.open(&known, used.collect());
+        }
+        MemberCommand::Passwords(step) => copy.passwords.step(&known, *step),
+        _ => {}
+    }
     check_command(world, key, command);
-    let led = world.proc(key).leads();
+    let before = Stance::of(world.proc(key), now);
     world.procs[key.0] = copy;
     world.packets.extend(out);
-    world.note_role(key, led);
+    world.note_role(key, before);
     Ok(())
 }
 

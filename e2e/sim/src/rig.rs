@@ -3,6 +3,7 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_operator::model::{Address, MemberAnswer};
 use zoneward_operator::plan::MemberCommand;
 
@@ -46,6 +47,7 @@ impl Rig {
             zone_loss: 0,
             rehome_seconds: 30,
             accept_empty: false,
+            quorum_loss: QuorumLossPolicy::Fenced,
             engine,
             operators: 0,
             copy: 50,

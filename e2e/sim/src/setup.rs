@@ -6,8 +6,12 @@ use std::fmt;
 use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
+use zoneward_operator::api::QuorumLossPolicy;
 
 use crate::redis::{Engine, Millis};
+
+/// `spec.recovery.debounceSeconds`.
+pub const DEBOUNCE_SECONDS: u64 = 10;
 
 /// Where members' data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Setup {
     pub rehome_seconds: u64,
     /// `spec.recovery.shardLoss: AcceptEmpty`.
     pub accept_empty: bool,
+    /// `spec.recovery.quorumLoss`.
+    pub quorum_loss: QuorumLossPolicy,
     /// The server.
     pub engine: Engine,
     /// How many operators are active at once.
@@ -64,10 +70,13 @@ pub struct Setup {
 impl Setup {
     /// One that the promises hold for.
     pub fn draw(rng: &mut StdRng) -> Self {
+        use QuorumLossPolicy::{Fenced, Unreachable};
         let keep = *pick(
             rng,
             &[Keep::Memory, Keep::Memory, Keep::Aof, Keep::Aof, Keep::Rdb],
         );
+        // dice of its own: the others fall as they did before
+        let mut aside = rng.clone();
         let leaders = *pick(rng, &[1, 2, 3, 3, 3, 3, 4, 5, 6]);
         let followers = *pick(rng, &[0, 1, 1, 1, 1, 2, 2]);
         let zones = *pick(rng, &[2, 3, 3, 3, 3, 4]).max(&(followers as usize + 1));
@@ -83,6 +92,7 @@ impl Setup {
             zone_loss: *pick(rng, &[0, 2000, 2000, 2000]),
             rehome_seconds: *pick(rng, &[5, 10, 20]),
             accept_empty: keep == Keep::Memory || rng.random_bool(0.5),
+            quorum_loss: *pick(&mut aside, &[Fenced, Fenced, Fenced, Unreachable]),
             engine: *pick(rng, &[Engine::Redis7, Engine::Redis8]),
             operators: *pick(rng, &[1, 1, 2]),
             copy: *pick(rng, &[50, 500, 3000]),
@@ -103,6 +113,8 @@ impl Setup {
             "recovery": {
                 "zoneLossMillis": self.zone_loss,
                 "rehomeAfterSeconds": self.rehome_seconds,
+                "quorumLoss": self.quorum_loss,
+                "debounceSeconds": DEBOUNCE_SECONDS,
                 "shardLoss": if self.accept_empty { "AcceptEmpty" } else { "Wait" },
             },
         });
@@ -134,7 +146,7 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}x{} over {} zones of {} hosts, {:?}{}, T={} ms, zone loss {} ms, rehome {} s, {:?}, \
+            "{}x{} over {} zones of {} hosts, {:?}{}, T={} ms, zone loss {} ms, rehome {} s, {:?}, {:?}, \
              {} active, copies {} ms, stores lag {} ms, {}{}% flaky",
             self.leaders,
             self.followers,
@@ -149,6 +161,7 @@ impl fmt::Display for Setup {
             self.node_timeout,
             self.zone_loss,
             self.rehome_seconds,
+            self.quorum_loss,
             self.engine,
             self.operators,
             self.copy,

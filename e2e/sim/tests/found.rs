@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_sim::faults::{Event, Fault};
 use zoneward_sim::history::{Script, run};
 use zoneward_sim::redis::Engine;
@@ -22,6 +23,7 @@ fn plain() -> Setup {
         zone_loss: 2000,
         rehome_seconds: 20,
         accept_empty: true,
+        quorum_loss: QuorumLossPolicy::Fenced,
         engine: Engine::Redis8,
         operators: 1,
         copy: 50,
@@ -203,5 +205,148 @@ fn one_who_answers_at_anothers_old_address_is_not_taken_for_it() {
             false,
             &[event(46_000, 1000, Fault::UserForces { pick })],
         );
+    }
+}
+
+#[test]
+fn a_body_is_not_given_up_for_a_stranger_at_its_address() {
+    let setup = Setup {
+        leaders: 2,
+        followers: 0,
+        zones: 4,
+        keep: Keep::Aof,
+        node_timeout: 2000,
+        store_lag: 1000,
+        reuses_addresses: true,
+        ..plain()
+    };
+    let leader = Fault::UserDeletes {
+        pick: 1,
+        leader: true,
+    };
+    let events = [
+        event(6800, 900, Fault::ZoneCut { pick: 1 }),
+        event(6820, 900, leader),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn a_dead_leaders_address_is_remembered_for_a_follower_that_falls_silent_after_it() {
+    let setup = Setup {
+        leaders: 1,
+        zones: 4,
+        hosts_per_zone: 3,
+        operators: 2,
+        store_lag: 50,
+        reuses_addresses: true,
+        ..plain()
+    };
+    let kill = Fault::KillProcess {
+        pick: 0,
+        leader: true,
+    };
+    for pick in [0, 1] {
+        let events = [
+            event(25_000, 1400, kill),
+            event(25_110, 14_200, Fault::ApiSlow),
+            event(25_260, 4600, Fault::ZoneHangs { pick }),
+        ];
+        holds(&setup, false, &events);
+    }
+}
+
+#[test]
+fn an_older_copy_leads_where_it_is_all_that_is_left() {
+    let setup = Setup {
+        followers: 2,
+        hosts_per_zone: 1,
+        node_timeout: 2000,
+        reuses_addresses: true,
+        ..plain()
+    };
+    let leader = |pick| Fault::UserDeletes { pick, leader: true };
+    for pick in 0..3 {
+        let events = [
+            event(1700, 34_700, leader(pick)),
+            event(2000, 42_800, Fault::ZoneCut { pick: 2 }),
+            event(3200, 3900, Fault::OperatorKilled { pick: 0 }),
+            event(6300, 1100, Fault::HostOff { pick: 1 }),
+        ];
+        holds(&setup, false, &events);
+    }
+}
+
+#[test]
+fn a_snapshot_is_not_opened_while_a_newer_copy_is_cut_off() {
+    let setup = Setup {
+        hosts_per_zone: 1,
+        keep: Keep::Rdb,
+        node_timeout: 15_000,
+        rehome_seconds: 5,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let events = [
+        event(2800, 78_000, Fault::HostOff { pick: 1 }),
+        event(3200, 119_100, Fault::ZoneCut { pick: 2 }),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn slots_that_were_begun_anew_and_nobody_heard_of_are_begun_once_more() {
+    let setup = Setup {
+        zones: 2,
+        node_timeout: 15_000,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    for pick in 0..4 {
+        let events = [
+            event(1200, 58_600, Fault::OperatorCutOff { pick: 0 }),
+            event(1600, 5800, Fault::KillShard { pick: 0 }),
+            event(62_200, 1300, Fault::HostOff { pick }),
+        ];
+        holds(&setup, false, &events);
+    }
+}
+
+#[test]
+fn slots_that_a_body_may_own_are_dealt_to_nobody_else() {
+    let setup = Setup {
+        followers: 2,
+        hosts_per_zone: 1,
+        keep: Keep::Aof,
+        node_timeout: 15_000,
+        rehome_seconds: 10,
+        store_lag: 1000,
+        ..plain()
+    };
+    for at in [2100, 2400, 2700] {
+        for pick in 0..3 {
+            let kill = Fault::KillShard { pick };
+            holds(&setup, true, &[event(at, 105_000, kill)]);
+        }
+    }
+}
+
+#[test]
+fn a_leader_whose_followers_are_in_a_majority_that_is_cut_off_loses_what_it_took_meanwhile() {
+    let setup = Setup {
+        followers: 2,
+        rehome_seconds: 10,
+        ..plain()
+    };
+    let kill = Fault::KillProcess {
+        pick: 0,
+        leader: true,
+    };
+    for pick in 0..3 {
+        let events = [
+            event(1500, 1000, kill),
+            event(16_700, 70_000, Fault::ZoneCut { pick }),
+        ];
+        holds(&setup, false, &events);
     }
 }

@@ -163,6 +163,7 @@ async fn perform(
         }
         Deed::DeletePod { pod, uid, is_dead } => objects.delete_pod(key, pod, uid, *is_dead).await,
         Deed::DeleteVolume { volume, uid } => objects.delete_volume(key, volume, uid).await,
+        Deed::GrowVolume { volume, uid, size } => objects.grow_volume(key, volume, uid, size).await,
         Deed::MarkPod {
             pod,
             uid,
@@ -216,7 +217,9 @@ fn target_of(deed: &Deed) -> String {
         }
         Deed::CreateSecret { name, .. } => format!("Secret/{name}"),
         Deed::DeletePod { pod: name, .. } | Deed::MarkPod { pod: name, .. } => pod(name),
-        Deed::DeleteVolume { volume, .. } => format!("PersistentVolumeClaim/{volume}"),
+        Deed::DeleteVolume { volume, .. } | Deed::GrowVolume { volume, .. } => {
+            format!("PersistentVolumeClaim/{volume}")
+        }
         Deed::Command { member, .. } => pod(&member.name),
     }
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::{answer, bounded, fault};
-use crate::model::{ClusterKey, MemberName, PodUid, Role, VolumeName};
+use crate::model::{ClusterKey, HostName, MemberName, PodUid, Role, VolumeName};
 use crate::observe::{self, SecretCache, Stores};
 use crate::plan::{Manifest, ManifestKind};
 use crate::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
@@ -155,6 +155,10 @@ impl ObjectApi for KubeObjects {
         Ok(view)
     }
 
+    fn neighbours(&self, cluster: &ClusterKey) -> Vec<(HostName, PodUid)> {
+        observe::neighbours(&self.stores, cluster)
+    }
+
     async fn apply(&self, cluster: &ClusterKey, manifest: &Manifest) -> Result<(), ObjectError> {
         let api = self.dynamic(cluster, manifest.kind);
         let operation = format!("apply {} {}", manifest.kind.as_str(), manifest.name);
@@ -234,6 +238,29 @@ impl ObjectApi for KubeObjects {
     ) -> Result<(), ObjectError> {
         self.delete::<PersistentVolumeClaim>(cluster, volume.as_str(), uid, None)
             .await
+    }
+
+    async fn grow_volume(
+        &self,
+        cluster: &ClusterKey,
+        volume: &VolumeName,
+        uid: &str,
+        size: &str,
+    ) -> Result<(), ObjectError> {
+        let api = self.api::<PersistentVolumeClaim>(cluster);
+        let params = PatchParams {
+            field_manager: Some(MANAGED_BY_ZONEWARD.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({
+            "metadata": { "uid": uid },
+            "spec": { "resources": { "requests": { "storage": size } } },
+        }));
+        let operation = format!("grow PersistentVolumeClaim {volume} to {size}");
+        bounded(operation, api.patch(volume.as_str(), &params, &patch))
+            .await
+            .map_err(moved_on)?;
+        Ok(())
     }
 
     /// Two calls: a status patch cannot change labels. The label goes first: Services select by

@@ -18,7 +18,8 @@ mod status;
 
 pub use owned::{OWNED_DIRECTIVES, OWNED_PREFIXES, OwnedDirective, owned_directive};
 pub use spec::{
-    AuthSpec, Persistence, PodTemplate, RecoverySpec, RedisCluster, RedisClusterSpec, RetainPolicy,
-    RolloutSpec, ShardLossPolicy, Storage, WhenUnsatisfiable, ZonesSpec,
+    AuthSpec, Persistence, PodTemplate, QuorumLossPolicy, RecoverySpec, RedisCluster,
+    RedisClusterSpec, RetainPolicy, RolloutSpec, ShardLossPolicy, Storage, TlsSpec,
+    WhenUnsatisfiable, ZonesSpec,
 };
 pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

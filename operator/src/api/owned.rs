@@ -30,7 +30,7 @@ pub const OWNED_PREFIXES: &[OwnedDirective] = &[
         "Zoneward forms and repairs the cluster with settings that belong together; \
          cluster-node-timeout is spec.nodeTimeoutMillis",
     ),
-    owned("tls-", "TLS is not built yet"),
+    owned("tls-", "use spec.tls"),
 ];
 
 /// Single directives, sorted by name.

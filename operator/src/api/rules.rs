@@ -41,6 +41,33 @@ pub(crate) fn persistence_stays() -> Rule {
     )
 }
 
+/// A volume can be made larger while it is used, never smaller.
+pub(crate) fn storage_only_grows() -> Rule {
+    let rule = "!has(self.storage) || !has(oldSelf.storage) || \
+                quantity(self.storage.size).compareTo(quantity(oldSelf.storage.size)) >= 0";
+    Rule::new(rule).message(
+        "spec.storage.size can only grow: volumes cannot be made smaller; make a new RedisCluster with \
+         the wanted size",
+    )
+}
+
+/// What a volume is made of is chosen when it is made.
+pub(crate) fn storage_class_stays() -> Rule {
+    let class = |spec: &str| {
+        format!("(has({spec}.storage.storageClassName) ? {spec}.storage.storageClassName : '')")
+    };
+    let rule = format!(
+        "has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || \
+         (self.storage.retain == oldSelf.storage.retain && {} == {}))",
+        class("self"),
+        class("oldSelf")
+    );
+    Rule::new(rule).message(
+        "spec.storage cannot be added or removed, nor its storageClassName or retain changed yet: make \
+         a new RedisCluster with the wanted storage",
+    )
+}
+
 /// The key of a label, as Kubernetes has it.
 pub(crate) fn is_label_key() -> Rule {
     let name = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";

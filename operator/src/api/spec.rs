@@ -20,6 +20,11 @@ use super::{RedisClusterStatus, rules};
     category = "all",
     namespaced,
     status = "RedisClusterStatus",
+    scale(
+        spec_replicas_path = ".spec.leaders",
+        status_replicas_path = ".status.leaders",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "A Redis Cluster (or Valkey cluster) whose leaders and followers live in different zones.",
     printcolumn(name = "Leaders", type_ = "integer", json_path = ".spec.leaders"),
@@ -41,11 +46,11 @@ use super::{RedisClusterStatus, rules};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is not built; make a new RedisCluster with the wanted number of leaders"),
-    validation = Rule::new("has(self.storage) == has(oldSelf.storage) && (!has(self.storage) || self.storage == oldSelf.storage)").message("spec.storage cannot be changed yet: make a new RedisCluster with the wanted storage"),
+    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is being tested; make a new RedisCluster with the wanted number of leaders"),
+    validation = rules::storage_only_grows(),
+    validation = rules::storage_class_stays(),
+    validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),
     validation = rules::persistence_stays(),
-    validation = Rule::new("self.config == oldSelf.config").message("spec.config cannot be changed yet: make a new RedisCluster with the wanted directives"),
-    validation = Rule::new("self.auth == oldSelf.auth").message("spec.auth cannot be changed yet: make a new RedisCluster with the wanted auth"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
 )]
 pub struct RedisClusterSpec {
@@ -54,7 +59,8 @@ pub struct RedisClusterSpec {
     #[schemars(length(min = 1))]
     pub image: String,
 
-    /// How many shards, each with one leader and an even part of the 16384 slots.
+    /// How many shards, each with one leader and an even part of the 16384 slots. It cannot be
+    /// changed yet.
     #[serde(default = "default_leaders")]
     #[schemars(range(min = 1, max = 500))]
     pub leaders: u32,
@@ -93,6 +99,10 @@ pub struct RedisClusterSpec {
     /// How clients log in.
     #[serde(default)]
     pub auth: AuthSpec,
+
+    /// TLS for clients, followers and the cluster bus. Left out, all of it is plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
 
     /// The owner's part of the members' pods.
     #[serde(default)]
@@ -148,6 +158,30 @@ pub struct RecoverySpec {
     /// Wait with storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard_loss: Option<ShardLossPolicy>,
+
+    /// When followers take over without a vote, because too few leaders answer to vote.
+    #[serde(default)]
+    pub quorum_loss: QuorumLossPolicy,
+
+    /// How long lost leaders must be silent, in seconds, before followers take over from leaders
+    /// that nothing proves dead. At least three times nodeTimeoutMillis, whatever it says.
+    #[serde(default = "default_debounce_seconds")]
+    #[schemars(range(min = 10, max = 86400))]
+    pub debounce_seconds: u64,
+}
+
+/// When followers take over without a vote, because too few leaders answer to vote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum QuorumLossPolicy {
+    /// When every lost leader is proven dead, or has surely stopped: they are at most half of all,
+    /// their hosts are NotReady and nobody has heard them for debounceSeconds.
+    #[default]
+    Fenced,
+    /// Also when nobody has heard them for debounceSeconds. If they live on the other side of a cut
+    /// network and serve clients there, all that those write from then on is lost.
+    Unreachable,
+    /// Never: status has the command for each lost shard.
+    Manual,
 }
 
 /// What becomes of a shard that lost every copy of its data.
@@ -165,6 +199,8 @@ impl Default for RecoverySpec {
             zone_loss_millis: default_zone_loss_millis(),
             rehome_after_seconds: None,
             shard_loss: None,
+            quorum_loss: QuorumLossPolicy::default(),
+            debounce_seconds: default_debounce_seconds(),
         }
     }
 }
@@ -258,10 +294,22 @@ pub struct AuthSpec {
     pub enabled: bool,
 
     /// A Secret of yours with the key `password`, for the user `default`. Left out, the Secret
-    /// `<name>-auth` is made with a random one.
+    /// `<name>-auth` is made with a random one. A password under the key `previousPassword` is taken,
+    /// too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub secret_name: Option<String>,
+
+    /// How long, in seconds, a former password is still taken after every member takes the new one.
+    #[serde(default = "default_rotation_grace_seconds")]
+    #[schemars(range(min = 0, max = 2_592_000))]
+    pub rotation_grace_seconds: u64,
+
+    /// Write another text than before, such as a date, to have the passwords of Zoneward's own users
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub rotate_internal: Option<String>,
 }
 
 impl Default for AuthSpec {
@@ -269,8 +317,26 @@ impl Default for AuthSpec {
         Self {
             enabled: true,
             secret_name: None,
+            rotation_grace_seconds: default_rotation_grace_seconds(),
+            rotate_internal: None,
         }
     }
+}
+
+/// TLS for clients, followers and the cluster bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsSpec {
+    /// A Secret of yours with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes it. A changed
+    /// one is taken up without a restart.
+    #[schemars(length(min = 1))]
+    pub secret_name: String,
+
+    /// The DNS name that the operator wants to find in the certificate. Left out,
+    /// `<name>-members.<namespace>.svc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_name: Option<String>,
 }
 
 /// The owner's part of the members' pods.
@@ -336,12 +402,20 @@ fn default_node_timeout_millis() -> u64 {
     5000
 }
 
+fn default_debounce_seconds() -> u64 {
+    60
+}
+
 fn default_zone_loss_millis() -> u64 {
     2000
 }
 
 fn default_topology_key() -> String {
     "topology.kubernetes.io/zone".to_owned()
+}
+
+fn default_rotation_grace_seconds() -> u64 {
+    3600
 }
 
 fn default_true() -> bool {

@@ -21,6 +21,14 @@ pub struct RedisClusterStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
 
+    /// How many shards own slots, and have a leader that can be reached: what kubectl scale shows.
+    #[serde(default)]
+    pub leaders: u32,
+
+    /// The leaders' pods, as a label selector: what an autoscaler measures.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub selector: String,
+
     /// How many of the 16384 slots have a leader that can be reached.
     #[serde(default)]
     pub slots_served: u32,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use kube::Resource;
 
 use super::context::Context;
-use super::retry::{Pace, STEADY, delay, is_short_lived, is_urgent};
+use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
-use crate::model::ClusterKey;
-use crate::observe::{ask_members, snapshot};
-use crate::plan::{Plan, check, plan, validate};
-use crate::ports::{ErrorClass, ObjectError};
+use crate::model::{ClusterKey, Desired, Settings};
+use crate::observe::{ask_members, hear_neighbours, snapshot};
+use crate::plan::{Action, Plan, check, plan, validate, wanted_settings};
+use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
 
@@ -120,13 +120,15 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     }
 
     let desired = validate(&objects.resource);
-    let members = ask_members(parts.admin.as_ref(), key, &objects).await;
-    let seen = snapshot(&objects, members);
+    let settings = settings_of(&objects, desired.as_ref().ok());
+    let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
     let now = parts.clock.now();
+    let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
+    let seen = snapshot(&objects, members, neighbours, now);
     let (plan, refusals) = match &desired {
         Ok(desired) => {
             let plan = plan(desired, &seen, now);
-            let refusals = check(desired, &seen, &plan);
+            let refusals = check(desired, &seen, &plan, now);
             (plan, refusals)
         }
         Err(_) => (unchanged(&seen.record), Vec::new()),
@@ -159,6 +161,13 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     };
     context.remember(key, |memory| *memory = super::context::Memory::default());
     Ok(ended(end, STEADY))
+}
+
+/// What the members are to be asked about.
+fn settings_of(objects: &ClusterObjects, desired: Option<&Desired>) -> Settings {
+    let record = objects.resource.status.as_ref().map(|it| &it.record);
+    let record = record.cloned().unwrap_or_default();
+    desired.map_or_else(Settings::default, |it| wanted_settings(it, &record))
 }
 
 /// Writes the status, with the record that the actions rely on, where it has changed.
@@ -197,7 +206,8 @@ fn announce(key: &ClusterKey, plan: &Plan) {
     for waiting in &plan.waiting_on {
         tracing::debug!(cluster = %key, reason = %waiting.reason, "waiting: {}", waiting.message);
     }
-    for action in &plan.actions {
+    let news = |action: &&Action| !action.deed.is_reminder();
+    for action in plan.actions.iter().filter(news) {
         tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
     }
 }
@@ -246,6 +256,7 @@ fn close(
             },
             None if has_acted => Pace::Acted,
             None if is_urgent(&plan.waiting_on) => Pace::Urgent,
+            None if is_moving(plan) => Pace::Moving,
             None if is_waiting => Pace::Waiting {
                 idle_rounds: memory.idle_rounds,
             },
@@ -256,7 +267,7 @@ fn close(
         Pace::Failing { .. } => RoundEnd::ActionFailed,
         Pace::Acted => RoundEnd::Acted,
         Pace::Steady if plan.waiting_on.is_empty() => RoundEnd::Steady,
-        Pace::Waiting { .. } | Pace::Urgent | Pace::Steady => RoundEnd::Waiting,
+        Pace::Waiting { .. } | Pace::Urgent | Pace::Moving | Pace::Steady => RoundEnd::Waiting,
     };
     Round {
         end,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{WaitingOn, WaitingReason};
+use crate::plan::{Deed, Plan, WaitingOn, WaitingReason};
 use crate::ports::ErrorClass;
 
 /// Between two rounds of a RedisCluster that needs nothing. A backstop: what happens wakes the
@@ -17,6 +17,9 @@ const WAITING_MOST: Duration = Duration::from_secs(1);
 /// While a shard waits for a leader: a zone's silence turns into a verdict without any event.
 const URGENT: Duration = Duration::from_millis(150);
 
+/// While slots move: the end of a piece wakes the loop, and who moves them stops without our word.
+const MOVING: Duration = Duration::from_millis(250);
+
 /// Why the next round comes when it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -27,6 +30,8 @@ pub enum Pace {
         /// How many.
         idle_rounds: u32,
     },
+    /// Slots are on the move: whoever moves them is told to go on.
+    Moving,
     /// Slots are not served, and what can be done about it may be known at any moment.
     Urgent,
     /// Nothing is expected.
@@ -45,6 +50,7 @@ pub fn delay(pace: Pace) -> Duration {
     match pace {
         Pace::Acted => AFTER_ACTIONS,
         Pace::Waiting { idle_rounds } => grown(WAITING_FIRST, WAITING_MOST, idle_rounds),
+        Pace::Moving => MOVING,
         Pace::Urgent => URGENT,
         Pace::Steady => STEADY,
         Pace::Failing {
@@ -95,6 +101,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::SlotsUnserved
         | WaitingReason::DataLost
         | WaitingReason::RoleChangeTooSoon
+        | WaitingReason::Resharding
         | WaitingReason::Departure
         | WaitingReason::PodStarting
         | WaitingReason::RollingUpdate
@@ -109,6 +116,13 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::RollPaused
         | WaitingReason::RollStuck
         | WaitingReason::Stranger
+        | WaitingReason::PasswordRotation
+        | WaitingReason::VolumeResize
+        | WaitingReason::DiskTrouble
+        | WaitingReason::CertificateRotation
+        | WaitingReason::CertificateExpires
+        | WaitingReason::DirectiveRefused
+        | WaitingReason::RestartNeeded
         | WaitingReason::Paused
         | WaitingReason::PlanRefused => false,
     })
@@ -119,6 +133,12 @@ pub(super) fn is_urgent(waiting: &[WaitingOn]) -> bool {
     waiting
         .iter()
         .any(|waiting| waiting.reason == WaitingReason::Election)
+}
+
+/// Whether slots are being moved.
+pub(super) fn is_moving(plan: &Plan) -> bool {
+    let moves = |deed: &Deed| deed.kind() == "move-slots";
+    plan.actions.iter().any(|action| moves(&action.deed))
 }
 
 #[cfg(test)]

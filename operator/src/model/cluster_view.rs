@@ -114,3 +114,12 @@ pub enum OpenSlot {
         from: MemberId,
     },
 }
+
+impl OpenSlot {
+    /// Which.
+    pub fn slot(&self) -> Slot {
+        match self {
+            Self::Migrating { slot, .. } | Self::Importing { slot, .. } => *slot,
+        }
+    }
+}

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::ClusterKey;
-use crate::api::{Persistence, PodTemplate, ShardLossPolicy, Storage, WhenUnsatisfiable};
+use crate::api::{
+    Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
+};
 
 /// A spec that can work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub struct Desired {
     pub config: BTreeMap<String, String>,
     /// How clients log in.
     pub auth: Auth,
+    /// TLS everywhere; none: nowhere.
+    pub tls: Option<Tls>,
     /// The owner's part of the pods.
     pub pod: PodTemplate,
     /// How changes of the pods reach the members.
@@ -44,6 +48,10 @@ pub struct Desired {
     pub zone_loss_millis: u64,
     /// What becomes of a shard that lost every copy of its data.
     pub shard_loss: ShardLossPolicy,
+    /// When followers take over without a vote.
+    pub quorum_loss: QuorumLossPolicy,
+    /// How long lost leaders must be silent for that where nothing proves them dead, in milliseconds.
+    pub debounce_millis: u64,
     /// How long a member may be silent before another is built beside it, in milliseconds.
     pub rehome_after_millis: u64,
     /// Observe and report, touch nothing.
@@ -87,4 +95,16 @@ pub struct Auth {
     pub enabled: bool,
     /// The owner's Secret with key `password`; none lets us generate `<cluster>-auth`.
     pub secret_name: Option<String>,
+    /// How long a former password is taken beside the current one, in seconds.
+    pub grace_seconds: u64,
+    /// Another text than before asks for new passwords of our own users.
+    pub rotate_internal: Option<String>,
+}
+
+/// TLS for clients, followers and the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// The owner's Secret with certificate, key and CA.
+    pub secret_name: String,
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ClusterView, MemberId, RunId};
+use super::{ClusterView, Deviation, MemberId, RunId};
 
 /// Leads its shard, or follows the one that does.
 #[derive(
@@ -117,10 +117,54 @@ pub struct MemberAnswer {
     pub is_open: bool,
     /// `cluster-node-timeout` in force.
     pub node_timeout_millis: u64,
+    /// What it cannot write to its disk.
+    pub disk: Disk,
+    /// Whether it takes the passwords that it shall take.
+    pub access: Access,
+    /// Directives that it was asked about and that are not in force as wanted, by name.
+    pub deviations: Vec<Deviation>,
     /// Its place in replication.
     pub replication: Replication,
     /// Its view of the Redis Cluster.
     pub view: ClusterView,
+}
+
+/// What a member cannot write to its disk. It takes no writes from clients then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// The last write to the append-only file failed.
+    pub append_fails: bool,
+    /// The last snapshot failed.
+    pub snapshot_fails: bool,
+}
+
+/// How a member's users compare with the Secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Of the clients' user. A closed member lets no client in: as wanted.
+    pub clients: Keys,
+    /// Of the user that followers log in as; the same of a closed one.
+    pub followers: Keys,
+    /// Of our own user.
+    pub operator: Keys,
+    /// It logs in to a leader with another password than the current one.
+    pub follows_with_former: bool,
+    /// It presents another certificate than the one in the Secret.
+    pub presents_former: bool,
+}
+
+/// The passwords of one user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keys {
+    /// It takes those of the Secret and no others.
+    #[default]
+    AsWanted,
+    /// It does not take one that it shall take.
+    LackNew,
+    /// It takes all that it shall take, and others.
+    TakeFormer,
 }
 
 impl MemberAnswer {

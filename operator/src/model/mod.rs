@@ -9,23 +9,29 @@ mod ids;
 mod member;
 mod observation;
 mod record;
+mod setting;
 mod slot;
 
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
-pub use desired::{Auth, Desired, Rollout, Zones};
+pub use desired::{Auth, Desired, Rollout, Tls, Zones};
 pub use ids::{
     CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName,
     PodFingerprint, PodUid, RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
-    Asked, Engine, FollowerLink, MemberAnswer, Replication, Role, Silence, SilenceReason,
-    UpstreamLink, Version,
+    Access, Asked, Disk, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,
+    SilenceReason, UpstreamLink, Version,
 };
 pub use observation::{
-    HostView, ObjectView, Observation, PodPhase, PodView, SecretsView, VolumeView,
+    CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX,
+    SecretsView, VolumeView,
 };
 pub use record::{
-    Clocks, DataLoss, Departed, Enrolled, FullZone, LeftAddress, Record, RoleChange, StartFailures,
+    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress,
+    Passwords, Record, Reshard, RoleChange, Share, StartFailures, StraySlots, Transfer, ZoneAlarm,
+};
+pub use setting::{
+    Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,
 };
 pub use slot::{SLOT_COUNT, Slot, SlotParseError, SlotRange, SlotSet};
 

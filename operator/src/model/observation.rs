@@ -13,6 +13,9 @@ use super::{
     ZoneName,
 };
 
+/// No store lags longer: its watch is opened anew before (`controller::watches`).
+pub const STORE_AGE_MILLIS_MAX: u64 = 40_000;
+
 /// The world as one round of the loop saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +30,10 @@ pub struct Observation {
     pub objects: Vec<ObjectView>,
     /// Whether its Secrets are there; never their content.
     pub secrets: SecretsView,
+    /// Hosts that hold members of other RedisClusters: for how many milliseconds nothing came from any
+    /// of those; 0 where something did.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub neighbours: BTreeMap<HostName, u64>,
     /// What each member answered, by pod.
     pub members: BTreeMap<MemberName, Asked>,
     /// What status kept from earlier rounds.
@@ -127,6 +134,12 @@ pub struct VolumeView {
     pub zone: ZoneName,
     /// Whether it is being deleted.
     pub is_leaving: bool,
+    /// The size that is asked for, as Kubernetes writes it; empty where it says none.
+    #[serde(default)]
+    pub size: String,
+    /// Why it is not that large yet, in Kubernetes' words.
+    #[serde(default)]
+    pub resize_trouble: Option<String>,
 }
 
 /// Another object of ours, as the API server holds it.
@@ -144,11 +157,30 @@ pub struct ObjectView {
 /// Which Secrets are there. What is in them stays with `observe` and `wire`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct SecretsView {
-    /// `<cluster>-internal`: our own users' passwords.
+    /// Our own users' passwords, of the generation on record.
     pub internal_is_present: bool,
+    /// Those of the generation before.
+    #[serde(default)]
+    pub former_is_present: bool,
     /// The clients' Secret (`<cluster>-auth` or the owner's) is there.
     pub client_is_present: bool,
     /// It has a usable key `password`.
     pub client_is_usable: bool,
+    /// What `spec.tls.secretName` has; none where it is missing or lacks a key.
+    #[serde(default)]
+    pub certificate: Option<CertificateView>,
+}
+
+/// A certificate, as far as it matters to a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateView {
+    /// Another one where certificate or authorities were changed.
+    pub digest: String,
+    /// When its time begins.
+    pub not_before: Timestamp,
+    /// When its time ends.
+    pub not_after: Timestamp,
 }

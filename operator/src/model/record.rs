@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, ShardId, SlotSet,
-    VolumeName, ZoneName,
+    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, SettingsRecord, ShardId,
+    SlotSet, VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -44,6 +44,67 @@ pub struct Record {
     /// Members that ended before they ever joined, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_failures: Option<StartFailures>,
+    /// How many shards the slots are dealt out over, until the cluster is whole: a spec that changes
+    /// meanwhile is followed by a reshard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealt: Option<u32>,
+    /// The slots of each shard, when all views were equal last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+    /// The reshard that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reshard: Option<Reshard>,
+    /// Open slots that we did not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stray_slots: Option<StraySlots>,
+    /// Where changes of passwords are.
+    #[serde(default, skip_serializing_if = "Passwords::is_default")]
+    pub passwords: Passwords,
+    /// The certificate that members are to present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRecord>,
+    /// The owner's directives: which are in force, and which were not taken.
+    #[serde(default, skip_serializing_if = "SettingsRecord::is_empty")]
+    pub settings: SettingsRecord,
+}
+
+/// Where changes of passwords are. Which passwords there are stands in Secrets, and who takes which is
+/// asked of the members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Passwords {
+    /// Which Secret has our own users' passwords: each change makes another.
+    #[serde(default)]
+    pub generation: u32,
+    /// The value of `spec.auth.rotateInternal` that they were made for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+    /// Not everybody follows with the new one yet, so the Secret before counts, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rotating: bool,
+    /// Since when every member takes the clients' current password, and some a former one, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub former_since: Option<Timestamp>,
+}
+
+impl Passwords {
+    /// Whether nothing was ever changed.
+    pub fn is_default(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// The certificate that members are to present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateRecord {
+    /// Of certificate and authorities.
+    pub digest: String,
+    /// When it took the place of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub changed: Option<Timestamp>,
 }
 
 /// A member by intent.
@@ -95,6 +156,9 @@ pub struct Enrolled {
     /// It is to leave as soon as it is not needed: its place is elsewhere now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub surplus: bool,
+    /// Its process started before redis.conf had a directive that is taken at a start only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub started_before_config: bool,
     /// We ask its pod to go so that it starts again on its volume: its place stays its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restarts: bool,
@@ -132,7 +196,58 @@ pub struct LeftAddress {
     pub address: IpAddr,
 }
 
+/// The slots of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// The shard.
+    pub shard: ShardId,
+    /// Its slots.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+}
+
+/// Slots on the move between shards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reshard {
+    /// How many slots were to move when it began, or when the spec changed last.
+    pub total: u16,
+    /// Over how many shards the slots are to be spread.
+    pub leaders: u32,
+    /// What may have been begun. Entered before a slot is opened: after a failover, which takes a slot's
+    /// marks away, this alone tells which slots may be in two halves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Transfer>,
+}
+
+/// Slots that go from one shard to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Transfer {
+    /// Whose they were.
+    pub from: ShardId,
+    /// Whose they will be.
+    pub to: ShardId,
+    /// Those that have not arrived.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+}
+
+/// Open slots that we did not open: somebody moves them by hand, or has given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StraySlots {
+    /// Which.
+    #[schemars(with = "String")]
+    pub slots: SlotSet,
+    /// Since when they have been open.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+}
+
 /// Every copy of a shard's data was lost.
+/// Every copy of a shard's data was lost, or every whole one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataLoss {
@@ -141,10 +256,14 @@ pub struct DataLoss {
     /// The slots whose data it was.
     #[schemars(with = "String")]
     pub slots: SlotSet,
+    /// Who has an older copy, which is to lead on; none where nothing is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_copy: Option<MemberName>,
     /// When it was noticed.
     #[schemars(with = "String")]
     pub noticed: Timestamp,
-    /// When an empty member was told to begin the slots anew, as the policy lets it.
+    /// When an older copy was told to lead, or an empty member to begin the slots anew, as the policy
+    /// lets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub accepted: Option<Timestamp>,
@@ -158,13 +277,30 @@ pub struct Clocks {
     /// Per shard, the last failover, takeover or switchover that we asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub role_changes: Vec<RoleChange>,
+    /// Shards whose leader does not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaderless: Vec<Leaderless>,
     /// Zones in which the scheduler found no room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub full_zones: Vec<FullZone>,
+    /// Zones whose leaders were succeeded because all of it fell silent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zone_alarms: Vec<ZoneAlarm>,
     /// Since when all zones are open and all shards whole and in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub quiet_since: Option<Timestamp>,
+}
+
+/// A shard that nobody leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaderless {
+    /// The shard.
+    pub shard: ShardId,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
 }
 
 /// A zone in which the scheduler found no room. It is remembered for a while after the pod that
@@ -178,6 +314,21 @@ pub struct FullZone {
     /// When a pod last waited for room there.
     #[schemars(with = "String")]
     pub seen: Timestamp,
+}
+
+/// A zone whose leaders were succeeded because all of it fell silent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneAlarm {
+    /// The zone.
+    #[schemars(with = "String")]
+    pub zone: ZoneName,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Somebody there was heard again before the bus would have acted, and had not been started since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_false: bool,
 }
 
 /// One shard's last role change that we asked for.
@@ -229,6 +380,19 @@ impl Record {
                 .departed
                 .iter()
                 .any(|departed| &departed.member_id == id)
+    }
+
+    /// Slots that may be in two halves, and between which shards.
+    pub fn transfers(&self) -> &[Transfer] {
+        self.reshard
+            .as_ref()
+            .map_or(&[], |reshard| reshard.transfers.as_slice())
+    }
+
+    /// The slots that this shard had when all views were equal last.
+    pub fn share_of(&self, shard: ShardId) -> Option<&SlotSet> {
+        let found = self.shares.iter().find(|it| it.shard == shard);
+        found.map(|it| &it.slots)
     }
 
     /// The last role change that we asked for in this shard.

@@ -168,6 +168,34 @@ impl SlotSet {
             .any(|range| range.start <= slot.0 && slot.0 <= range.end)
     }
 
+    /// Each slot, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        let numbers = self.ranges.iter().flat_map(|range| range.start..=range.end);
+        numbers.map(Slot)
+    }
+
+    /// The lowest so many slots; all where there are fewer.
+    #[must_use]
+    pub fn first(&self, count: u16) -> Self {
+        let mut left = count;
+        let mut taken = Vec::new();
+        for range in &self.ranges {
+            let here = range.count().min(left);
+            if here > 0 {
+                let end = range.start + here - 1;
+                taken.push(SlotRange { end, ..*range });
+            }
+            left -= here;
+        }
+        Self { ranges: taken }
+    }
+
+    /// The slots in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.difference(&self.difference(other))
+    }
+
     /// The slots in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -206,6 +234,27 @@ fn without(range: SlotRange, cut: SlotRange) -> impl Iterator<Item = SlotRange> 
         .chain(after)
 }
 
+impl From<Slot> for SlotSet {
+    fn from(slot: Slot) -> Self {
+        Self {
+            ranges: vec![SlotRange {
+                start: slot.0,
+                end: slot.0,
+            }],
+        }
+    }
+}
+
+impl FromIterator<Slot> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
+        let single = |slot: Slot| SlotRange {
+            start: slot.0,
+            end: slot.0,
+        };
+        slots.into_iter().map(single).collect()
+    }
+}
+
 impl FromIterator<SlotRange> for SlotSet {
     fn from_iter<I: IntoIterator<Item = SlotRange>>(ranges: I) -> Self {
         let mut sorted: Vec<SlotRange> = ranges.into_iter().collect();
@@ -239,7 +288,7 @@ impl FromStr for SlotSet {
     fn from_str(text: &str) -> Result<Self, SlotParseError> {
         text.split([',', ' '])
             .filter(|part| !part.is_empty())
-            .map(str::parse)
+            .map(str::parse::<SlotRange>)
             .collect()
     }
 }
@@ -320,7 +369,12 @@ mod tests {
                 prop_assert_eq!(a.union(&b).contains(slot), a.contains(slot) || b.contains(slot));
                 prop_assert_eq!(a.difference(&b).contains(slot), a.contains(slot) && !b.contains(slot));
             }
-            prop_assert_eq!(a.to_string().parse::<SlotSet>().unwrap(), a);
+            prop_assert_eq!(a.to_string().parse::<SlotSet>().unwrap(), a.clone());
+            prop_assert_eq!(a.iter().collect::<SlotSet>(), a.clone());
+            let first: Vec<Slot> = a.first(7).iter().collect();
+            prop_assert_eq!(first, a.iter().take(7).collect::<Vec<_>>());
+            let both: Vec<Slot> = a.intersection(&b).iter().collect();
+            prop_assert_eq!(both, a.iter().filter(|slot| b.contains(*slot)).collect::<Vec<_>>());
         }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::model::{
-    Address, Asked, CLIENT_PORT, ClusterKey, MemberName, PodPhase, PodUid, PodView, Silence,
-    SilenceReason,
+    Address, Asked, CLIENT_PORT, ClusterKey, HostName, MemberName, PodPhase, PodUid, PodView,
+    Settings, Silence, SilenceReason,
 };
-use crate::ports::{AskTarget, ClusterObjects, Credentials, RedisAdmin};
+use crate::ports::{AskTarget, ClusterObjects, Credentials, ObjectApi, RedisAdmin};
 
 /// The longest that one member may take to answer. A member that hangs costs one round this much,
 /// whatever their number.
@@ -21,17 +21,46 @@ pub async fn ask_members(
     admin: &dyn RedisAdmin,
     key: &ClusterKey,
     objects: &ClusterObjects,
+    settings: Settings,
 ) -> BTreeMap<MemberName, Asked> {
     let uids: Vec<PodUid> = objects.pods.iter().map(|pod| pod.uid.clone()).collect();
     admin.retain(key, &uids);
-    let asking = objects.pods.iter().map(|pod| async move {
-        let asked = match target(key, pod, &objects.credentials) {
-            Some(target) => ask(admin, &target).await,
-            None => Asked::NotAsked,
-        };
-        (pod.name.clone(), asked)
+    let settings = Arc::new(settings);
+    let asking = objects.pods.iter().map(|pod| {
+        let settings = Arc::clone(&settings);
+        async move {
+            let asked = match target(key, pod, &objects.credentials) {
+                Some(target) => ask(admin, &AskTarget { settings, ..target }).await,
+                None => Asked::NotAsked,
+            };
+            (pod.name.clone(), asked)
+        }
     });
     join_all(asking).await.into_iter().collect()
+}
+
+/// For how long each host is silent that holds members of other RedisClusters; who of them was heard
+/// last counts. Their own loops ask them. Looked into only where one of ours is silent.
+pub fn hear_neighbours(
+    api: &dyn ObjectApi,
+    admin: &dyn RedisAdmin,
+    key: &ClusterKey,
+    members: &BTreeMap<MemberName, Asked>,
+) -> BTreeMap<HostName, u64> {
+    let mut hosts: BTreeMap<HostName, u64> = BTreeMap::new();
+    if !members.values().any(|it| matches!(it, Asked::Silent(_))) {
+        return hosts;
+    }
+    let silences = admin.silences();
+    for (host, pod) in api.neighbours(key) {
+        let Some(silence) = silences.get(&pod) else {
+            continue;
+        };
+        let millis = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+        let known = hosts.entry(host).or_insert(millis);
+        *known = millis.min(*known);
+    }
+    hosts
 }
 
 /// How to reach a pod's member. None while there is nobody to ask: not started, ended, without
@@ -42,6 +71,10 @@ pub fn target(
     credentials: &Arc<Credentials>,
 ) -> Option<AskTarget> {
     credentials.operator.as_ref()?;
+    // without the Secret nobody can be asked: a member that is not must not pass for silent
+    if credentials.is_sealed && credentials.trust.is_none() {
+        return None;
+    }
     if pod.phase != PodPhase::Running {
         return None;
     }
@@ -54,6 +87,7 @@ pub fn target(
             port: CLIENT_PORT,
         },
         credentials: Arc::clone(credentials),
+        settings: Arc::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::{Client, Resource, ResourceExt};
@@ -13,7 +14,7 @@ use super::secrets::{SecretCache, secrets};
 use super::stores::{Guarded, Scope, Stores};
 use crate::api::RedisCluster;
 use crate::api_call::fault;
-use crate::model::{ClusterKey, ObjectView};
+use crate::model::{ClusterKey, HostName, ObjectView, PodUid};
 use crate::plan::ManifestKind;
 use crate::ports::{Clock, ClusterObjects, ErrorClass, ObjectError};
 use crate::resources::labels::LABEL_CLUSTER;
@@ -89,6 +90,31 @@ fn pods(scope: &Scope, key: &ClusterKey, resource: &RedisCluster) -> Vec<crate::
         .collect();
     pods.sort_by(|a, b| a.name.cmp(&b.name));
     pods
+}
+
+/// Members of the other RedisClusters.
+pub fn neighbours(stores: &Stores, key: &ClusterKey) -> Vec<(HostName, PodUid)> {
+    let is_of = |pod: &Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        let name = labels.and_then(|labels| labels.get(LABEL_CLUSTER));
+        let namespace = pod.metadata.namespace.as_ref();
+        name.is_some_and(|name| name != &key.name || namespace != Some(&key.namespace))
+    };
+    let mut found: Vec<(HostName, PodUid)> = stores
+        .scopes()
+        .iter()
+        .flat_map(|scope| scope.pods.state())
+        .filter(|pod| is_of(pod))
+        .filter_map(|pod| {
+            let host = pod.spec.as_ref()?.node_name.as_deref()?;
+            Some((
+                HostName::new(host),
+                PodUid::new(pod.metadata.uid.as_deref()?),
+            ))
+        })
+        .collect();
+    found.sort();
+    found
 }
 
 /// Volumes have no owner reference where they outlive the RedisCluster: the label alone counts.

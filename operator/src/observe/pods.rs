@@ -59,7 +59,25 @@ pub(super) fn volume_view(cluster: &str, claim: &PersistentVolumeClaim) -> Optio
         shard: shard(cluster, meta)?,
         zone: ZoneName::from(label(meta, LABEL_ZONE).unwrap_or_default()),
         is_leaving: meta.deletion_timestamp.is_some(),
+        size: requested_size(claim).unwrap_or_default(),
+        resize_trouble: resize_trouble(claim),
     })
+}
+
+fn requested_size(claim: &PersistentVolumeClaim) -> Option<String> {
+    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+    Some(requests.get("storage")?.0.clone())
+}
+
+/// What Kubernetes says of a volume that it could not make larger. That one waits for its file system
+/// to be grown is ordinary: the kubelet does it.
+fn resize_trouble(claim: &PersistentVolumeClaim) -> Option<String> {
+    let conditions = claim.status.as_ref()?.conditions.as_ref()?;
+    let is_error = |kind: &str| kind.ends_with("ResizeError");
+    let found = conditions
+        .iter()
+        .find(|it| it.status == "True" && is_error(&it.type_))?;
+    Some(found.message.clone().unwrap_or_else(|| found.type_.clone()))
 }
 
 const WAITING: PodPhase = PodPhase::Waiting {

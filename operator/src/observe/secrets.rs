@@ -11,12 +11,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, Resource};
 
+use super::certificate;
 use crate::api::RedisCluster;
 use crate::api_call::bounded;
-use crate::model::{ClusterKey, SecretsView};
-use crate::ports::{Clock, Credentials, ObjectError, Password};
+use crate::model::{CertificateView, ClusterKey, SecretsView};
+use crate::ports::{Clock, Credentials, ObjectError, Password, Trust};
 use crate::resources::labels::{
-    KEY_OPERATOR, KEY_PASSWORD, KEY_REPLICATION, auth_secret_name, internal_secret_name,
+    KEY_CA, KEY_CERTIFICATE, KEY_OPERATOR, KEY_PASSWORD, KEY_PREVIOUS_PASSWORD, KEY_PRIVATE,
+    KEY_REPLICATION, auth_secret_name, internal_secret_name, members_service_name,
 };
 
 /// How long a Secret that was found is taken to be as it was.
@@ -100,7 +102,10 @@ pub(super) async fn secrets(
     key: &ClusterKey,
     resource: &RedisCluster,
 ) -> Result<(SecretsView, Credentials), ObjectError> {
-    let internal_name = internal_secret_name(&key.name);
+    let generation = generation(resource);
+    let internal_name = internal_secret_name(&key.name, generation);
+    // the same as the current one where there was none before
+    let former_name = internal_secret_name(&key.name, generation.saturating_sub(1));
     let client_name = resource
         .spec
         .auth
@@ -109,7 +114,16 @@ pub(super) async fn secrets(
         .unwrap_or_else(|| auth_secret_name(&key.name));
     let internal = cache.read(client, clock, &key.namespace, &internal_name);
     let client_secret = cache.read(client, clock, &key.namespace, &client_name);
-    let (internal, client_secret) = tokio::try_join!(internal, client_secret)?;
+    let former = cache.read(client, clock, &key.namespace, &former_name);
+    let certificate = async {
+        let Some(tls) = &resource.spec.tls else {
+            return Ok(None);
+        };
+        let name = &tls.secret_name;
+        cache.read(client, clock, &key.namespace, name).await
+    };
+    let (internal, former, client_secret, certificate) =
+        tokio::try_join!(internal, former, client_secret, certificate)?;
     let uid = resource.metadata.uid.as_deref().unwrap_or_default();
     for (name, secret) in [(&internal_name, &internal), (&client_name, &client_secret)] {
         if secret
@@ -120,11 +134,13 @@ pub(super) async fn secrets(
             cache.forget(&key.namespace, name);
         }
     }
-    Ok(read_secrets(
-        internal.as_deref(),
-        client_secret.as_deref(),
-        resource,
-    ))
+    let read = Read {
+        internal: internal.as_deref(),
+        former: former.as_deref().filter(|_| generation > 0),
+        client: client_secret.as_deref(),
+        certificate: certificate.as_deref(),
+    };
+    Ok(read_secrets(&read, resource))
 }
 
 /// A Secret that belongs to a RedisCluster of another uid: one of the same name that was deleted.
@@ -139,28 +155,87 @@ fn is_leftover(secret: &Secret, uid: &str) -> bool {
         .any(|owner| owner.kind == kind && owner.uid != uid)
 }
 
-fn read_secrets(
-    internal: Option<&Secret>,
-    client: Option<&Secret>,
-    resource: &RedisCluster,
-) -> (SecretsView, Credentials) {
+/// The Secrets of one RedisCluster, as far as they are there.
+#[derive(Default)]
+struct Read<'a> {
+    internal: Option<&'a Secret>,
+    /// Our own users' passwords before the current ones.
+    former: Option<&'a Secret>,
+    client: Option<&'a Secret>,
+    certificate: Option<&'a Secret>,
+}
+
+/// Which Secret of our own users' passwords is the current one.
+fn generation(resource: &RedisCluster) -> u32 {
+    let status = resource.status.as_ref();
+    status.map_or(0, |status| status.record.passwords.generation)
+}
+
+fn read_secrets(read: &Read<'_>, resource: &RedisCluster) -> (SecretsView, Credentials) {
     let uid = resource.metadata.uid.as_deref().unwrap_or_default();
-    let internal = internal.filter(|secret| !is_leftover(secret, uid));
-    let client = client.filter(|secret| !is_leftover(secret, uid));
+    let internal = read.internal.filter(|secret| !is_leftover(secret, uid));
+    let former = read.former.filter(|secret| !is_leftover(secret, uid));
+    let client = read.client.filter(|secret| !is_leftover(secret, uid));
     let needs_password = resource.spec.auth.enabled;
-    let client_password = client.and_then(|secret| password(secret, KEY_PASSWORD));
+    let of_client = |key| client.and_then(|secret| password(secret, key));
+    let status = resource.status.as_ref();
+    let is_rotating = status.is_some_and(|status| status.record.passwords.is_rotating);
+    let operator = internal.and_then(|secret| password(secret, KEY_OPERATOR));
+    let replication = internal.and_then(|secret| password(secret, KEY_REPLICATION));
+    let internal_is_present = operator.is_some() && replication.is_some();
+    let former_operator = former.and_then(|secret| password(secret, KEY_OPERATOR));
+    let former_replication = former.and_then(|secret| password(secret, KEY_REPLICATION));
+    let former_is_present = former_operator.is_some() && former_replication.is_some();
+    let (certificate, trust) = certificate_of(read.certificate, resource).unzip();
     let credentials = Credentials {
-        operator: internal.and_then(|secret| password(secret, KEY_OPERATOR)),
-        replication: internal.and_then(|secret| password(secret, KEY_REPLICATION)),
-        client: client_password.filter(|_| needs_password),
+        is_sealed: resource.spec.tls.is_some(),
+        trust,
+        // until the new ones are made, the former ones are what there is
+        operator: operator.or_else(|| former_operator.clone()),
+        replication: replication.or_else(|| former_replication.clone()),
+        client: of_client(KEY_PASSWORD).filter(|_| needs_password),
         client_needs_password: needs_password,
+        former_client: of_client(KEY_PREVIOUS_PASSWORD).filter(|_| needs_password),
+        former_operator,
+        former_replication,
+        is_rotating,
     };
     let view = SecretsView {
-        internal_is_present: credentials.operator.is_some() && credentials.replication.is_some(),
+        internal_is_present,
+        former_is_present,
+        certificate,
         client_is_present: client.is_some(),
         client_is_usable: client.is_some_and(|s| password(s, KEY_PASSWORD).is_some()),
     };
     (view, credentials)
+}
+
+/// The certificate, and how to know who presents it. None where a part of it is missing.
+fn certificate_of(
+    secret: Option<&Secret>,
+    resource: &RedisCluster,
+) -> Option<(CertificateView, Trust)> {
+    let data = secret?.data.as_ref()?;
+    let text = |key: &str| std::str::from_utf8(&data.get(key)?.0).ok();
+    text(KEY_PRIVATE).filter(|key| !key.is_empty())?;
+    let authorities = text(KEY_CA)?;
+    let (view, fingerprint) = certificate::read(text(KEY_CERTIFICATE)?, authorities)?;
+    let name = resource
+        .spec
+        .tls
+        .as_ref()
+        .and_then(|tls| tls.server_name.clone());
+    let trust = Trust {
+        authorities: authorities.to_owned(),
+        server_name: name.unwrap_or_else(|| {
+            let metadata = &resource.metadata;
+            let cluster = metadata.name.as_deref().unwrap_or_default();
+            let namespace = metadata.namespace.as_deref().unwrap_or_default();
+            format!("{}.{namespace}.svc", members_service_name(cluster))
+        }),
+        fingerprint: Some(fingerprint),
+    };
+    Some((view, trust))
 }
 
 /// The password under this key. One line break at its end is dropped: `echo secret > file` puts it
@@ -206,6 +281,39 @@ mod tests {
         secret
     }
 
+    fn of_client(secret: &Secret) -> Read<'_> {
+        Read {
+            client: Some(secret),
+            ..Read::default()
+        }
+    }
+
+    #[test]
+    fn until_new_passwords_of_ours_are_made_the_former_ones_serve() {
+        let mut resource = resource(&json!({}));
+        resource.status = serde_json::from_value(json!({
+            "record": { "passwords": { "generation": 1, "isRotating": true } } }))
+        .unwrap();
+        let of = |name| secret(None, &[("operator", name), ("replication", name)]);
+        let (new, old) = (of("new"), of("old"));
+        let mut read = Read {
+            former: Some(&old),
+            ..Read::default()
+        };
+        let (view, credentials) = read_secrets(&read, &resource);
+        assert!(!view.internal_is_present && view.former_is_present);
+        assert_eq!(credentials.operator, Some(Password::new("old")));
+        read.internal = Some(&new);
+        let (view, credentials) = read_secrets(&read, &resource);
+        assert!(view.internal_is_present && view.former_is_present);
+        let passwords: Vec<_> = credentials.operator_passwords().cloned().collect();
+        assert_eq!(passwords, [Password::new("new"), Password::new("old")]);
+        resource.status = None;
+        let (_, credentials) = read_secrets(&read, &resource);
+        assert_eq!(credentials.operator_passwords().count(), 1);
+        assert_eq!(credentials.follower_passwords().count(), 1);
+    }
+
     #[test]
     fn passwords_are_read_and_judged() {
         let table = [
@@ -224,11 +332,12 @@ mod tests {
     #[test]
     fn a_missing_secret_is_missing_and_an_unusable_one_is_there() {
         let resource = resource(&json!({}));
-        let (view, credentials) = read_secrets(None, None, &resource);
+        let (view, credentials) = read_secrets(&Read::default(), &resource);
         assert_eq!(view, SecretsView::default());
         assert!(credentials.client_needs_password);
 
-        let (view, _) = read_secrets(None, Some(&secret(None, &[("pass", "x")])), &resource);
+        let unusable = secret(None, &[("pass", "x")]);
+        let (view, _) = read_secrets(&of_client(&unusable), &resource);
         assert!(view.client_is_present && !view.client_is_usable);
     }
 
@@ -236,17 +345,22 @@ mod tests {
     fn a_leftover_of_a_deleted_cluster_does_not_count() {
         let resource = resource(&json!({}));
         let data = [("operator", "a"), ("replication", "b")];
-        let (view, _) = read_secrets(Some(&secret(Some("u-0"), &data)), None, &resource);
-        assert!(!view.internal_is_present);
-        let (view, _) = read_secrets(Some(&secret(Some("u-1"), &data)), None, &resource);
-        assert!(view.internal_is_present);
+        for (uid, expected) in [("u-0", false), ("u-1", true)] {
+            let own = secret(Some(uid), &data);
+            let read = Read {
+                internal: Some(&own),
+                ..Read::default()
+            };
+            let (view, _) = read_secrets(&read, &resource);
+            assert_eq!(view.internal_is_present, expected, "{uid}");
+        }
     }
 
     #[test]
     fn without_auth_no_client_password_is_used() {
         let resource = resource(&json!({ "enabled": false }));
         let given = secret(None, &[("password", "x")]);
-        let (_, credentials) = read_secrets(None, Some(&given), &resource);
+        let (_, credentials) = read_secrets(&of_client(&given), &resource);
         assert_eq!(credentials.client, None);
         assert!(!credentials.client_needs_password);
     }

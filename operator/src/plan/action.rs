@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::WaitingOn;
 use crate::model::{
-    Address, ConfigEpoch, MemberId, MemberName, PodUid, Record, Role, RunId, SlotSet, VolumeName,
+    Address, ConfigEpoch, MemberId, MemberName, PodUid, Record, Role, RunId, Settings, SlotSet,
+    VolumeName,
 };
 
 /// What one round decided.
@@ -65,6 +66,15 @@ pub enum Deed {
         volume: VolumeName,
         /// Its uid.
         uid: String,
+    },
+    /// Ask for a larger volume, if it still is the one with this uid.
+    GrowVolume {
+        /// Its name.
+        volume: VolumeName,
+        /// Its uid.
+        uid: String,
+        /// The size, as in the spec.
+        size: String,
     },
     /// Make a pod's role label and readiness gate tell the truth.
     MarkPod {
@@ -135,17 +145,79 @@ pub enum MemberCommand {
         /// Their dead owner; none where nobody owns them any more.
         of: Option<MemberId>,
     },
+    /// Move these slots with their keys to that member, from the lowest on, and go on with it beside the
+    /// rounds for [`MOVE_MILLIS`] after the last time that this was said. Re-checked when sent: both are
+    /// these very processes, and lead.
+    MoveSlots {
+        /// Which.
+        slots: SlotSet,
+        /// To whom.
+        to: MemberRef,
+        /// In which way.
+        way: MoveWay,
+        /// Whether slots may be begun; else those alone are seen through that are open or in two halves.
+        begins: bool,
+    },
+    /// `CLUSTER SETSLOT … STABLE`: nothing moves between these marks' ends.
+    CloseSlots(SlotSet),
     /// `CONFIG SET cluster-node-timeout`.
     SetNodeTimeout {
         /// Milliseconds.
         millis: u64,
     },
+    /// `CONFIG SET` of all of them, together: what the server does not take is left out and noted
+    /// for the next answer, so that it is no error here.
+    Configure(Settings),
+    /// One step of a change of passwords.
+    Passwords(PasswordStep),
+    /// Read certificate, key and authorities again from the pod's files.
+    ReloadCertificate,
     /// Let clients and followers in: switch the users on.
     Open,
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
     AcknowledgeDeparture,
     /// Tell it that it may go.
     ReleaseDeparture,
+}
+
+/// For how long slots are moved after the last round that said so, in milliseconds. Less than the fence
+/// vouches for, and longer than a round with silent members takes.
+pub const MOVE_MILLIS: u64 = 1_500;
+
+/// How slots move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MoveWay {
+    /// Key by key, with `MIGRATE`: a slot is in two halves meanwhile.
+    Keys,
+    /// Ranges at once, with `CLUSTER MIGRATESLOTS` (Valkey 9): they change hands as a whole.
+    Ranges,
+}
+
+/// A step of a change of passwords, on one member. Each can be said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PasswordStep {
+    /// Take the clients' current password, beside those before.
+    AdmitClients,
+    /// Take no other password of clients than those of the Secret.
+    RetireFormerOfClients,
+    /// Take the current passwords of our own users, beside those before.
+    AdmitOwn,
+    /// Log in to the leader with the current password.
+    FollowWithNew,
+    /// Take no other password of our own users than the current one.
+    RetireFormerOwn,
+}
+
+impl PasswordStep {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::AdmitClients => "take the clients' new password, too",
+            Self::RetireFormerOfClients => "take no former password of clients",
+            Self::AdmitOwn => "take the new passwords of our own users, too",
+            Self::FollowWithNew => "follow with the new password",
+            Self::RetireFormerOwn => "take no former password of our own users",
+        }
+    }
 }
 
 /// How a follower takes over.
@@ -205,7 +277,12 @@ impl Deed {
         let Self::Command { command, .. } = self else {
             return false;
         };
-        matches!(command, MemberCommand::AcknowledgeDeparture)
+        matches!(
+            command,
+            MemberCommand::AcknowledgeDeparture
+                | MemberCommand::MoveSlots { .. }
+                | MemberCommand::ReloadCertificate
+        )
     }
 
     /// One stable word for metrics and logs.
@@ -216,6 +293,7 @@ impl Deed {
             Self::CreateSecret { .. } => "create-secret",
             Self::DeletePod { .. } => "delete-pod",
             Self::DeleteVolume { .. } => "delete-volume",
+            Self::GrowVolume { .. } => "grow-volume",
             Self::MarkPod { .. } => "mark-pod",
             Self::Command { command, .. } => command.kind(),
         }
@@ -244,7 +322,12 @@ impl MemberCommand {
                 ..
             } => "takeover",
             Self::SeizeSlots { .. } => "seize-slots",
+            Self::MoveSlots { .. } => "move-slots",
+            Self::CloseSlots(_) => "close-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
+            Self::Configure(_) => "configure",
+            Self::Passwords(_) => "passwords",
+            Self::ReloadCertificate => "reload-certificate",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
@@ -272,6 +355,9 @@ impl fmt::Display for Deed {
             } => write!(f, "delete ended Pod {pod}"),
             Self::DeleteVolume { volume, .. } => {
                 write!(f, "delete PersistentVolumeClaim {volume}")
+            }
+            Self::GrowVolume { volume, size, .. } => {
+                write!(f, "grow PersistentVolumeClaim {volume} to {size}")
             }
             Self::MarkPod {
                 pod,
@@ -302,7 +388,17 @@ impl fmt::Display for MemberCommand {
             Self::Forget(id) => write!(f, "forget {id}"),
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
             Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
+            Self::MoveSlots { slots, to, .. } => write!(f, "move slots {slots} to {}", to.name),
+            Self::CloseSlots(slots) => write!(f, "close slots {slots}"),
             Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
+            Self::Configure(settings) => {
+                f.write_str("set")?;
+                settings
+                    .iter()
+                    .try_for_each(|(name, value)| write!(f, " {name}={value:?}"))
+            }
+            Self::Passwords(step) => f.write_str(step.as_str()),
+            Self::ReloadCertificate => f.write_str("read its certificate again"),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),

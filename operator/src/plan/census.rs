@@ -3,6 +3,8 @@
 //! Membership comes from the record and identity from Redis' own ids (promise I8); roles come
 //! from what the living say, never from names, labels or indices.
 
+mod empty;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Verdict;
@@ -25,7 +27,8 @@ pub struct Member<'a> {
     pub host: Option<&'a HostView>,
     /// What is known of its process.
     pub verdict: Verdict<'a>,
-    /// Its pod was made from another spec than the present one.
+    /// Its pod was made from another spec than the present one, or its process started before a
+    /// directive that is taken at a start only.
     pub is_outdated: bool,
 }
 
@@ -95,8 +98,10 @@ pub struct Shard<'a> {
     /// The slots that its leader owns (or owned, where the leader does not answer).
     pub slots: SlotSet,
     /// The id of its leader: the living owner of its slots with the highest epoch, else the one
-    /// that the living believe in.
+    /// that the living believe in. Where it owns nothing: who leads it, if somebody does.
     pub leader: Option<MemberId>,
+    /// It is new, or about to leave: nothing was lost with it, as others own whatever it had.
+    pub is_empty: bool,
     /// Its members, the leader first, then by name.
     pub members: Vec<Member<'a>>,
 }
@@ -167,8 +172,17 @@ impl<'a> Census<'a> {
             .map(|entry| entry.shard.0 + 1)
             .max()
             .unwrap_or(0);
+        let claimed = views
+            .iter()
+            .flat_map(|view| &view.entries)
+            .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots));
         let shards: Vec<Shard<'a>> = (0..desired.leaders.max(highest))
-            .map(|index| shard(ShardId(index), &members, &owners))
+            .map(|index| {
+                let id = ShardId(index);
+                let is_empty =
+                    !owners.contains_key(&id) && empty::owns_nothing(id, &claimed, record);
+                shard(id, &members, owners.get(&id), is_empty)
+            })
             .collect();
         let served = shards
             .iter()
@@ -265,7 +279,8 @@ fn look<'a>(entry: &'a Enrolled, seen: &'a Observation, wanted: &PodFingerprint)
         pod,
         host,
         verdict,
-        is_outdated: entry.made_from.as_ref().is_some_and(|it| it != wanted),
+        is_outdated: entry.made_from.as_ref().is_some_and(|it| it != wanted)
+            || entry.started_before_config,
     }
 }
 
@@ -332,14 +347,22 @@ fn owners(
     best
 }
 
-fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Claim>) -> Shard<'a> {
-    let claim = owners.get(&id);
-    let leader = claim.map(|claim| claim.id.clone());
+fn shard<'a>(
+    id: ShardId,
+    members: &[Member<'a>],
+    claim: Option<&Claim>,
+    is_empty: bool,
+) -> Shard<'a> {
     let mut own: Vec<Member<'a>> = members
         .iter()
         .filter(|member| member.entry.shard == id)
         .cloned()
         .collect();
+    let leader = match claim {
+        Some(claim) => Some(claim.id.clone()),
+        None if is_empty => empty::leader(&own),
+        None => None,
+    };
     own.sort_by_key(|member| {
         let leads = leader.is_some() && member.entry.member_id == leader;
         (
@@ -352,6 +375,7 @@ fn shard<'a>(id: ShardId, members: &[Member<'a>], owners: &BTreeMap<ShardId, Cla
         id,
         slots: claim.map(|claim| claim.slots.clone()).unwrap_or_default(),
         leader,
+        is_empty,
         members: own,
     }
 }

@@ -4,14 +4,20 @@
 //! a bug here. A refused plan is not carried out, not even in part.
 
 mod disruption;
+mod moves;
+mod settings;
+mod takeover;
+mod together;
 
 use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Asked, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase, PodView,
-    Role, ShardId, SlotSet, ViewEntry,
+    Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    PodView, Role, ShardId, SlotSet, ViewEntry,
 };
 
 /// A promise that the plan would break.
@@ -24,26 +30,29 @@ pub struct Refusal {
 }
 
 /// Every promise that the plan would break. Where there is one, nothing of the plan is done.
-pub fn check(desired: &Desired, seen: &Observation, plan: &Plan) -> Vec<Refusal> {
-    let world = World::new(seen);
+pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp) -> Vec<Refusal> {
+    let world = World::new(seen, now);
     let mut refusals = Vec::new();
     for action in &plan.actions {
         refusals.extend(check_action(desired, &world, plan, action));
     }
-    refusals.extend(disruption::one_per_shard(&world, plan));
+    refusals.extend(together::one_disruption_per_shard(&world, plan));
     refusals.extend(disruption::one_zone_at_a_time(&world, plan));
-    refusals.extend(one_election_at_a_time(plan));
+    refusals.extend(together::one_election_at_a_time(plan));
+    refusals.extend(moves::one_target_each(plan));
+    refusals.extend(moves::forgotten(&world, plan));
     refusals
 }
 
 /// The observation, from the checker's own point of view.
 struct World<'a> {
     seen: &'a Observation,
+    now: Timestamp,
     answers: BTreeMap<&'a MemberName, &'a MemberAnswer>,
 }
 
 impl<'a> World<'a> {
-    fn new(seen: &'a Observation) -> Self {
+    fn new(seen: &'a Observation, now: Timestamp) -> Self {
         let answers = seen
             .members
             .iter()
@@ -52,7 +61,7 @@ impl<'a> World<'a> {
                 _ => None,
             })
             .collect();
-        Self { seen, answers }
+        Self { seen, now, answers }
     }
 
     /// Slots that anybody alive believes this id to own.
@@ -85,6 +94,15 @@ impl<'a> World<'a> {
     fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
         let entry = self.seen.record.member_by_id(&answer.id);
         entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+    }
+
+    /// The same, and that leader owned slots.
+    fn is_copy_of_an_owner(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let leader = own.and_then(|own| own.leader.as_ref());
+        let entry = leader.and_then(|id| answer.view.entry(id));
+        let owned = entry.is_some_and(|entry| !entry.slots.is_empty());
+        owned && self.record_knows_copy(answer)
     }
 
     fn shard_of(&self, name: &MemberName) -> Option<ShardId> {
@@ -126,27 +144,47 @@ impl<'a> World<'a> {
 
     /// Whether anybody but a member that is proven dead may hold data of these slots.
     fn may_be_held(&self, shard: ShardId, slots: &SlotSet, heir: &MemberId) -> bool {
+        self.is_owned_by_the_living(slots, Some(heir)) || self.has_body(shard, |_| false)
+    }
+
+    /// The same, of all that was in them: not so a follower that was cut off from its leader before.
+    fn may_be_held_whole(&self, shard: ShardId, slots: &SlotSet) -> bool {
+        let is_older = |answer: &MemberAnswer| {
+            let up = answer.replication.upstream.as_ref();
+            up.is_some_and(|up| !up.is_up) && !self.record_knows_copy(answer)
+        };
+        self.is_owned_by_the_living(slots, None) || self.has_body(shard, is_older)
+    }
+
+    fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
         let views = self
             .answers
             .values()
             .flat_map(|answer| &answer.view.entries);
         let overlaps = |entry: &&ViewEntry| {
-            entry.slots.difference(slots).count() != entry.slots.count() && &entry.id != heir
+            entry.slots.difference(slots).count() != entry.slots.count() && Some(&entry.id) != heir
         };
         let mut owners = views.filter(overlaps).map(|entry| &entry.id);
-        let is_owned = owners.any(|id| !self.is_id_proven_dead(id));
+        owners.any(|id| !self.is_id_proven_dead(id))
+    }
+
+    fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
         let mut members = self.seen.record.members.iter();
-        let has_body = members.any(|entry| {
+        members.any(|entry| {
             let pod = self.seen.pod(&entry.name);
             let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
-            let is_blank = self.answers.get(&entry.name).is_some_and(|answer| {
+            let holds_none = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
-                answer.keys == 0 && answer.role() == Role::Leader && leads_nothing
+                let is_cut_off = answer
+                    .replication
+                    .upstream
+                    .as_ref()
+                    .is_none_or(|up| !up.is_up && !self.is_copy_of_an_owner(answer));
+                answer.keys == 0 && leads_nothing && is_cut_off || is_older(answer)
             });
-            let may_hold = entry.joined && !is_blank;
+            let may_hold = entry.joined && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
-        });
-        is_owned || has_body
+        })
     }
 
     fn is_whole_copy(&self, entry: &Enrolled) -> bool {
@@ -266,7 +304,8 @@ fn pod_deletion(
             let mut members = plan.record.members.iter();
             members.any(|entry| entry.volume.as_ref() == Some(it))
         });
-    if is_dead || holds_nothing || never_joined || keeps_body {
+    let is_drained = world.seen.record.formed && moves::is_drained(world, pod.shard);
+    if is_dead || holds_nothing || never_joined || keeps_body || is_drained {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -347,13 +386,19 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::Failover { mode, of } => failover(world, action, answer, *mode, of),
+        MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
+        MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),
+        MemberCommand::MoveSlots { slots, to, .. } => {
+            moves::refuse_move(world, action, (entry, answer), slots, to)
+        }
+        MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, answer, slots),
         _ => None,
     }
 }
 
 /// I3 and I6: only a follower of that leader leads instead; in peace only one that is in sync.
 fn failover(
+    desired: &Desired,
     world: &World<'_>,
     action: &Action,
     answer: &MemberAnswer,
@@ -373,11 +418,15 @@ fn failover(
             action,
             "the old leader serves: what its clients write meanwhile would be lost",
         )),
-        FailoverMode::Force if !world.answers_as(of) && !world.record_knows_copy(answer) => {
+        FailoverMode::Force
+            if !world.answers_as(of)
+                && !world.record_knows_copy(answer)
+                && !is_accepted_older_copy(desired, world, answer) =>
+        {
             Some(refuse(
                 "I3",
                 action,
-                "its copy was not whole when its leader was heard last",
+                "its copy was not whole when its leader was heard last, and another may be left",
             ))
         }
         FailoverMode::Takeover if world.answers_as(of) => Some(refuse(
@@ -385,30 +434,29 @@ fn failover(
             action,
             "the old leader answers: the slots would have two owners",
         )),
-        FailoverMode::Takeover if !world.is_id_proven_dead(of) => Some(refuse(
-            "I5",
-            action,
-            "nothing proves that the old leader is dead: the slots might have two owners",
-        )),
+        FailoverMode::Takeover => takeover::refusal(desired, world).map(|because| {
+            refuse(
+                "I5",
+                action,
+                format!("{because}: the slots might have two owners"),
+            )
+        }),
         _ => None,
     }
 }
 
-/// I5: followers that are promoted side by side take the same epoch, and slots of one epoch may
-/// have two owners (REDIS-LAB section 10).
-fn one_election_at_a_time(plan: &Plan) -> Option<Refusal> {
-    let is_election = |action: &&Action| {
-        let Deed::Command { command, .. } = &action.deed else {
-            return false;
-        };
-        matches!(command, MemberCommand::Failover { .. })
+/// I9: what an older copy lacks is told first, and accepted by policy; and nobody may hold more.
+fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
+    let record = &world.seen.record;
+    let Some(entry) = record.member_by_id(&answer.id) else {
+        return false;
     };
-    let second = plan.actions.iter().filter(is_election).nth(1)?;
-    Some(refuse(
-        "I5",
-        second,
-        "another failover is asked for in the same breath",
-    ))
+    let mut losses = record.losses.iter();
+    let told = losses.find(|loss| loss.shard == entry.shard);
+    let is_held = |loss: &DataLoss| world.may_be_held_whole(entry.shard, &loss.slots);
+    let is_accepted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+    is_accepted
+        && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
 }
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ impl Draft {
         self.waiting_on.push(WaitingOn::new(reason, message));
     }
 
+    /// Whether this is waited for already.
+    pub(crate) fn waits_for(&self, reason: WaitingReason) -> bool {
+        self.waiting_on.iter().any(|wait| wait.reason == reason)
+    }
+
     /// Whether a failover of any kind is asked for already.
     pub(crate) fn asks_for_failover(&self) -> bool {
         self.actions.iter().any(|action| {

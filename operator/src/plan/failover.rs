@@ -5,13 +5,15 @@
 //! that when it is told to FORCE (REDIS-LAB section 13: an empty follower was made leader).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, join, placing, spacing, zone_loss,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
+    spacing, zone_loss,
 };
-use crate::model::{MemberAnswer, MemberId, SilenceReason, ZoneName};
+use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, SilenceReason, ZoneName};
 
 /// A follower that heard its leader less than this long ago is being fed: it hears it every second.
 pub const FED_SECONDS: u64 = 2;
@@ -65,20 +67,38 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         Some((shard, of, heir.command_target()?, end))
     });
     if let Some((shard, of, target, end)) = next {
+        if let End::ZoneGone(zone) = &end {
+            zone_loss::note_alarm(round, &mut draft.record, zone);
+        }
         let why = format!("shard {}: its leader has ended: {end}", shard.id);
         ask(round, draft, shard, FailoverMode::Force, of, target, why);
     }
 }
 
+/// How a lost leader is known to have ended.
+enum End {
+    Proven,
+    Refused,
+    ZoneGone(ZoneName),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven => f.write_str("proven"),
+            Self::Refused => f.write_str(
+                "its host says that nothing listens there, and the others have lost it, too",
+            ),
+            Self::ZoneGone(zone) => write!(f, "zone {zone} fell silent"),
+        }
+    }
+}
+
 /// How the shard's lost leader is known to have ended; none where it may only be silent.
-fn end_of_leader(
-    round: &Round<'_>,
-    shard: &Shard<'_>,
-    gone: &BTreeSet<ZoneName>,
-) -> Option<&'static str> {
+fn end_of_leader(round: &Round<'_>, shard: &Shard<'_>, gone: &BTreeSet<ZoneName>) -> Option<End> {
     let id = shard.leader.as_ref()?;
-    if unproven_leader(round, shard).is_none() {
-        return Some("proven");
+    if fence::unproven_leader(round, shard).is_none() {
+        return Some(End::Proven);
     }
     let member = shard
         .members
@@ -86,9 +106,11 @@ fn end_of_leader(
         .find(|member| shard.is_led_by(member))?;
     match member.verdict {
         Verdict::Silent(it) if it.reason == SilenceReason::Refused && is_cut_off(round, id) => {
-            Some("its host says that nothing listens there, and the others have lost it, too")
+            Some(End::Refused)
         }
-        Verdict::Silent(_) if gone.contains(member.zone()) => Some("its zone fell silent"),
+        Verdict::Silent(_) if gone.contains(member.zone()) => {
+            Some(End::ZoneGone(member.zone().clone()))
+        }
         _ => None,
     }
 }
@@ -139,85 +161,56 @@ fn ask(
     draft.tell(target, MemberCommand::Failover { mode, of }, why);
 }
 
-/// Where no majority of leaders can vote, a follower takes over without a vote: only when *every*
-/// lost leader is proven dead, one at a time (anything less splits the brain: 51,584 of 58,000
-/// acknowledged writes lost, REDIS-LAB section 10).
+/// Where no majority of leaders can vote, a follower takes over without a vote, one at a time, once
+/// the fence lets it (`fence`).
 pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
     let lost: Vec<&Shard<'_>> = leaderless(round.census).collect();
     let is_stuck = lost.iter().any(|shard| !can_be_elected(round, shard));
     if !round.record.formed || !is_stuck {
         return;
     }
-    let unproven: Vec<String> = lost
-        .iter()
-        .filter_map(|shard| unproven_leader(round, shard))
-        .collect();
-    if !unproven.is_empty() {
-        draft.wait(WaitingReason::QuorumLost, quorum_message(round, &unproven));
-        return;
-    }
+    let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
+    let stuck = lost.iter().filter(|shard| !can_be_elected(round, shard));
+    let next = stuck.into_iter().find_map(|shard| {
+        let old = shard.leader.clone()?;
+        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))
+            .filter(|(_, answer)| !is_fed(answer) && !spacing::is_behind(round, answer))?;
+        Some((shard, old, member.command_target()?))
+    });
+    let reason = match fence::of(round, &lost) {
+        fence::Fence::Open(reason) => reason,
+        fence::Fence::Shut(words) => return draft.wait(WaitingReason::QuorumLost, words),
+        fence::Fence::Manual(words) => {
+            let next = next.map(|(shard, _, target)| (shard.id, target.name));
+            let words = format!("{words}. {}", by_hand(round, next));
+            return draft.wait(WaitingReason::QuorumLost, words);
+        }
+    };
     if spacing::is_in_flight(round) {
         return;
     }
-    let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
-    let stuck = lost.iter().filter(|shard| !can_be_elected(round, shard));
-    let candidate = stuck.into_iter().find_map(|shard| {
-        let old = shard.leader.clone()?;
-        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))
-            .filter(|(_, answer)| !is_fed(answer))?;
-        Some((shard, old, member.command_target()?))
-    });
-    if let Some((shard, of, target)) = candidate {
-        let why = format!(
-            "shard {}: its leader is proven dead and no majority is left that could vote",
-            shard.id
-        );
+    if let Some((shard, of, target)) = next {
+        let why = format!("shard {}: {reason}", shard.id);
         ask(round, draft, shard, FailoverMode::Takeover, of, target, why);
     }
 }
 
-/// The shard's lost leader, where nothing proves that it is dead.
-fn unproven_leader(round: &Round<'_>, shard: &Shard<'_>) -> Option<String> {
-    let id = shard.leader.as_ref()?;
-    if let Some(entry) = round.record.member_by_id(id) {
-        let dead = shard.members.iter().any(|member| {
-            // a body that is to start again, closed: the process that led is no more
-            let is_over = matches!(member.verdict, Verdict::Dead(_)) || entry.has_ended;
-            member.name() == &entry.name && is_over
-        });
-        return (!dead).then(|| entry.name.to_string());
-    }
-    // off the roster: was its death proven when it was struck out, or was its pod merely gone?
-    // as it stands on record: what was proven this round is acted on in the next, for the checker
-    // goes by what was seen
-    let departed = round
-        .seen
-        .record
-        .departed
-        .iter()
-        .find(|gone| &gone.member_id == id);
-    match departed {
-        Some(gone) if gone.is_proven_dead => None,
-        Some(gone) => Some(gone.name.to_string()),
-        None => Some(id.to_string()),
-    }
-}
-
-fn quorum_message(round: &Round<'_>, unproven: &[String]) -> String {
-    let (all, living) = round.census.voters();
+/// The command for the next shard; the one after it follows when this one is led.
+fn by_hand(round: &Round<'_>, next: Option<(ShardId, MemberName)>) -> String {
+    let Some((shard, follower)) = next else {
+        return "recovery.quorumLoss is Manual, and no follower of a lost leader can lead now"
+            .to_owned();
+    };
     format!(
-        "{living} of {all} leaders answer, {} that know the lost one must vote. {} may still serve clients on the other side \
-         of a partition. If the hosts are really down, say so for each: kubectl taint node HOST \
-         node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
-        all / 2 + 1,
-        unproven.join(", "),
+        "recovery.quorumLoss is Manual. If that leader is off for good, make a follower of shard \
+         {shard} lead: kubectl exec -n {} {follower} -c redis -- sh /etc/zoneward/takeover.sh",
+        round.desired.key.namespace
     )
 }
 
 /// Among the followers of the lost leader that were in sync with it to the last: the one with the
-/// most data, ties to the zone that the solver wants. Where its data is not on a volume, an older copy is better than none (where nobody can vote:
-/// `force` takes whole copies only); else its body
-/// is to come back.
+/// most data, ties to the zone that the solver wants. What is to be done with older copies is `loss`'s.
+/// Of a leader that came back without its data any copy is better.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,
     old: &MemberId,
@@ -235,9 +228,10 @@ fn best_candidate<'a, 'b>(
         .filter(|(member, answer)| {
             let body = shard.living_leader().filter(|(_, body)| &body.id == old);
             let is_newer = body.is_some_and(|(_, body)| is_ahead_of(answer, body));
-            member.was_in_sync() || !has_body || is_newer
+            member.was_in_sync() || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
+        .filter(|(_, answer)| holders::knows_as_owner(answer, old))
         .filter(|(_, answer)| {
             answer
                 .replication
@@ -261,14 +255,14 @@ pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
     copy.keys > 0 && copy.replication.offset > body.replication.offset
 }
 
-/// A leader that came back on its volume waits closed (`join::open`): its follower has newer or
+/// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
 /// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
 pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !join::endangers_followers(round, shard, answer) {
+        if answer.is_open || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
         if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {
@@ -298,7 +292,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MemberName, Observation, PodPhase, RoleChange, ShardId};
+    use crate::model::{Observation, PodPhase, RoleChange};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;

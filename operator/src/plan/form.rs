@@ -7,10 +7,20 @@
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing};
-use crate::model::{ConfigEpoch, MemberAnswer, PodPhase, Role, SlotSet};
+use crate::model::{ConfigEpoch, Desired, MemberAnswer, Observation, PodPhase, Role, SlotSet};
 
 /// How long a pod may take to start before the others begin to serve without it.
 const HELD_UP_AFTER_MILLIS: u64 = 20_000;
+
+/// The spec as it was when the first slots were dealt out, for as long as the cluster forms: shares of
+/// another number of shards would overlap. The reshard follows.
+pub(super) fn pinned(desired: &Desired, seen: &Observation) -> Option<Desired> {
+    let dealt = seen.record.dealt.filter(|_| !seen.record.formed)?;
+    (dealt != desired.leaders).then(|| Desired {
+        leaders: dealt,
+        ..desired.clone()
+    })
+}
 
 /// Gives every new member an epoch of its own, and the first leaders their slots.
 pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
@@ -19,6 +29,12 @@ pub(super) fn deal_out(round: &Round<'_>, draft: &mut Draft) {
     }
     if must_start_over(round) {
         start_over(round, draft);
+        draft.record.dealt = None;
+        return;
+    }
+    if round.record.dealt.is_none() {
+        // on record before a slot is
+        draft.record.dealt = Some(round.desired.leaders);
         return;
     }
     let leaders = placing::wanted_leaders(round, draft);
@@ -62,7 +78,12 @@ fn prepare(
             "it is new and alone",
         );
     }
-    if leads && shard.leader.is_none() && answer.keys == 0 && answer.role() == Role::Leader {
+    let may_be_owned = shard.members.iter().any(|other| {
+        let is_another = other.name() != member.name();
+        is_another && may_own_unheard(other)
+    });
+    let is_first = leads && shard.leader.is_none() && !may_be_owned;
+    if is_first && answer.keys == 0 && answer.role() == Role::Leader {
         let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
         draft.tell(
             target,
@@ -70,6 +91,20 @@ fn prepare(
             format!("it is the first leader of shard {}", shard.id),
         );
     }
+}
+
+/// It was heard before, and may have been dealt slots then that nobody else has heard of: dealt out once
+/// more they would have two owners as soon as it is back, on its volume or from its silence.
+fn may_own_unheard(member: &Member<'_>) -> bool {
+    let was_heard = member.entry.member_id.is_some();
+    was_heard
+        && match member.verdict {
+            Verdict::Alive(_) => false,
+            Verdict::Silent(_) | Verdict::Gone => true,
+            Verdict::Dead(_) | Verdict::Starting | Verdict::NotMade => {
+                member.entry.volume.is_some()
+            }
+        }
 }
 
 fn knows_nobody(answer: &MemberAnswer) -> bool {
@@ -144,6 +179,7 @@ pub(super) fn note_formed(round: &Round<'_>, draft: &mut Draft) {
         && failover::leaderless(round.census).next().is_some();
     if whole || is_to_repair {
         draft.record.formed = true;
+        draft.record.dealt = None;
     }
 }
 

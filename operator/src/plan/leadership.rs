@@ -5,7 +5,7 @@
 
 use super::census::{Member, Round, Shard};
 use super::failover::{can_be_elected, leaderless};
-use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, spacing};
+use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
 use crate::model::HostName;
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
@@ -41,6 +41,11 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
                     shard.id
                 ),
             );
+        } else if !draft.waits_for(WaitingReason::QuorumLost)
+            && !draft.asks_for_failover()
+            && !draft.waits_for(WaitingReason::DataLost)
+        {
+            draft.wait(WaitingReason::SlotsUnserved, unserved_message(round, shard));
         }
     }
 }
@@ -89,7 +94,8 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
         let Some((leader, _)) = shard.living_leader() else {
             continue;
         };
-        if leader.is_leaving() {
+        // who owns nothing cannot hand over; who gives or takes slots shall not yet
+        if leader.is_leaving() || shard.is_empty || reshard::is_on_the_move(round, shard.id) {
             continue;
         }
         let Some(zone) = wanted.get(&shard.id) else {
@@ -130,6 +136,12 @@ fn see_departures_through(round: &Round<'_>, draft: &mut Draft) {
             MemberCommand::AcknowledgeDeparture,
             "its pod was asked to go",
         );
+        // nobody's vote makes a successor of a leader that owns nothing
+        if shard.is_empty {
+            let why = "it owns no slots";
+            draft.tell(target, MemberCommand::ReleaseDeparture, why);
+            continue;
+        }
         let candidate = heir(shard, |member| gets_along(shard, member));
         match candidate.or_else(|| heir(shard, |_| true)) {
             Some(candidate) => {

@@ -1,12 +1,16 @@
-//! Shards whose every copy is lost: says so, and goes on without the data only as the policy says.
+//! Shards whose every copy is lost, or every whole one: says so, and goes on without the data only as
+//! the policy says.
 //!
 //! Lost means that every member that held the data is proven dead, never only silent (promise I9),
 //! and that no volume of one is left. It is on record, and so in status, before a slot is given to an
-//! empty member.
+//! older copy or an empty member.
 
 use super::census::{Member, Round, Shard};
-use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, placing, spacing};
+use super::fence::{self, Fence};
+use super::holders::{self, Left};
+use super::{
+    Draft, FailoverMode, MemberCommand, WaitingReason, failover, placing, reshard, spacing,
+};
 use crate::api::ShardLossPolicy;
 use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
 
@@ -27,7 +31,7 @@ pub(super) fn note(round: &Round<'_>, draft: &mut Draft) {
         }
     });
     for shard in &round.census.shards {
-        let Some(slots) = lost_slots(round, shard) else {
+        let Some((slots, copies)) = lost_slots(round, shard) else {
             continue;
         };
         let known = draft
@@ -41,11 +45,16 @@ pub(super) fn note(round: &Round<'_>, draft: &mut Draft) {
         let noticed = DataLoss {
             shard: shard.id,
             slots,
+            older_copy: copies.first().map(|copy| copy.name().clone()),
             noticed: round.now,
             accepted: None,
         };
         match known {
             Some(loss) if is_new(loss) => *loss = noticed,
+            // the older copy is lost, too
+            Some(loss) if loss.accepted.is_none() && loss.older_copy != noticed.older_copy => {
+                loss.older_copy = noticed.older_copy;
+            }
             Some(_) => {}
             None => draft.record.losses.push(noticed),
         }
@@ -57,103 +66,161 @@ fn is_led(round: &Round<'_>, loss: &DataLoss) -> bool {
     shard.is_some_and(|shard| shard.living_leader().is_some())
 }
 
-/// Gives the slots of a lost shard to an empty member, where the policy lets it. One shard at a time:
-/// its claim raises the configuration epoch as an election does.
+/// Goes on with an older copy, or else with an empty member, where the policy lets it. One shard at a
+/// time: both raise the configuration epoch as an election does.
 pub(super) fn go_on_without(round: &Round<'_>, draft: &mut Draft) {
     for loss in &round.record.losses {
         let Some(shard) = round.census.shard(loss.shard) else {
             continue;
         };
-        if lost_slots(round, shard).is_none() {
+        let Some((_, copies)) = lost_slots(round, shard) else {
             continue;
-        }
+        };
         if round.desired.shard_loss == ShardLossPolicy::Wait {
             draft.wait(WaitingReason::DataLost, wait_message(round, loss));
             continue;
         }
-        draft.wait(
-            WaitingReason::DataLost,
-            format!(
-                "shard {}: every copy of slots {} is lost; an empty member is to take them over",
-                loss.shard, loss.slots
-            ),
-        );
+        draft.wait(WaitingReason::DataLost, go_on_message(loss));
         if spacing::is_in_flight(round) || draft.asks_for_failover() {
             continue;
         }
-        let heir = heir(round, draft, shard);
-        let Some((target, answer)) = heir.and_then(|it| Some((it.command_target()?, it.answer()?)))
-        else {
-            continue;
+        let has_gone_on = match copies.first() {
+            // as it was told, and stands on record
+            Some(copy) if loss.older_copy.as_ref() == Some(copy.name()) => {
+                lead_on(round, draft, shard, copy)
+            }
+            Some(_) => false,
+            None if loss.older_copy.is_some() => false,
+            None => begin_anew(round, draft, shard, loss),
         };
-        // whom its own table has to give up; views differ where an owner died soon after another
-        let is_theirs =
-            |it: &&ViewEntry| it.slots.difference(&loss.slots).count() != it.slots.count();
-        let owner = answer
-            .view
-            .entries
-            .iter()
-            .find(is_theirs)
-            .map(|it| it.id.clone());
-        let of = owner.or_else(|| shard.leader.clone());
-        if let Some(old) = of.clone().or_else(|| Some(target.id.clone())) {
-            draft.record.note_role_change(shard.id, old, round.now);
-        }
-        for entry in &mut draft.record.losses {
-            if entry.shard == loss.shard {
+        if has_gone_on {
+            let mut losses = draft.record.losses.iter_mut();
+            if let Some(entry) = losses.find(|entry| entry.shard == loss.shard) {
                 entry.accepted = Some(round.now);
             }
+            return;
         }
-        let slots = loss.slots.clone();
-        draft.tell(
-            target,
-            MemberCommand::SeizeSlots { slots, of },
-            format!(
-                "shard {}: every copy is lost, and the policy is AcceptEmpty",
-                loss.shard
-            ),
-        );
-        return;
     }
+}
+
+/// Has the older copy lead: by vote where there can be one.
+fn lead_on(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, copy: &Member<'_>) -> bool {
+    if spacing::is_too_soon(round, shard) {
+        return false;
+    }
+    let (Some(of), Some(target)) = (shard.leader.clone(), copy.command_target()) else {
+        return false;
+    };
+    let mode = if failover::can_be_elected(round, shard) {
+        FailoverMode::Force
+    } else {
+        let lost: Vec<&Shard<'_>> = failover::leaderless(round.census).collect();
+        if !matches!(fence::of(round, &lost), Fence::Open(_)) {
+            return false; // `take_over` says what is waited for
+        }
+        FailoverMode::Takeover
+    };
+    draft
+        .record
+        .note_role_change(shard.id, of.clone(), round.now);
+    draft.tell(
+        target,
+        MemberCommand::Failover { mode, of },
+        format!(
+            "shard {}: every whole copy is lost, and the policy is AcceptEmpty",
+            shard.id
+        ),
+    );
+    true
+}
+
+/// Has an empty member own the slots.
+fn begin_anew(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, loss: &DataLoss) -> bool {
+    let heir = heir(round, draft, shard);
+    let Some((target, answer)) = heir.and_then(|it| Some((it.command_target()?, it.answer()?)))
+    else {
+        return false;
+    };
+    // whom its own table has to give up; views differ where an owner died soon after another
+    let is_theirs = |it: &&ViewEntry| it.slots.difference(&loss.slots).count() != it.slots.count();
+    let owner = answer
+        .view
+        .entries
+        .iter()
+        .find(is_theirs)
+        .map(|it| it.id.clone());
+    let of = owner.or_else(|| shard.leader.clone());
+    let old = of.clone().unwrap_or_else(|| target.id.clone());
+    draft.record.note_role_change(shard.id, old, round.now);
+    let slots = loss.slots.clone();
+    draft.tell(
+        target,
+        MemberCommand::SeizeSlots { slots, of },
+        format!(
+            "shard {}: every copy is lost, and the policy is AcceptEmpty",
+            loss.shard
+        ),
+    );
+    true
+}
+
+/// What is lost, and what is left.
+fn lost_words(loss: &DataLoss) -> String {
+    match &loss.older_copy {
+        Some(copy) => format!(
+            "shard {}: every whole copy of slots {} is lost; {copy} has an older one, without what was \
+             written since it was cut off from its leader",
+            loss.shard, loss.slots
+        ),
+        None => format!(
+            "shard {}: every copy of slots {} is lost",
+            loss.shard, loss.slots
+        ),
+    }
+}
+
+fn go_on_message(loss: &DataLoss) -> String {
+    let next = match &loss.older_copy {
+        Some(_) => "it is to lead",
+        None => "an empty member is to take them over",
+    };
+    format!("{}; {next}", lost_words(loss))
 }
 
 fn wait_message(round: &Round<'_>, loss: &DataLoss) -> String {
     format!(
-        "shard {}: every copy of slots {} is lost, and recovery.shardLoss is Wait. To go on without \
-         the data: kubectl patch rdc {} --type merge -p \
+        "{}, and recovery.shardLoss is Wait. To go on without \
+         the data: kubectl patch rdc {} -n {} --type merge -p \
          '{{\"spec\":{{\"recovery\":{{\"shardLoss\":\"AcceptEmpty\"}}}}}}'",
-        loss.shard, loss.slots, round.desired.key.name
+        lost_words(loss),
+        round.desired.key.name,
+        round.desired.key.namespace
     )
 }
 
-/// The slots of a shard that nobody can ever serve again with the data that was in them.
-fn lost_slots(round: &Round<'_>, shard: &Shard<'_>) -> Option<SlotSet> {
-    if shard.living_leader().is_some() || shard.id.0 >= round.desired.leaders {
+/// The slots of a shard that nobody can ever serve again with all the data that was in them, and who
+/// has an older copy.
+fn lost_slots<'a, 'b>(
+    round: &Round<'_>,
+    shard: &'b Shard<'a>,
+) -> Option<(SlotSet, Vec<&'b Member<'a>>)> {
+    let is_wanted = shard.id.0 < reshard::shards_kept(round);
+    if shard.living_leader().is_some() || shard.is_empty || !is_wanted {
         return None;
     }
-    let may_hold_data = |member: &Member<'_>| {
-        member.entry.joined
-            && !is_blank(round, member)
-            && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
+    let copies = match holders::left(round, shard) {
+        Left::Whole => return None,
+        Left::OlderCopies(copies) => copies,
+        Left::Nothing => Vec::new(),
     };
-    // as it stands on record, like the checker
-    let mut departed = round.seen.record.departed.iter();
-    let may_live = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
-    // a copy that was not seen whole before its leader died is better than none
-    let holds_a_copy = |member: &Member<'_>| {
-        let answer = member.answer();
-        answer.is_some_and(|it| it.keys > 0 && it.role() == Role::Follower)
+    let slots = if shard.leader.is_some() {
+        shard.slots.clone()
+    } else {
+        let had = round.record.share_of(shard.id).cloned();
+        had.unwrap_or_else(|| SlotSet::even_share(shard.id.0, round.desired.leaders))
+            .difference(&round.census.owned_slots())
     };
-    let mut members = shard.members.iter();
-    if may_live || members.any(|member| may_hold_data(member) || holds_a_copy(member)) {
-        return None;
-    }
-    let slots = match &shard.leader {
-        Some(_) => shard.slots.clone(),
-        None => SlotSet::even_share(shard.id.0, round.desired.leaders)
-            .difference(&round.census.owned_slots()),
-    };
-    (!slots.is_empty()).then_some(slots)
+    (!slots.is_empty()).then_some((slots, copies))
 }
 
 /// The empty member that is to lead, in the zone that the solver wants where there is one.
@@ -171,13 +238,6 @@ fn heir<'a, 'b>(round: &Round<'a>, draft: &Draft, shard: &'b Shard<'a>) -> Optio
             std::cmp::Reverse(member.name()),
         )
     })
-}
-
-/// It was a member of the shard, and what answers there now has nothing of it: a leader of nothing, such
-/// as a follower that took over from one whose slots it had not heard of.
-fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let answer = member.answer();
-    answer.is_some_and(|it| is_empty_leader(it) && !round.census.owns_slots(&it.id))
 }
 
 /// Its claim is believed for its epoch, which is higher than any that it heard of: it must have heard
@@ -232,6 +292,7 @@ mod tests {
             shard: ShardId(0),
             slots: SlotSet::even_share(0, 3),
             noticed: Timestamp::UNIX_EPOCH,
+            older_copy: None,
             accepted: None,
         });
         let mut entry = enrolled("c-0-7", 0, "a");
@@ -251,6 +312,38 @@ mod tests {
         seen.members
             .insert(MemberName::from("c-0-7"), Asked::Answered(Box::new(heir)));
         seen
+    }
+
+    #[test]
+    fn a_follower_that_was_wiped_holds_nothing() {
+        let mut seen = lost();
+        seen.record.losses.clear();
+        let mut wiped = answer_of(&mut seen, "c-0-7").clone();
+        wiped.replication.upstream = Some(crate::model::UpstreamLink {
+            host: "10.0.0.1".to_owned(),
+            port: 6379,
+            is_up: false,
+            is_syncing: false,
+            last_io_seconds: None,
+        });
+        let mut entries = wiped.view.entries.iter_mut();
+        let own = entries.find(|it| it.flags.myself).unwrap();
+        own.leader = Some(MemberId::from("id-c-0-1"));
+        for entry in &mut seen.record.members {
+            entry.joined |= entry.name.as_str() == "c-0-7";
+        }
+        let name = MemberName::from("c-0-7");
+        seen.members.insert(name, Asked::Answered(Box::new(wiped)));
+        let is_told = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            !record.losses.is_empty()
+        };
+        assert!(is_told(&seen));
+        for entry in &mut seen.record.members {
+            entry.synced_run = Some(crate::model::RunId::new(format!("run-id-{}", entry.name)));
+        }
+        answer_of(&mut seen, "c-0-7").run_id = "run-id-c-0-7".into();
+        assert!(!is_told(&seen), "its leader had nothing, either");
     }
 
     #[test]

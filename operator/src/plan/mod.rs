@@ -3,24 +3,32 @@
 //! No client, no clock, no randomness. What is not seen yet is waited for, and said so. The steps
 //! below run in order, each reads the same round and adds to the same draft.
 
+mod access;
 mod action;
 mod census;
+mod certificate;
 mod check;
 mod draft;
 mod evidence;
 mod failover;
+mod fence;
 mod forget;
 mod form;
+mod holders;
 mod join;
 mod leadership;
 mod loss;
 mod marks;
 mod objects;
+mod opening;
 mod placing;
 mod pods;
+mod reshard;
 mod roll;
 mod roster;
+mod settings;
 mod spacing;
+mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod validate;
@@ -29,13 +37,15 @@ mod zone_loss;
 mod zones;
 
 pub use action::{
-    Action, Deed, FailoverMode, Manifest, ManifestKind, MemberCommand, MemberRef, Plan,
+    Action, Deed, FailoverMode, MOVE_MILLIS, Manifest, ManifestKind, MemberCommand, MemberRef,
+    MoveWay, PasswordStep, Plan,
 };
 pub use census::{Census, Member, Shard};
 pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
 pub use failover::FED_SECONDS;
+pub use settings::wanted_settings;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};
 pub use zones::states as zone_states;
@@ -53,21 +63,31 @@ const STEPS: &[Step] = &[
     placing::place,
     pods::make_pods,
     form::deal_out,
-    join::open,
+    opening::open,
     join::meet,
     join::follow,
     form::note_formed,
     join::set_timeouts,
+    settings::configure,
+    storage::grow,
+    certificate::reload,
+    access::rotate_clients,
+    access::begin_own,
+    access::rotate_own,
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,
     loss::note,
     loss::go_on_without,
+    reshard::found,
+    reshard::reshard,
     leadership::switch_over,
     pods::retire_surplus,
+    reshard::retire_drained,
     roll::go_on,
     pods::clear_leftovers,
     forget::forget,
+    zone_loss::judge_alarms,
     roster::note_addresses,
     marks::mark,
     placing::note_quiet,
@@ -76,11 +96,15 @@ const STEPS: &[Step] = &[
     roster::report_start_failures,
     pods::report_waiting_pods,
     join::report,
+    settings::report,
+    storage::report,
     leadership::report_leaderless,
 ];
 
 /// Decides what to do now.
 pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
+    let pinned = form::pinned(desired, seen);
+    let desired = pinned.as_ref().unwrap_or(desired);
     let record = roster::note_facts(desired, seen, now);
     let census = Census::new(desired, seen, &record);
     let round = Round {
@@ -105,6 +129,7 @@ pub fn plan(desired: &Desired, seen: &Observation, now: Timestamp) -> Plan {
         );
         return draft.finish();
     }
+    settings::note(&round, &mut draft);
     if objects::keep_objects(&round, &mut draft) {
         for step in STEPS {
             step(&round, &mut draft);

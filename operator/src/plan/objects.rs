@@ -1,13 +1,14 @@
 //! The objects that all members share: Secrets, ConfigMap, Services, PodDisruptionBudgets.
 
 use super::census::Round;
-use super::{Deed, Draft, WaitingReason};
+use super::{Deed, Draft, WaitingReason, certificate, settings};
 use crate::resources;
 
 /// Makes what is missing and mends what has drifted. Whether members can be made: their Secrets
 /// are there.
 pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
-    for manifest in resources::shared_objects(round.desired) {
+    let desired = settings::with_settled(round.desired, &draft.record);
+    for manifest in resources::shared_objects(&desired) {
         let seen =
             round.seen.objects.iter().find(|object| {
                 object.kind == manifest.kind.as_str() && object.name == manifest.name
@@ -25,9 +26,12 @@ pub(super) fn keep_objects(round: &Round<'_>, draft: &mut Draft) -> bool {
 fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
     let secrets = &round.seen.secrets;
     let has_members = !round.seen.pods.is_empty() || !round.record.members.is_empty();
-    if !secrets.internal_is_present && has_members {
+    let generation = round.seen.record.passwords.generation;
+    // a change of passwords begins by making them: the former ones let us in still
+    let begins = round.seen.record.passwords.is_rotating && secrets.former_is_present;
+    if !secrets.internal_is_present && has_members && !begins {
         // new passwords would lock us out of the members that run with the old ones
-        let (name, _) = resources::internal_secret(round.desired);
+        let (name, _) = resources::internal_secret(round.desired, generation);
         draft.wait(
             WaitingReason::SecretMissing,
             format!(
@@ -37,7 +41,7 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
             ),
         );
     } else if !secrets.internal_is_present {
-        let (name, keys) = resources::internal_secret(round.desired);
+        let (name, keys) = resources::internal_secret(round.desired, generation);
         draft.act(
             Deed::CreateSecret { name, keys },
             "our own users need passwords",
@@ -59,7 +63,7 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
                     "has no usable key `password`: add one that is not empty and is one line"
                 } else {
                     "does not exist: create it with the key `password`, or remove \
-                     spec.auth.secretName in a new RedisCluster"
+                     spec.auth.secretName"
                 };
                 draft.wait(
                     WaitingReason::SecretMissing,
@@ -69,7 +73,9 @@ fn keep_secrets(round: &Round<'_>, draft: &mut Draft) -> bool {
         }
     }
     // a cluster that was whole is repaired without it; only its new members stay closed
-    secrets.internal_is_present && (clients_can_be_let_in(round) || round.record.formed)
+    let are_ours_known = secrets.internal_is_present || begins;
+    let can_be_read = certificate::is_there(round, draft) || round.record.formed;
+    are_ours_known && can_be_read && (clients_can_be_let_in(round) || round.record.formed)
 }
 
 /// Whether it is known what clients log in with.

@@ -11,7 +11,7 @@ use placement::{
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Draft, WaitingReason, roster, zones};
+use super::{Draft, WaitingReason, reshard, roster, zones};
 use crate::api;
 use crate::model::{ShardId, ZoneName};
 
@@ -152,11 +152,14 @@ fn adjust(round: &Round<'_>, draft: &mut Draft, id: ShardId, wanted: &[&ZoneName
     for member in too_many {
         set_surplus(draft, member, true);
     }
-    for (zone, count) in missing {
-        for _ in 0..count {
-            changed = true;
-            roster::enroll(round, draft, id, zone.clone());
-        }
+    // the leader's zone first: who is made first leads a new shard
+    for zone in wanted {
+        let Some(count) = missing.get_mut(zone).filter(|count| **count > 0) else {
+            continue;
+        };
+        *count -= 1;
+        changed = true;
+        roster::enroll(round, draft, id, (*zone).clone());
     }
     // what fell silent for too long has been replaced: it is surplus, should it return
     for member in members {
@@ -186,7 +189,7 @@ fn retire_shards_past_the_last(round: &Round<'_>, draft: &mut Draft) {
         .census
         .shards
         .iter()
-        .filter(|shard| shard.id.0 >= round.desired.leaders)
+        .filter(|shard| shard.id.0 >= reshard::shards_kept(round))
     {
         for member in &shard.members {
             set_surplus(draft, member, true);
@@ -241,10 +244,11 @@ pub(super) fn problem(round: &Round<'_>, draft: &Draft, zones: &[Zone], mode: Mo
         api::WhenUnsatisfiable::DoNotSchedule => WhenUnsatisfiable::DoNotSchedule,
         api::WhenUnsatisfiable::ScheduleAnyway => WhenUnsatisfiable::ScheduleAnyway,
     };
-    let wanted = |shard: &&Shard<'_>| shard.id.0 < round.desired.leaders;
+    let shards = reshard::shards_kept(round);
+    let wanted = |shard: &&Shard<'_>| shard.id.0 < shards;
     Problem {
         zones: zones.to_vec(),
-        shards: round.desired.leaders,
+        shards,
         members_per_shard: round.desired.members_per_shard(),
         when_unsatisfiable,
         mode,

@@ -2,9 +2,9 @@
 
 use super::census::{Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, roster};
+use super::{Deed, Draft, WaitingReason, reshard, roster};
 use crate::api::RetainPolicy;
-use crate::model::{Asked, PodPhase, PodView};
+use crate::model::{Asked, Enrolled, PodPhase, PodView};
 use crate::resources::{self, PodRequest};
 
 /// Makes the pod (and first the volume) of every member that is on record and was never seen.
@@ -32,6 +32,7 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
             shard: entry.shard,
             zone: entry.zone.clone(),
             volume: entry.volume.clone(),
+            secret_generation: round.seen.record.passwords.generation,
         };
         draft.act(
             Deed::Create(resources::pod(round.desired, &request)),
@@ -71,7 +72,7 @@ fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
 pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
     let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
     for shard in &round.census.shards {
-        let is_past_the_last = shard.id.0 >= round.desired.leaders;
+        let is_past_the_last = shard.id.0 >= reshard::shards_kept(round);
         let staying: Vec<&Member<'_>> = shard
             .members
             .iter()
@@ -134,8 +135,10 @@ pub(super) fn clear_leftovers(round: &Round<'_>, draft: &mut Draft) {
             .name
             .serial()
             .is_some_and(|serial| serial < record.next_serial);
-        let is_wanted =
-            record.member(&pod.name).is_some() || draft.record.member(&pod.name).is_some();
+        // of the same name and not the same: a call that came late made it again
+        let is_its_pod = |entry: &Enrolled| entry.pod_uid.as_ref().is_none_or(|it| it == &pod.uid);
+        let is_wanted = record.member(&pod.name).is_some_and(is_its_pod)
+            || draft.record.member(&pod.name).is_some_and(is_its_pod);
         if is_ours && !is_wanted && Some(&pod.name) != kept_for_inspection.as_ref() {
             let is_dead = matches!(pod.phase, PodPhase::Ended { .. });
             let is_asked_already = pod.is_leaving && !is_dead;

@@ -5,17 +5,16 @@ use jiff::Timestamp;
 
 use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, placing};
+use super::{Deed, Draft, WaitingReason, placing, settings};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, LeftAddress, MemberName, Observation, PodFingerprint,
-    PodPhase, Record, Serial, StartFailures, VolumeName,
+    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation,
+    PodFingerprint, PodPhase, Record, STORE_AGE_MILLIS_MAX, Serial, ShardId, StartFailures,
+    VolumeName,
 };
 use crate::resources;
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
-/// No store lags longer: its watch is opened anew before (`controller::watches`).
-const STORE_AGE_MILLIS_MAX: u64 = 40_000;
 /// A host that is still Ready this long after a pod on it was deleted by force has a kubelet that was
 /// heard since (Kubernetes waits 40 to 50 s for its heartbeats), and that has ended the container.
 const FORCED_END_MILLIS: u64 = 60_000;
@@ -30,6 +29,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
         note_member(entry, seen, now);
         note_origin(entry, seen, &wanted);
     }
+    note_starts(desired, seen, &mut record, now);
     forgive_start_failures(&mut record, seen, &wanted);
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
@@ -38,6 +38,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
         gone.is_proven_dead |= has_surely_ended(gone, seen, now);
     }
     note_copies(desired, seen, &mut record);
+    note_leaders(desired, seen, &mut record, now);
     record
 }
 
@@ -123,6 +124,8 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     };
     entry.pod_uid.get_or_insert_with(|| pod.uid.clone());
     if entry.pod_uid.as_ref() != Some(&pod.uid) {
+        // a late call made it again after its pod was gone
+        entry.silent_since.get_or_insert(now);
         return;
     }
     if pod.host.is_some() {
@@ -155,6 +158,26 @@ fn note_origin(entry: &mut Enrolled, seen: &Observation, wanted: &PodFingerprint
         .clone()
         .or(before)
         .or_else(|| Some(wanted.clone()));
+}
+
+/// Whose process takes its directives at another start only. What it answered last is kept.
+fn note_starts(desired: &Desired, seen: &Observation, record: &mut Record, now: Timestamp) {
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    let round = Round {
+        desired,
+        seen,
+        census: &census,
+        record: &before,
+        now,
+    };
+    let answering = census.members().filter(|it| it.answer().is_some());
+    for member in answering {
+        let mut entries = record.members.iter_mut();
+        if let Some(entry) = entries.find(|entry| &entry.name == member.name()) {
+            entry.started_before_config = settings::is_to_start_again(&round, member);
+        }
+    }
 }
 
 /// Members that ended at their start by a spec that is wanted no more tell nothing of the present one: it
@@ -205,6 +228,28 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     }
 }
 
+/// Since when shards that had a leader have none.
+fn note_leaders(desired: &Desired, seen: &Observation, record: &mut Record, now: Timestamp) {
+    if !record.formed {
+        return;
+    }
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    let known = |shard: ShardId| {
+        let mut clocks = before.clocks.leaderless.iter();
+        clocks.find(|clock| clock.shard == shard).cloned()
+    };
+    record.clocks.leaderless = census
+        .shards
+        .iter()
+        .filter(|shard| shard.living_leader().is_none())
+        .map(|shard| {
+            let (shard, since) = (shard.id, now);
+            known(shard).unwrap_or(Leaderless { shard, since })
+        })
+        .collect();
+}
+
 /// Strikes out members that are lost for good and clears their pods away.
 pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
@@ -242,7 +287,8 @@ fn is_really_gone(round: &Round<'_>, member: &Member<'_>) -> bool {
 /// Whether no process can be at work on the volume of a pod that is gone: it never was on a host, or
 /// the kubelet there has ended it. (A human's word makes it dead, not gone.)
 fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
-    member.entry.host.is_none() || kubelet_has_ended_it(round, member)
+    let has_no_pod = round.seen.pod(member.name()).is_none();
+    has_no_pod && (member.entry.host.is_none() || kubelet_has_ended_it(round, member))
 }
 
 /// The host's kubelet lives and has had time to end the container of a pod that is gone: a forced
@@ -304,13 +350,21 @@ fn leave_address(draft: &mut Draft, entry: &Enrolled) {
     }
 }
 
-/// What was left is remembered for as long as a follower is silent that may copy from there.
+/// What was left is remembered for as long as a follower copies from there, or is silent and may: one
+/// that answers still may fall silent before it was told of another leader.
 pub(super) fn note_addresses(round: &Round<'_>, draft: &mut Draft) {
     let may_copy = |left: &LeftAddress| {
-        let mut members = round.census.members();
-        members.any(|member| may_copy_unseen(member) && member.shard() == left.shard)
+        let mut members = round.census.members().filter(|it| it.shard() == left.shard);
+        members.any(|member| may_copy_unseen(member) || copies_from(member, left))
     };
     draft.record.left_addresses.retain(may_copy);
+}
+
+fn copies_from(member: &Member<'_>, left: &LeftAddress) -> bool {
+    let upstream = member
+        .answer()
+        .and_then(|it| it.replication.upstream.as_ref());
+    upstream.is_some_and(|up| up.host == left.address.to_string())
 }
 
 /// It runs for all that is known, nobody hears it, and it holds a copy.
@@ -337,6 +391,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             synced_run: None,
             silent_since: None,
             has_ended: true,
+            started_before_config: false,
             restarts: false,
             ..entry.clone()
         };
@@ -395,6 +450,7 @@ pub(super) fn enroll(
         silent_since: None,
         has_ended: false,
         surplus: false,
+        started_before_config: false,
         restarts: false,
     });
 }
@@ -457,7 +513,25 @@ mod tests {
     use super::*;
     use crate::model::MemberId;
     use crate::plan::plan;
-    use crate::plan::testing::{answer, desired, formed};
+    use crate::plan::testing::{answer, answer_of, desired, formed};
+
+    #[test]
+    fn an_address_that_was_left_is_remembered_while_a_follower_copies_from_there() {
+        let mut seen = formed();
+        let left = LeftAddress {
+            shard: crate::model::ShardId(0),
+            address: [10, 0, 0, 1].into(),
+        };
+        seen.record.left_addresses.push(left);
+        let is_remembered = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            !record.left_addresses.is_empty()
+        };
+        assert!(is_remembered(&seen));
+        let follower = answer_of(&mut seen, "c-0-2");
+        follower.replication.upstream.as_mut().unwrap().host = "10.0.0.9".to_owned();
+        assert!(!is_remembered(&seen));
+    }
 
     #[test]
     fn who_comes_back_as_another_leaves_his_old_id_to_be_forgotten() {

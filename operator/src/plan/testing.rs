@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::api::{Persistence, PodTemplate, ShardLossPolicy, WhenUnsatisfiable};
+use crate::api::{Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired, Engine,
-    Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial, ShardId,
-    SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
+    Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
+    Disk, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
+    PodPhase, PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial,
+    ShardId, SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.
@@ -29,6 +29,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         has_ended: false,
         address: None,
         surplus: false,
+        started_before_config: false,
         restarts: false,
     }
 }
@@ -77,6 +78,9 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         connected_clients: 0,
         is_open: false,
         node_timeout_millis: 2000,
+        deviations: Vec::new(),
+        access: Access::default(),
+        disk: Disk::default(),
         replication: Replication {
             replication_id: "r".to_owned(),
             offset: 0,
@@ -116,7 +120,10 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: None,
+            grace_seconds: 3600,
+            rotate_internal: None,
         },
+        tls: None,
         pod: PodTemplate::default(),
         rollout: Rollout {
             surge: true,
@@ -125,6 +132,8 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,
+        quorum_loss: QuorumLossPolicy::Fenced,
+        debounce_millis: 60_000,
         paused: false,
     }
 }
@@ -144,9 +153,12 @@ pub(crate) fn formed() -> Observation {
         objects: Vec::new(),
         secrets: SecretsView {
             internal_is_present: true,
+            former_is_present: false,
             client_is_present: true,
             client_is_usable: true,
+            certificate: None,
         },
+        neighbours: BTreeMap::new(),
         members: BTreeMap::new(),
         record: Record {
             next_serial: Serial(7),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::{Persistence, RedisCluster, RedisClusterSpec, ShardLossPolicy, owned_directive};
-use crate::model::{Auth, ClusterKey, Desired, Rollout, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Rollout, Tls, Zones};
 
 /// `recovery.rehomeAfterSeconds` where the spec does not say: memory only.
 const REHOME_AFTER_SECONDS_MEMORY: u64 = 30;
@@ -61,7 +61,12 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         auth: Auth {
             enabled: spec.auth.enabled,
             secret_name: spec.auth.secret_name.clone(),
+            grace_seconds: spec.auth.rotation_grace_seconds,
+            rotate_internal: spec.auth.rotate_internal.clone(),
         },
+        tls: spec.tls.as_ref().map(|tls| Tls {
+            secret_name: tls.secret_name.clone(),
+        }),
         pod: spec.pod.clone(),
         rollout: Rollout {
             surge: spec.rollout.surge.unwrap_or(spec.storage.is_none()),
@@ -72,6 +77,8 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
         },
         zone_loss_millis: spec.recovery.zone_loss_millis,
         shard_loss: spec.recovery.shard_loss.unwrap_or(default_shard_loss),
+        quorum_loss: spec.recovery.quorum_loss,
+        debounce_millis: spec.recovery.debounce_seconds.saturating_mul(1000),
         rehome_after_millis: rehome_after_millis(spec),
         paused: spec.paused,
     })

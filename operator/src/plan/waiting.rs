@@ -53,12 +53,28 @@ pub enum WaitingReason {
     SlotsUnserved,
     /// Every copy of a shard's data is lost.
     DataLost,
+    /// Slots are on the move.
+    Resharding,
     /// A switchover must keep its distance to the last role change.
     RoleChangeTooSoon,
     /// A member asked to go is still there.
     Departure,
     /// A member of the bus is not ours.
     Stranger,
+    /// A former password is still taken, or a new one not everywhere yet.
+    PasswordRotation,
+    /// Not every member presents the certificate that is in the Secret yet.
+    CertificateRotation,
+    /// The certificate's time is almost over, or over.
+    CertificateExpires,
+    /// A volume is not as large as the spec wants it.
+    VolumeResize,
+    /// A member cannot write to its disk.
+    DiskTrouble,
+    /// A server does not take a value of `spec.config`.
+    DirectiveRefused,
+    /// A directive is in force only after a restart.
+    RestartNeeded,
     /// A process waits closed until its data's place is clear.
     ClosedStart,
     /// `spec.paused` is set.

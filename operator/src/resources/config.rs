@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::labels::{
-    FILE_PRE_STOP, FILE_REDIS_CONF, FILE_START, PATH_DATA, PATH_RUN, PORT_REDIS, config_map_name,
-    object_labels,
+    FILE_PRE_STOP, FILE_REDIS_CONF, FILE_START, FILE_TAKEOVER, KEY_CA, KEY_CERTIFICATE,
+    KEY_PRIVATE, PATH_DATA, PATH_RUN, PATH_TLS, PORT_REDIS, config_map_name, object_labels,
 };
 use super::owner::{manifest, owned_metadata};
 use crate::api::{Persistence, owned_directive};
-use crate::model::Desired;
+use crate::model::{Desired, Settings};
 use crate::plan::{Manifest, ManifestKind};
 
 /// `cluster-node-timeout` at a member's start and while a cluster forms: every pair is pinged
@@ -30,6 +30,7 @@ pub const CLUSTER_BUS_SMALL_MEMBERS_MAX: u32 = 90;
 
 const START: &str = include_str!("scripts/start.sh");
 const PRE_STOP: &str = include_str!("scripts/prestop.sh");
+const TAKEOVER: &str = include_str!("scripts/takeover.sh");
 
 /// `cluster-node-timeout` that members of this `RedisCluster` start with.
 pub fn forming_node_timeout_millis(desired: &Desired) -> u64 {
@@ -50,6 +51,7 @@ pub fn config_map(desired: &Desired) -> Manifest {
             (FILE_REDIS_CONF.to_owned(), redis_conf(desired)),
             (FILE_START.to_owned(), START.to_owned()),
             (FILE_PRE_STOP.to_owned(), PRE_STOP.to_owned()),
+            (FILE_TAKEOVER.to_owned(), TAKEOVER.to_owned()),
         ])),
         ..ConfigMap::default()
     };
@@ -61,10 +63,15 @@ pub fn config_map(desired: &Desired) -> Manifest {
 pub fn redis_conf(desired: &Desired) -> String {
     let mut conf = String::from("# Made by Zoneward from spec.config: edits here are undone.\n");
     directive(&mut conf, "include", &format!("{PATH_RUN}/users.conf"));
+    let port = if desired.tls.is_some() { 0 } else { PORT_REDIS };
+    directive(&mut conf, "port", &port.to_string());
     for (name, value) in server_directives()
         .into_iter()
         .chain(cluster_directives(desired))
     {
+        directive(&mut conf, name, &value);
+    }
+    for (name, value) in tls_directives(desired) {
         directive(&mut conf, name, &value);
     }
     for (name, value) in persistence_directives(desired.persistence) {
@@ -80,10 +87,40 @@ pub fn redis_conf(desired: &Desired) -> String {
     conf
 }
 
+/// Our directives that can be set at run time: what anybody else sets them to is undone. Those of a
+/// name that is the owner's to set are our defaults.
+const KEPT: [&str; 14] = [
+    "appendfsync",
+    "appendonly",
+    "cluster-allow-replica-migration",
+    "cluster-replica-validity-factor",
+    "cluster-require-full-coverage",
+    "loglevel",
+    "protected-mode",
+    "repl-diskless-load",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "repl-ping-replica-period",
+    "save",
+    "shutdown-on-sigterm",
+    "tcp-keepalive",
+];
+
+/// Directives of ours, with their values, that running members are held to.
+pub fn kept_settings(desired: &Desired) -> Settings {
+    let persistence = persistence_directives(desired.persistence).iter();
+    let all = server_directives()
+        .into_iter()
+        .chain(cluster_directives(desired))
+        .chain(persistence.map(|(name, value)| (*name, (*value).to_owned())));
+    all.filter(|(name, _)| KEPT.contains(name))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+        .collect()
+}
+
 fn server_directives() -> Vec<(&'static str, String)> {
     let text = |name, value: &str| (name, value.to_owned());
     vec![
-        ("port", PORT_REDIS.to_string()),
         // IPv4, and IPv6 where the pod has it.
         text("bind", "* -::*"),
         // It lets in only loopback while `default` has no password; the users keep the door.
@@ -127,6 +164,24 @@ fn cluster_directives(desired: &Desired) -> Vec<(&'static str, String)> {
         text("repl-diskless-load", "disabled"),
         // How old a replication link is tells of a lost zone faster than the bus.
         text("repl-ping-replica-period", "1"),
+    ]
+}
+
+/// On the same ports, and nothing is left open to who speaks plain. Clients are known by their
+/// passwords, so that they need no certificate of their own; one that they show must be good.
+fn tls_directives(desired: &Desired) -> Vec<(&'static str, String)> {
+    if desired.tls.is_none() {
+        return Vec::new();
+    }
+    let file = |key: &str| format!("{PATH_TLS}/{key}");
+    vec![
+        ("tls-port", PORT_REDIS.to_string()),
+        ("tls-cert-file", file(KEY_CERTIFICATE)),
+        ("tls-key-file", file(KEY_PRIVATE)),
+        ("tls-ca-cert-file", file(KEY_CA)),
+        ("tls-auth-clients", "optional".to_owned()),
+        ("tls-replication", "yes".to_owned()),
+        ("tls-cluster", "yes".to_owned()),
     ]
 }
 

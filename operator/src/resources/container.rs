@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::labels::{
     CONTAINER_REDIS, FILE_PRE_STOP, FILE_START, PATH_CONFIG, PATH_DATA, PATH_RUN, PATH_SECRET,
-    PORT_BUS, PORT_BUS_NAME, PORT_REDIS, PORT_REDIS_NAME,
+    PATH_TLS, PORT_BUS, PORT_BUS_NAME, PORT_REDIS, PORT_REDIS_NAME,
 };
 use super::pod::{GRACE_AFTER_HOLD_SECONDS, grace_period_seconds};
 use super::security::container_security;
@@ -16,6 +16,7 @@ use crate::model::Desired;
 pub(super) const VOLUME_DATA: &str = "data";
 pub(super) const VOLUME_CONFIG: &str = "config";
 pub(super) const VOLUME_SECRET: &str = "secret";
+pub(super) const VOLUME_TLS: &str = "tls";
 pub(super) const VOLUME_RUN: &str = "run";
 pub(super) const VOLUME_TMP: &str = "tmp";
 
@@ -47,15 +48,22 @@ pub(super) fn redis(desired: &Desired) -> Container {
             ..Lifecycle::default()
         }),
         security_context: Some(container_security()),
-        volume_mounts: Some(vec![
-            mount(VOLUME_DATA, PATH_DATA, false),
-            mount(VOLUME_CONFIG, PATH_CONFIG, true),
-            mount(VOLUME_SECRET, PATH_SECRET, true),
-            mount(VOLUME_RUN, PATH_RUN, false),
-            mount(VOLUME_TMP, "/tmp", false),
-        ]),
+        volume_mounts: Some(mounts(desired)),
         ..Container::default()
     }
+}
+
+fn mounts(desired: &Desired) -> Vec<VolumeMount> {
+    let mut mounts = vec![
+        mount(VOLUME_DATA, PATH_DATA, false),
+        mount(VOLUME_CONFIG, PATH_CONFIG, true),
+        mount(VOLUME_SECRET, PATH_SECRET, true),
+        mount(VOLUME_RUN, PATH_RUN, false),
+        mount(VOLUME_TMP, "/tmp", false),
+    ];
+    let tls = desired.tls.as_ref();
+    mounts.extend(tls.map(|_| mount(VOLUME_TLS, PATH_TLS, true)));
+    mounts
 }
 
 /// Files of a `ConfigMap` are not executable, and need not be.

@@ -46,6 +46,8 @@ pub const PORT_BUS: i32 = 16379;
 
 /// Key of the clients' Secret: the password of the user `default`.
 pub const KEY_PASSWORD: &str = "password";
+/// Key of the clients' Secret: another password that is taken.
+pub const KEY_PREVIOUS_PASSWORD: &str = "previousPassword";
 /// Key of the internal Secret: the password of [`USER_OPERATOR`].
 pub const KEY_OPERATOR: &str = "operator";
 /// Key of the internal Secret: the password of [`USER_REPLICATION`].
@@ -72,6 +74,11 @@ pub const FILE_REDIS_CONF: &str = "redis.conf";
 pub const FILE_START: &str = "start.sh";
 /// Key of the `ConfigMap`: the preStop hook.
 pub const FILE_PRE_STOP: &str = "prestop.sh";
+/// Annotation of a RedisCluster: hosts, separated by commas, that are off for good and whose Node objects
+/// are gone. A human's word that nothing runs there any more.
+pub const ANNOTATION_LOST_HOSTS: &str = "zoneward.io/lost-hosts";
+/// Its command for a human, where `recovery.quorumLoss` is Manual.
+pub const FILE_TAKEOVER: &str = "takeover.sh";
 
 /// Where the data is mounted.
 pub const PATH_DATA: &str = "/data";
@@ -79,6 +86,14 @@ pub const PATH_DATA: &str = "/data";
 pub const PATH_CONFIG: &str = "/etc/zoneward";
 /// Where the internal Secret is mounted.
 pub const PATH_SECRET: &str = "/etc/zoneward-secret";
+/// Where the certificate's Secret is mounted.
+pub const PATH_TLS: &str = "/etc/zoneward-tls";
+/// Key of that Secret: the certificate, and those that it was issued by.
+pub const KEY_CERTIFICATE: &str = "tls.crt";
+/// Key of that Secret: the private key.
+pub const KEY_PRIVATE: &str = "tls.key";
+/// Key of that Secret: whom to trust.
+pub const KEY_CA: &str = "ca.crt";
 /// Where the start script writes the users to; in memory.
 pub const PATH_RUN: &str = "/run/zoneward";
 
@@ -112,9 +127,12 @@ pub fn auth_secret_name(cluster: &str) -> String {
     format!("{cluster}-auth")
 }
 
-/// The Secret with our own users' passwords.
-pub fn internal_secret_name(cluster: &str) -> String {
-    format!("{cluster}-internal")
+/// The Secret with our own users' passwords, of this generation. Secrets are made and never changed.
+pub fn internal_secret_name(cluster: &str, generation: u32) -> String {
+    match generation {
+        0 => format!("{cluster}-internal"),
+        generation => format!("{cluster}-internal-{generation}"),
+    }
 }
 
 /// The `PodDisruptionBudget` of a shard.
@@ -154,6 +172,11 @@ pub fn member_labels(
 /// What selects all members of a `RedisCluster`.
 pub fn cluster_selector(cluster: &str) -> BTreeMap<String, String> {
     labels([(LABEL_CLUSTER, cluster)])
+}
+
+/// What selects the leaders' pods, as `kubectl get -l` takes it.
+pub fn leader_selector(cluster: &str) -> String {
+    format!("{LABEL_CLUSTER}={cluster},{LABEL_ROLE}=leader")
 }
 
 /// What selects the members of a shard.

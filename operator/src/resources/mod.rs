@@ -22,7 +22,7 @@ mod volume;
 
 pub use config::{
     CLUSTER_BUS_SMALL_MEMBERS_MAX, FORMING_NODE_TIMEOUT_LARGE_MILLIS, FORMING_NODE_TIMEOUT_MILLIS,
-    config_map, forming_node_timeout_millis, redis_conf,
+    config_map, forming_node_timeout_millis, kept_settings, redis_conf,
 };
 pub use drift::drift;
 pub use fingerprint::fingerprint;

@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::container::{VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TMP, redis};
+use super::container::{
+    VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TLS, VOLUME_TMP, redis,
+};
 use super::fingerprint::fingerprint;
 use super::labels::{
     ANNOTATION_FINGERPRINT, HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION,
@@ -44,6 +46,8 @@ pub struct PodRequest {
     pub zone: ZoneName,
     /// Its body; none for a member that lives in memory only.
     pub volume: Option<VolumeName>,
+    /// Which Secret with our own users' passwords it reads at its start.
+    pub secret_generation: u32,
 }
 
 /// The pod of a member.
@@ -104,7 +108,7 @@ fn pod_spec(desired: &Desired, request: &PodRequest) -> PodSpec {
         // A Service named REDIS would otherwise fill the environment with variables of its own.
         enable_service_links: Some(false),
         security_context: Some(pod_security()),
-        volumes: Some(volumes(cluster, request.volume.as_ref())),
+        volumes: Some(volumes(desired, request)),
         ..PodSpec::default()
     }
 }
@@ -186,9 +190,19 @@ fn is_about(toleration: &Toleration, taint: &str) -> bool {
         && matches!(toleration.effect.as_deref(), None | Some("" | "NoExecute"))
 }
 
-fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {
-    vec![
-        data(body),
+fn volumes(desired: &Desired, request: &PodRequest) -> Vec<Volume> {
+    let cluster = desired.key.name.as_str();
+    let tls = desired.tls.as_ref().map(|tls| Volume {
+        name: VOLUME_TLS.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(tls.secret_name.clone()),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    });
+    let mut volumes = vec![
+        data(request.volume.as_ref()),
         Volume {
             name: VOLUME_CONFIG.to_owned(),
             config_map: Some(ConfigMapVolumeSource {
@@ -199,7 +213,7 @@ fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {
         },
         Volume {
             name: VOLUME_SECRET.to_owned(),
-            secret: Some(secret(cluster)),
+            secret: Some(secret(cluster, request.secret_generation)),
             ..Volume::default()
         },
         // The users' hashes and the followers' password: never on a disk.
@@ -220,7 +234,9 @@ fn volumes(cluster: &str, body: Option<&VolumeName>) -> Vec<Volume> {
             }),
             ..Volume::default()
         },
-    ]
+    ];
+    volumes.extend(tls);
+    volumes
 }
 
 /// No size limit without a volume: a follower's sync passes through it as a file as big as the
@@ -238,14 +254,14 @@ fn data(body: Option<&VolumeName>) -> Volume {
 }
 
 /// The clients' password is not in it: `default` is off until the operator sets it at run time.
-fn secret(cluster: &str) -> SecretVolumeSource {
+fn secret(cluster: &str, generation: u32) -> SecretVolumeSource {
     let key = |key: &str| KeyToPath {
         key: key.to_owned(),
         path: key.to_owned(),
         ..KeyToPath::default()
     };
     SecretVolumeSource {
-        secret_name: Some(internal_secret_name(cluster)),
+        secret_name: Some(internal_secret_name(cluster, generation)),
         default_mode: Some(0o440),
         items: Some(vec![key(KEY_OPERATOR), key(KEY_REPLICATION), key(KEY_HOOK)]),
         ..SecretVolumeSource::default()

@@ -8,9 +8,9 @@ use crate::model::Desired;
 
 /// Name and keys of the Secret with our own users' passwords: the operator's, the followers' and
 /// the preStop hook's. Three, so that what runs in a pod cannot do what the operator can.
-pub fn internal_secret(desired: &Desired) -> (String, Vec<String>) {
+pub fn internal_secret(desired: &Desired, generation: u32) -> (String, Vec<String>) {
     (
-        internal_secret_name(&desired.key.name),
+        internal_secret_name(&desired.key.name, generation),
         [KEY_OPERATOR, KEY_REPLICATION, KEY_HOOK]
             .map(str::to_owned)
             .to_vec(),

@@ -5,6 +5,7 @@ use placement::ZoneState;
 
 use super::facts::Facts;
 use super::{Input, reasons};
+use crate::model::DataLoss;
 use crate::plan::WaitingReason;
 
 /// One condition without its times.
@@ -188,6 +189,10 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::QuorumLost
             | W::DataLost
             | W::Stranger
+            | W::DirectiveRefused
+            | W::VolumeResize
+            | W::DiskTrouble
+            | W::CertificateExpires
     )
 }
 
@@ -273,21 +278,25 @@ fn data_lost(facts: &Facts<'_>) -> Finding {
         let message = "no shard has lost its last copy";
         return Finding::new("DataLost", false, reasons::AS_WANTED, message);
     }
-    let losses: Vec<String> = facts
-        .losses
-        .iter()
-        .map(|loss| match loss.accepted {
-            None => format!(
-                "slots {} lost every copy at {:.0}",
-                loss.slots, loss.noticed
-            ),
-            Some(_) => format!(
-                "slots {} lost every copy at {:.0} and were begun anew, empty; told for a day",
-                loss.slots, loss.noticed
-            ),
-        })
-        .collect();
+    let losses: Vec<String> = facts.losses.iter().map(lost_words).collect();
     Finding::new("DataLost", true, reasons::DATA_LOST, losses.join("; "))
+}
+
+fn lost_words(loss: &DataLoss) -> String {
+    let (slots, at) = (&loss.slots, loss.noticed);
+    match (&loss.older_copy, loss.accepted) {
+        (None, None) => format!("slots {slots} lost every copy at {at:.0}"),
+        (None, Some(_)) => format!(
+            "slots {slots} lost every copy at {at:.0} and were begun anew, empty; told for a day"
+        ),
+        (Some(copy), None) => {
+            format!("slots {slots} lost every whole copy at {at:.0}; {copy} has an older one")
+        }
+        (Some(copy), Some(_)) => format!(
+            "slots {slots} lost every whole copy at {at:.0}, and go on with the older one of {copy}: \
+             what was written since it was cut off is lost; told for a day"
+        ),
+    }
 }
 
 fn paused(facts: &Facts<'_>) -> Finding {

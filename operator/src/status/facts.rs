@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use placement::ZoneState;
 
 use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
-use crate::model::{DataLoss, Desired, Role, SlotSet, ZoneName};
+use crate::model::{Access, DataLoss, Desired, Role, SlotSet, ZoneName};
 use crate::plan::{Census, Member, Shard, Verdict};
 
 /// Bytes in a step of the lag that status tells.
@@ -40,7 +40,8 @@ impl Facts<'_> {
             .census
             .shards
             .iter()
-            .filter(|shard| shard.id.0 < self.desired.leaders)
+            // one without slots serves nobody: its coming and going is progress, not a lack
+            .filter(|shard| shard.id.0 < self.desired.leaders && !shard.is_empty)
             .filter_map(|shard| {
                 let there = shard
                     .members
@@ -66,9 +67,22 @@ impl Facts<'_> {
             && self.census.members().all(|member| {
                 member.answer().is_some_and(|answer| {
                     answer.node_timeout_millis == self.desired.node_timeout_millis
+                        && answer.deviations.is_empty()
+                        && answer.access == Access::default()
                 })
             })
             && self.uneven_leaders().is_none()
+            && self.is_even()
+    }
+
+    /// Every shard that is wanted owns its part of the slots, and no other is there.
+    fn is_even(&self) -> bool {
+        let shards = &self.census.shards;
+        let counts: Vec<u16> = shards.iter().map(|shard| shard.slots.count()).collect();
+        let least = counts.iter().min().copied().unwrap_or(0);
+        let most = counts.iter().max().copied().unwrap_or(0);
+        shards.len() == usize::try_from(self.desired.leaders).unwrap_or(usize::MAX)
+            && most - least <= 1
     }
 
     /// A zone that two staying members of one shard share, in words.
@@ -109,7 +123,8 @@ impl Facts<'_> {
         if usable == 0 {
             return None;
         }
-        let quota = self.desired.leaders.div_ceil(usable);
+        let shards = u32::try_from(self.census.shards.len()).unwrap_or(u32::MAX);
+        let quota = self.desired.leaders.max(shards).div_ceil(usable);
         self.zones
             .iter()
             .find(|zone| zone.leaders > quota)

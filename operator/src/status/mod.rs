@@ -13,7 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Census, Plan, Refusal, Rejection, zone_states};
+use crate::plan::{Census, Plan, Refusal, Rejection, Shard, zone_states};
+use crate::resources;
 use facts::Facts;
 
 /// The reason of `Progressing` while members are replaced.
@@ -64,11 +65,15 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     let facts = Facts {
         desired,
         census: &census,
-        zones: verdict::zones(&census, &states, record.formed),
+        zones: verdict::zones(&census, &states, record.formed, desired.quorum_loss),
         states,
         formed: record.formed,
         losses: &record.losses,
     };
+    let leads = |shard: &&Shard<'_>| !shard.slots.is_empty() && shard.living_leader().is_some();
+    let leaders = census.shards.iter().filter(leads).count();
+    next.leaders = u32::try_from(leaders).unwrap_or(u32::MAX);
+    next.selector = resources::labels::leader_selector(&desired.key.name);
     next.slots_served = u32::from(census.served.count());
     if let Some((engine, version)) = census
         .living()

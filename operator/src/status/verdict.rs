@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use placement::ZoneState;
 
-use crate::api::ZoneStatus;
+use crate::api::{QuorumLossPolicy, ZoneStatus};
 use crate::model::ZoneName;
 use crate::plan::{Census, Member, Shard};
 
@@ -13,11 +13,12 @@ pub(super) fn zones(
     census: &Census<'_>,
     states: &BTreeMap<ZoneName, ZoneState>,
     formed: bool,
+    policy: QuorumLossPolicy,
 ) -> Vec<ZoneStatus> {
     states
         .iter()
         .map(|(zone, state)| {
-            let why_not = why_not_survived(census, zone, formed);
+            let why_not = why_not_survived(census, zone, formed, policy);
             ZoneStatus {
                 zone: zone.to_string(),
                 state: format!("{state:?}"),
@@ -45,8 +46,14 @@ fn count(census: &Census<'_>, zone: &ZoneName, leaders: bool) -> u32 {
 }
 
 /// Why the loss of this zone would not be survived; none where it would: every shard keeps an
-/// in-sync member elsewhere, and a majority of leaders is left to vote.
-fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Option<String> {
+/// in-sync member elsewhere, and a majority of leaders is left to vote, or a takeover follows that the
+/// policy allows.
+fn why_not_survived(
+    census: &Census<'_>,
+    zone: &ZoneName,
+    formed: bool,
+    policy: QuorumLossPolicy,
+) -> Option<String> {
     if !formed {
         return Some("the cluster is not formed yet".to_owned());
     }
@@ -54,10 +61,12 @@ fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Optio
         .shards
         .iter()
         .filter(|shard| {
-            !shard
-                .members
-                .iter()
-                .any(|m| m.zone() != zone && shard.is_current(m))
+            // one without slots has nothing to lose
+            !shard.is_empty
+                && !shard
+                    .members
+                    .iter()
+                    .any(|m| m.zone() != zone && shard.is_current(m))
         })
         .map(|shard| shard.id.to_string())
         .collect();
@@ -69,10 +78,17 @@ fn why_not_survived(census: &Census<'_>, zone: &ZoneName, formed: bool) -> Optio
     let left = census
         .shards
         .iter()
+        .filter(|shard| !shard.is_empty)
         .filter_map(Shard::living_leader)
         .filter(|(leader, _)| leader.zone() != zone)
         .count();
     let needed = voters / 2 + 1;
-    (left < needed && count(census, zone, true) > 0)
+    // leaders that are at most half of all stop by themselves, and may be taken over from
+    let goes_on = match policy {
+        QuorumLossPolicy::Fenced => voters.saturating_sub(left) * 2 <= voters,
+        QuorumLossPolicy::Unreachable => true,
+        QuorumLossPolicy::Manual => false,
+    };
+    (left < needed && !goes_on && count(census, zone, true) > 0)
         .then(|| format!("leaves {left} of {voters} leaders to vote, {needed} are needed"))
 }

@@ -1,17 +1,19 @@
 //! Asks a member everything, in one round trip.
 
-use std::collections::BTreeMap;
-
 use redis::{Pipeline, Value};
 
+use super::access::{UPSTREAM_PASSWORD, Users};
 use super::error::{Unreadable, WireError};
 use super::info::Info;
-use super::link::{Connection, text};
-use super::users::{CLIENT_USER, REPLICATION_USER};
+use super::link::{Connection, Link, text};
+use super::settings;
+use super::users::{CLIENT_USER, OPERATOR_USER, REPLICATION_USER};
 use super::{acl, cluster_nodes};
 use crate::model::{
-    ClusterView, CurrentEpoch, MemberAnswer, Replication, Role, UpstreamLink, ViewEntry,
+    Access, ClusterView, CurrentEpoch, Disk, MemberAnswer, Replication, Role, Settings,
+    UpstreamLink, ViewEntry,
 };
+use crate::ports::AskTarget;
 
 const NODE_TIMEOUT: &str = "cluster-node-timeout";
 
@@ -19,8 +21,14 @@ const NODE_TIMEOUT: &str = "cluster-node-timeout";
 ///
 /// While a server reads its data from disk, redis (7.0, 8.0) declines `CLUSTER` with `LOADING`,
 /// so there is no answer to give; valkey (8.1, 9.1) answers everything, and `loading` tells.
-pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, WireError> {
-    let mut replies = connection.exchange(&questions()).await?.into_iter();
+pub(super) async fn ask(
+    connection: &mut Connection,
+    target: &AskTarget,
+    link: &Link,
+) -> Result<MemberAnswer, WireError> {
+    let (wanted, credentials) = (target.settings.as_ref(), target.credentials.as_ref());
+    let replies = connection.exchange(&questions(wanted)).await?;
+    let mut replies = replies.into_iter();
     let mut next = || match replies.next() {
         Some(Value::ServerError(error)) => Err(WireError::Declined(error)),
         Some(reply) => Ok(reply),
@@ -30,16 +38,27 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
     let nodes = text(next()?)?;
     let cluster_info = text(next()?)?;
     let info = text(next()?)?;
-    let lets_clients_in = acl::is_on(&next()?)?;
-    let lets_followers_in = acl::is_on(&next()?)?;
-    let node_timeout_millis = node_timeout(next()?)?;
+    let users = Users {
+        clients: acl::user(&next()?)?,
+        followers: acl::user(&next()?)?,
+        operator: acl::user(&next()?)?,
+    };
+    link.note_former(users.former_of_clients(credentials));
+    let in_force = settings::read(next()?)?;
+    let node_timeout_millis = node_timeout(&in_force)?;
 
     let info = Info::parse(&info);
     let view = view(&nodes, &Info::parse(&cluster_info))?;
     let (engine, version) = info.server()?;
+    let run_id = info.run_id()?;
     Ok(MemberAnswer {
         id: view.myself.clone(),
-        run_id: info.run_id()?,
+        deviations: link.tried().deviations(&run_id, wanted, &in_force),
+        access: Access {
+            presents_former: connection.presents_former(credentials.trust.as_ref()),
+            ..users.access(credentials, &in_force)
+        },
+        run_id,
         engine,
         version,
         uptime_seconds: info.number("uptime_in_seconds")?,
@@ -47,14 +66,18 @@ pub(super) async fn ask(connection: &mut Connection) -> Result<MemberAnswer, Wir
         keys: info.keys(),
         used_memory_bytes: info.number("used_memory")?,
         connected_clients: info.number("connected_clients")?,
-        is_open: lets_clients_in && lets_followers_in,
+        disk: Disk {
+            append_fails: info.says("aof_last_write_status", "err"),
+            snapshot_fails: info.says("rdb_last_bgsave_status", "err"),
+        },
+        is_open: users.are_let_in(),
         node_timeout_millis,
         replication: with_upstream(info.replication()?, view.own_entry()),
         view,
     })
 }
 
-fn questions() -> Pipeline {
+fn questions(wanted: &Settings) -> Pipeline {
     let mut pipeline = redis::pipe();
     pipeline.cmd("CLUSTER").arg("NODES");
     pipeline.cmd("CLUSTER").arg("INFO");
@@ -68,7 +91,9 @@ fn questions() -> Pipeline {
     ]);
     pipeline.cmd("ACL").arg("GETUSER").arg(CLIENT_USER);
     pipeline.cmd("ACL").arg("GETUSER").arg(REPLICATION_USER);
-    pipeline.cmd("CONFIG").arg("GET").arg(NODE_TIMEOUT);
+    pipeline.cmd("ACL").arg("GETUSER").arg(OPERATOR_USER);
+    let own = [NODE_TIMEOUT, UPSTREAM_PASSWORD].map(str::to_owned);
+    pipeline.add_command(settings::question(wanted.keys().chain(&own)));
     pipeline
 }
 
@@ -99,10 +124,9 @@ fn with_upstream(mut replication: Replication, own: Option<&ViewEntry>) -> Repli
     replication
 }
 
-fn node_timeout(reply: Value) -> Result<u64, Unreadable> {
+fn node_timeout(in_force: &Settings) -> Result<u64, Unreadable> {
     let bad = || Unreadable::new(NODE_TIMEOUT, "CONFIG GET without it");
-    let values: BTreeMap<String, String> = redis::from_redis_value(reply).map_err(|_| bad())?;
-    let text = values.get(NODE_TIMEOUT).ok_or_else(bad)?;
+    let text = in_force.get(NODE_TIMEOUT).ok_or_else(bad)?;
     text.parse()
         .map_err(|_| Unreadable::new(NODE_TIMEOUT, text))
 }

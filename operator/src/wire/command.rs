@@ -1,5 +1,6 @@
 //! Carries out one [`MemberCommand`], after looking again at what it builds on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
@@ -7,10 +8,18 @@ use redis::{Cmd, Pipeline, Value};
 use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::link::{Connection, text};
-use super::{cluster_nodes, users};
+use super::{cluster_nodes, settings, users};
 use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
 use crate::plan::{FED_SECONDS, FailoverMode, MemberCommand};
 use crate::ports::Credentials;
+
+/// What others may log in with.
+pub(super) struct Keyring<'a> {
+    /// What the Secrets say.
+    pub(super) credentials: &'a Credentials,
+    /// Hashes of what clients use at other members besides.
+    pub(super) former: BTreeSet<String>,
+}
 
 /// How long a command may take, its preconditions' check included. Past it nobody knows whether
 /// it was done: a later round looks.
@@ -27,7 +36,7 @@ pub(super) fn time_limit(command: &MemberCommand) -> Duration {
 /// Sends it over a connection to the process that was meant.
 pub(super) async fn carry_out(
     connection: &mut Connection,
-    credentials: &Credentials,
+    keys: &Keyring<'_>,
     command: &MemberCommand,
 ) -> Result<(), WireError> {
     if let MemberCommand::Failover { mode, of } = command {
@@ -35,7 +44,7 @@ pub(super) async fn carry_out(
     }
     let pipeline = match command {
         MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
-        _ => pipeline(credentials, command)?,
+        _ => pipeline(connection, keys, command).await?,
     };
     let replies = connection.exchange(&pipeline).await?;
     match replies.iter().find_map(first_error) {
@@ -133,9 +142,19 @@ async fn seize(
     Ok(pipeline)
 }
 
-fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeline, WireError> {
+async fn pipeline(
+    connection: &mut Connection,
+    keys: &Keyring<'_>,
+    command: &MemberCommand,
+) -> Result<Pipeline, WireError> {
     let mut pipeline = redis::pipe();
     match command {
+        MemberCommand::CloseSlots(slots) => {
+            for slot in slots.iter() {
+                let cmd = pipeline.cmd("CLUSTER").arg("SETSLOT");
+                cmd.arg(slot.number()).arg("STABLE");
+            }
+        }
         MemberCommand::Meet(addresses) => {
             for address in addresses {
                 pipeline.add_command(meet(*address));
@@ -144,15 +163,40 @@ fn pipeline(credentials: &Credentials, command: &MemberCommand) -> Result<Pipeli
         MemberCommand::Open => {
             // Together, so that nobody finds the one open and the other closed.
             pipeline.cmd("MULTI");
-            pipeline.add_command(users::open_replication(credentials)?);
-            pipeline.add_command(users::open_to_clients(credentials)?);
+            pipeline.add_command(users::open_replication(keys.credentials)?);
+            pipeline.add_command(users::open_to_clients(keys.credentials, &keys.former)?);
             pipeline.cmd("EXEC");
+        }
+        MemberCommand::ReloadCertificate => {
+            // said again to the same files, it reads them again
+            let files = ["tls-cert-file", "tls-key-file", "tls-ca-cert-file"];
+            pipeline.add_command(again(connection, &files).await?);
+        }
+        MemberCommand::Passwords(step) => {
+            for cmd in users::step(keys.credentials, *step)? {
+                pipeline.add_command(cmd);
+            }
         }
         _ => {
             pipeline.add_command(single(command)?);
         }
     }
     Ok(pipeline)
+}
+
+/// Sets directives to what they are: one that is about a file has it read again.
+async fn again(connection: &mut Connection, names: &[&str]) -> Result<Cmd, WireError> {
+    let mut question = redis::pipe();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    question.add_command(settings::question(&names));
+    let reply = connection.exchange(&question).await?.into_iter().next();
+    let in_force = settings::read(reply.unwrap_or(Value::Nil))?;
+    let mut cmd = redis::cmd("CONFIG");
+    cmd.arg("SET");
+    for (name, value) in &in_force {
+        cmd.arg(name).arg(value);
+    }
+    Ok(cmd)
 }
 
 /// The commands that are one command to the server, too.
@@ -177,7 +221,14 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         }
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
-        MemberCommand::Meet(_) | MemberCommand::Open | MemberCommand::SeizeSlots { .. } => {
+        MemberCommand::Meet(_)
+        | MemberCommand::Open
+        | MemberCommand::Configure(_)
+        | MemberCommand::Passwords(_)
+        | MemberCommand::ReloadCertificate
+        | MemberCommand::SeizeSlots { .. }
+        | MemberCommand::MoveSlots { .. }
+        | MemberCommand::CloseSlots(_) => {
             return Err(WireError::Precondition("it is one command"));
         }
     };
@@ -213,7 +264,7 @@ fn is_content(command: &MemberCommand, error: &WireError) -> bool {
 }
 
 /// The first error in a reply; EXEC's is a list of replies.
-fn first_error(reply: &Value) -> Option<WireError> {
+pub(super) fn first_error(reply: &Value) -> Option<WireError> {
     match reply {
         Value::ServerError(error) => Some(WireError::Declined(error.clone())),
         Value::Array(replies) => replies.iter().find_map(first_error),

@@ -37,6 +37,9 @@ pub(super) enum WireError {
     /// No connection came about.
     #[error("failed to connect")]
     Connect(#[source] RedisError),
+    /// Somebody is there who does not speak TLS, or is not who it should be.
+    #[error("failed to agree on TLS")]
+    Sealing(#[source] std::io::Error),
     /// The connection broke.
     #[error("failed to exchange messages")]
     Exchange(#[source] RedisError),
@@ -52,6 +55,9 @@ pub(super) enum WireError {
     /// What the command builds on is not so any more.
     #[error("failed a precondition: {0}")]
     Precondition(&'static str),
+    /// A range of slots did not change hands, by the source's word.
+    #[error("failed to move slots: {0}")]
+    MoveFailed(String),
     /// The reply makes no sense.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -62,7 +68,11 @@ impl WireError {
     pub(super) fn spoils_connection(&self) -> bool {
         matches!(
             self,
-            Self::Connect(_) | Self::Exchange(_) | Self::TimedOut(_) | Self::Unreadable(_)
+            Self::Connect(_)
+                | Self::Sealing(_)
+                | Self::Exchange(_)
+                | Self::TimedOut(_)
+                | Self::Unreadable(_)
         )
     }
 
@@ -72,9 +82,11 @@ impl WireError {
             Self::TimedOut(_) => SilenceReason::Timeout,
             Self::Connect(error) | Self::Exchange(error) => silence_of(error),
             Self::MissingPassword { .. }
+            | Self::Sealing(_)
             | Self::Declined(_)
             | Self::AnotherRun { .. }
             | Self::Precondition(_)
+            | Self::MoveFailed(_)
             | Self::Unreadable(_) => SilenceReason::Unusable,
         }
     }
@@ -82,7 +94,10 @@ impl WireError {
     /// For the commander.
     pub(super) fn class(&self) -> ErrorClass {
         match self {
-            Self::MissingPassword { .. } | Self::TimedOut(_) => ErrorClass::Transient,
+            Self::MissingPassword { .. } | Self::TimedOut(_) | Self::MoveFailed(_) => {
+                ErrorClass::Transient
+            }
+            Self::Sealing(_) => ErrorClass::Forbidden,
             // The login is part of connecting.
             Self::Connect(error) | Self::Exchange(error) => match error.code() {
                 Some("WRONGPASS" | "NOAUTH" | "NOPERM") => ErrorClass::Forbidden,
@@ -123,6 +138,7 @@ const MOVED_ON: &[&str] = &[
     "master is down or failed",
     "primary is down or failed",
     "i'm a replica but my master is unknown",
+    "you can use setslot only with",
 ];
 
 /// What it says to a command that it does not have, or not in this form.

@@ -41,6 +41,11 @@ impl<'a> Info<'a> {
         self.fields.get(key) == Some(&"1")
     }
 
+    /// Whether the field is there and says this.
+    pub(super) fn says(&self, key: &str, text: &str) -> bool {
+        self.fields.get(key) == Some(&text)
+    }
+
     /// Which run of the process answers.
     pub(super) fn run_id(&self) -> Result<RunId, Unreadable> {
         self.text("run_id").map(RunId::from)

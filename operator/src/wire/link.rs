@@ -4,8 +4,10 @@
 //! time and no retry, so that a dead member costs one connect per question. RESP3 lets the client
 //! library tell us of its end without our asking.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -20,11 +22,13 @@ use tracing::debug;
 use super::error::{Unreadable, WireError};
 use super::heard::Heard;
 use super::info::Info;
+use super::settings::Tried;
 use super::stream::Stream;
+use super::tls::Line;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
 use crate::model::{Address, ClusterKey, RunId};
-use crate::ports::Credentials;
+use crate::ports::{Credentials, Password, Trust};
 
 /// A member in the same Kubernetes cluster accepts within milliseconds or not at all.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -35,6 +39,9 @@ pub(super) struct Link {
     address: Address,
     alarm: Alarm,
     heard: Arc<Heard>,
+    tried: Tried,
+    /// Hashes of passwords that clients may use there and that no Secret has.
+    former: std::sync::Mutex<BTreeSet<String>>,
     /// Held while connecting: that is what keeps attempts one at a time.
     kept: Mutex<Option<Connection>>,
 }
@@ -44,6 +51,8 @@ pub(super) struct Link {
 pub(super) struct Connection {
     inner: MultiplexedConnection,
     run_id: RunId,
+    /// The SHA-256 of what it presented when the connection was made.
+    certificate: Option<String>,
     is_up: Arc<AtomicBool>,
 }
 
@@ -54,6 +63,8 @@ impl Link {
             address,
             alarm,
             heard: Arc::new(Heard::now()),
+            tried: Tried::default(),
+            former: std::sync::Mutex::default(),
             kept: Mutex::new(None),
         }
     }
@@ -64,6 +75,22 @@ impl Link {
 
     pub(super) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// What the process there made of the directives that it was told.
+    pub(super) fn tried(&self) -> &Tried {
+        &self.tried
+    }
+
+    /// Keeps which former passwords clients may use there.
+    pub(super) fn note_former(&self, hashes: BTreeSet<String>) {
+        *self.former.lock().unwrap_or_else(PoisonError::into_inner) = hashes;
+    }
+
+    /// What was kept last.
+    pub(super) fn former(&self) -> BTreeSet<String> {
+        let former = self.former.lock();
+        former.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The kept connection, or a new one.
@@ -92,10 +119,38 @@ impl Link {
         }
     }
 
+    /// With the current password, or with the former one where that is not known there yet.
     async fn connect(&self, credentials: &Credentials) -> Result<Connection, WireError> {
-        let login = login(credentials)?;
+        let current = credentials.operator.as_ref();
+        let current = current.ok_or(WireError::MissingPassword {
+            user: OPERATOR_USER,
+        })?;
+        match (
+            self.log_in(current, credentials).await,
+            &credentials.former_operator,
+        ) {
+            (Err(WireError::Connect(error)), Some(former)) if error.code() == Some("WRONGPASS") => {
+                self.log_in(former, credentials).await
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    async fn log_in(
+        &self,
+        password: &Password,
+        credentials: &Credentials,
+    ) -> Result<Connection, WireError> {
+        let login = login(password);
         let stream = Stream::connect(self.address, Arc::clone(&self.heard)).await;
         let stream = stream.map_err(|error| WireError::Connect(error.into()))?;
+        let line = Line::new(stream, credentials.trust.as_ref()).await;
+        let line = line.map_err(|error| match error.kind() {
+            // what TLS itself says; the rest is the network's
+            io::ErrorKind::InvalidData | io::ErrorKind::Other => WireError::Sealing(error),
+            _ => WireError::Connect(error.into()),
+        })?;
+        let certificate = line.fingerprint();
         let is_up = Arc::new(AtomicBool::new(true));
         // Both time limits are ours: the crate's defaults (500 ms for any reply) are too short
         // for some commands, and one limit around a whole question is easier to reason about.
@@ -103,13 +158,14 @@ impl Link {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(self.listener(Arc::clone(&is_up)));
-        let made = MultiplexedConnection::new_with_config(&login, stream, config).await;
+        let made = MultiplexedConnection::new_with_config(&login, line, config).await;
         let (inner, driver) = made.map_err(WireError::Connect)?;
         // ends with the last clone of the connection, or with the stream
         tokio::spawn(driver);
         let mut connection = Connection {
             inner,
             run_id: RunId::from(""),
+            certificate,
             is_up,
         };
         let mut question = redis::pipe();
@@ -145,6 +201,12 @@ impl Connection {
         &self.run_id
     }
 
+    /// Whether it presented another certificate than the one in the Secret.
+    pub(super) fn presents_former(&self, trust: Option<&Trust>) -> bool {
+        let wanted = trust.and_then(|trust| trust.fingerprint.as_ref());
+        wanted.is_some() && self.certificate.as_ref() != wanted
+    }
+
     fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Acquire)
     }
@@ -159,16 +221,12 @@ impl Connection {
     }
 }
 
-fn login(credentials: &Credentials) -> Result<RedisConnectionInfo, WireError> {
-    let password = credentials.operator.as_ref();
-    let password = password.ok_or(WireError::MissingPassword {
-        user: OPERATOR_USER,
-    })?;
-    Ok(RedisConnectionInfo::default()
+fn login(password: &Password) -> RedisConnectionInfo {
+    RedisConnectionInfo::default()
         .set_username(OPERATOR_USER)
         .set_password(password.reveal())
         .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name("zoneward", env!("CARGO_PKG_VERSION")))
+        .set_lib_name("zoneward", env!("CARGO_PKG_VERSION"))
 }
 
 /// A reply that is text.

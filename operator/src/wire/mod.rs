@@ -4,6 +4,7 @@
 //! knows nothing of Kubernetes and decides nothing: it asks, tells, and says plainly what came
 //! back. Tests against real servers: `tests/redis_live.rs`.
 
+mod access;
 mod acl;
 mod ask;
 mod cluster_nodes;
@@ -12,11 +13,14 @@ mod error;
 mod heard;
 mod info;
 mod link;
+mod mover;
+mod settings;
 mod stream;
+mod tls;
 mod users;
 mod wake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +28,10 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
+use self::command::Keyring;
 use self::error::WireError;
 use self::link::Link;
+use self::mover::{Moves, Order};
 pub use self::users::{
     CLIENT_USER, DEPARTURE_ACKNOWLEDGED, DEPARTURE_RELEASED, OPERATOR_USER, REPLICATION_USER,
 };
@@ -42,6 +48,7 @@ pub struct RedisWire {
     /// Locked to look up only, never while something is awaited: members do not wait for each
     /// other.
     links: Mutex<Links>,
+    moves: Moves,
 }
 
 impl RedisWire {
@@ -50,6 +57,7 @@ impl RedisWire {
         Self {
             alarm,
             links: Mutex::new(Links::new()),
+            moves: Moves::default(),
         }
     }
 
@@ -71,6 +79,13 @@ impl RedisWire {
         link
     }
 
+    /// Hashes of former passwords that clients may still use at members of this RedisCluster.
+    fn former(&self, cluster: &ClusterKey) -> BTreeSet<String> {
+        let links = self.links();
+        let own = links.iter().filter(|((of, _), _)| of == cluster);
+        own.flat_map(|(_, link)| link.former()).collect()
+    }
+
     fn links(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,7 +98,7 @@ impl RedisAdmin for RedisWire {
         let (limit, asked) = (link.heard().patience(limit), Instant::now());
         let asking = async {
             let mut connection = link.connection(&target.credentials).await?;
-            ask::ask(&mut connection).await
+            ask::ask(&mut connection, target, &link).await
         };
         let outcome = match timeout(limit, asking).await {
             Ok(outcome) => outcome,
@@ -115,6 +130,17 @@ impl RedisAdmin for RedisWire {
         member: &MemberRef,
         command: &MemberCommand,
     ) -> Result<(), CommandError> {
+        if let MemberCommand::MoveSlots {
+            slots,
+            to,
+            way,
+            begins,
+        } = command
+        {
+            let order = Order::new(slots, to, *way, *begins);
+            let ordered = self.moves.order(target, member, order, &self.alarm);
+            return ordered.map_err(|error| refused(member, command, error));
+        }
         let link = self.link(target);
         let telling = async {
             let mut connection = link.connection(&target.credentials).await?;
@@ -122,24 +148,51 @@ impl RedisAdmin for RedisWire {
                 let found = connection.run_id().clone();
                 return Err(WireError::AnotherRun { found });
             }
-            command::carry_out(&mut connection, &target.credentials, command).await
+            if let MemberCommand::Configure(wanted) = command {
+                return settings::configure(&mut connection, link.tried(), wanted).await;
+            }
+            let keys = Keyring {
+                credentials: &target.credentials,
+                former: self.former(&target.cluster),
+            };
+            command::carry_out(&mut connection, &keys, command).await?;
+            let trust = target.credentials.trust.as_ref();
+            if command == &MemberCommand::ReloadCertificate && connection.presents_former(trust) {
+                // what it presents now is seen by a new connection
+                link.drop_connection();
+            }
+            Ok(())
         };
         let limit = command::time_limit(command);
         let outcome = match timeout(limit, telling).await {
             Ok(outcome) => outcome,
             Err(_) => Err(WireError::TimedOut(limit)),
         };
-        outcome.map_err(|error| CommandError {
-            member: member.name.clone(),
-            command: command.to_string(),
-            class: error.class(),
-            source: Some(Box::new(error)),
-        })
+        outcome.map_err(|error| refused(member, command, error))
+    }
+
+    fn silences(&self) -> BTreeMap<PodUid, Duration> {
+        let links = self.links();
+        let silence = |link: &Link| link.heard().silence();
+        links
+            .iter()
+            .map(|((_, pod), link)| (pod.clone(), silence(link)))
+            .collect()
     }
 
     fn retain(&self, cluster: &ClusterKey, pods: &[PodUid]) {
+        self.moves.retain(cluster, pods);
         self.links()
             .retain(|(of, pod), _| of != cluster || pods.contains(pod));
+    }
+}
+
+fn refused(member: &MemberRef, command: &MemberCommand, error: WireError) -> CommandError {
+    CommandError {
+        member: member.name.clone(),
+        command: command.to_string(),
+        class: error.class(),
+        source: Some(Box::new(error)),
     }
 }
 

@@ -5,10 +5,13 @@
 //! ACL users belong to one process: they are neither replicated nor, here, saved, so a new process
 //! is closed again. The same makes them good marks for the preStop hook, which polls for them.
 
-use redis::Cmd;
-use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
+use redis::Cmd;
+
+use super::access::{UPSTREAM_PASSWORD, hash};
 use super::error::WireError;
+use crate::plan::PasswordStep;
 use crate::ports::{Credentials, Password};
 
 /// The operator's own user.
@@ -65,11 +68,20 @@ const REPLICATION_RULES: &[&str] = &["-@all", "+psync", "+sync", "+replconf", "+
 
 /// Switches `default` on. From scratch (`reset`), so that it says all there is to say, whatever
 /// was before; connections that are logged in stay so.
-pub(super) fn open_to_clients(credentials: &Credentials) -> Result<Cmd, WireError> {
+///
+/// `former`: hashes of passwords that other members take still, so that who has not moved to a new
+/// one yet is let in here as well.
+pub(super) fn open_to_clients(
+    credentials: &Credentials,
+    former: &BTreeSet<String>,
+) -> Result<Cmd, WireError> {
     let mut cmd = set_user(CLIENT_USER);
     cmd.arg("reset").arg("on");
     if credentials.client_needs_password {
-        cmd.arg(hash_of(credentials.client.as_ref(), CLIENT_USER)?);
+        cmd.arg(hashes_of(credentials.client_passwords(), CLIENT_USER)?);
+        for hash in former {
+            cmd.arg(format!("#{hash}"));
+        }
     } else {
         cmd.arg("nopass");
     }
@@ -83,9 +95,30 @@ pub(super) fn open_to_clients(credentials: &Credentials) -> Result<Cmd, WireErro
 pub(super) fn open_replication(credentials: &Credentials) -> Result<Cmd, WireError> {
     let mut cmd = set_user(REPLICATION_USER);
     cmd.arg("reset").arg("on");
-    cmd.arg(hash_of(credentials.replication.as_ref(), REPLICATION_USER)?);
+    cmd.arg(hashes_of(
+        credentials.follower_passwords(),
+        REPLICATION_USER,
+    )?);
     cmd.arg("resetchannels").arg(REPLICATION_RULES);
     Ok(cmd)
+}
+
+/// What another leader needs that hands a range of slots over (`CLUSTER MIGRATESLOTS`): it logs in as a
+/// follower does, and what it streams is checked against that user's rules (measured, Valkey 9.1.2: NOPERM
+/// for SELECT). Only servers that have the command know the first rule.
+const SLOT_RULES: &[&str] = &[
+    "+cluster|syncslots",
+    "~*",
+    "+select",
+    "+@write",
+    "+@transaction",
+];
+
+/// Lets other leaders hand slots over, until [`open_replication`] is said again.
+pub(super) fn let_slots_in() -> Cmd {
+    let mut cmd = set_user(REPLICATION_USER);
+    cmd.arg(SLOT_RULES);
+    cmd
 }
 
 /// Tells the preStop hook that its process' departure is being seen to.
@@ -111,8 +144,52 @@ fn set_user(user: &str) -> Cmd {
     cmd
 }
 
+/// The commands of a step of a change of passwords.
+pub(super) fn step(credentials: &Credentials, step: PasswordStep) -> Result<Vec<Cmd>, WireError> {
+    let of_clients = || hashes_of(credentials.client_passwords(), CLIENT_USER);
+    let of_followers = || hashes_of(credentials.follower_passwords(), REPLICATION_USER);
+    let of_operator = || hashes_of(credentials.operator_passwords(), OPERATOR_USER);
+    let change = |user: &str, before: &[&str], hashes: Vec<String>| {
+        let mut cmd = set_user(user);
+        cmd.arg(before).arg(hashes);
+        cmd
+    };
+    Ok(match step {
+        PasswordStep::AdmitClients if !credentials.client_needs_password => {
+            vec![open_to_clients(credentials, &BTreeSet::new())?]
+        }
+        PasswordStep::AdmitClients => vec![change(CLIENT_USER, &[], of_clients()?)],
+        PasswordStep::RetireFormerOfClients => {
+            vec![open_to_clients(credentials, &BTreeSet::new())?]
+        }
+        PasswordStep::AdmitOwn => vec![
+            change(OPERATOR_USER, &[], of_operator()?),
+            change(REPLICATION_USER, &[], of_followers()?),
+        ],
+        PasswordStep::FollowWithNew => {
+            let password = credentials.replication.as_ref();
+            let password = password.ok_or(WireError::MissingPassword {
+                user: REPLICATION_USER,
+            })?;
+            let mut cmd = redis::cmd("CONFIG");
+            cmd.arg("SET").arg(UPSTREAM_PASSWORD).arg(password.reveal());
+            vec![cmd]
+        }
+        PasswordStep::RetireFormerOwn => vec![
+            change(OPERATOR_USER, &["resetpass"], of_operator()?),
+            change(REPLICATION_USER, &["resetpass"], of_followers()?),
+        ],
+    })
+}
+
 /// `#hash`, as config files say it: the password itself is in no server's slow log.
-fn hash_of(password: Option<&Password>, user: &'static str) -> Result<String, WireError> {
-    let password = password.ok_or(WireError::MissingPassword { user })?;
-    Ok(format!("#{:x}", Sha256::digest(password.reveal())))
+fn hashes_of<'a>(
+    passwords: impl Iterator<Item = &'a Password>,
+    user: &'static str,
+) -> Result<Vec<String>, WireError> {
+    let hashes: Vec<String> = passwords.map(|it| format!("#{}", hash(it))).collect();
+    if hashes.is_empty() {
+        return Err(WireError::MissingPassword { user });
+    }
+    Ok(hashes)
 }

@@ -87,7 +87,7 @@ async fn what_an_older_resource_let_through_is_told_once_and_holds_nobody_up() {
     let namespace = plane.namespace(&client, "older").await;
     hosts_in_zones(&client).await;
     let owned = json!({ "image": "r", "config": { "port": "1", "dir": "/x" } });
-    let unreadable = json!({ "image": "r", "leaders": "three" });
+    let unreadable = json!({ "image": "r", "followersPerLeader": "three" });
     let running = Running::start(&client, &namespace).await;
     store(&client, &namespace, "owned", &owned).await;
     store(&client, &namespace, "unreadable", &unreadable).await;

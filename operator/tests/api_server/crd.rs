@@ -41,9 +41,9 @@ async fn defaults_appear() {
             "zones": { "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule" },
             "nodeTimeoutMillis": 5000,
             "config": {},
-            "auth": { "enabled": true },
+            "auth": { "enabled": true, "rotationGraceSeconds": 3600 },
             "pod": {},
-            "recovery": { "zoneLossMillis": 2000 },
+            "recovery": { "debounceSeconds": 60, "quorumLoss": "Fenced", "zoneLossMillis": 2000 },
             "paused": false,
         })
     );
@@ -216,19 +216,11 @@ async fn what_cannot_be_changed_yet_says_so() {
         ),
         (
             json!({ "storage": { "size": "1Gi" } }),
-            "spec.storage cannot be changed yet",
+            "spec.storage cannot be added or removed",
         ),
         (
             json!({ "persistence": "Aof", "storage": { "size": "1Gi" } }),
             "spec.persistence cannot be changed yet",
-        ),
-        (
-            json!({ "config": { "maxmemory": "1gb" } }),
-            "spec.config cannot be changed yet",
-        ),
-        (
-            json!({ "auth": { "enabled": false } }),
-            "spec.auth cannot be changed yet",
         ),
     ];
     let plane = control_plane();
@@ -276,6 +268,61 @@ async fn what_is_in_force_already_can_be_written_down() {
         let error = api.patch(name, &params, &patch).await.unwrap_err();
         let expected = "spec.persistence cannot be changed yet";
         assert!(error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_grow_and_tls_stays_and_the_rest_may_change() {
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "day2").await;
+    let api = api(client, &namespace);
+    let spec =
+        json!({ "image": "r", "storage": { "size": "1.5Gi" }, "tls": { "secretName": "s" } });
+    let made = resource("c", &spec);
+    api.create(&PostParams::default(), &made).await.unwrap();
+    let taken = "";
+    let table = [
+        (json!({ "storage": { "size": "1536Mi" } }), taken),
+        (json!({ "storage": { "size": "2Gi" } }), taken),
+        (json!({ "storage": { "size": "1Gi" } }), "can only grow"),
+        (
+            json!({ "storage": { "retain": "Delete" } }),
+            "or retain changed yet",
+        ),
+        (
+            json!({ "storage": { "storageClassName": "x" } }),
+            "storageClassName",
+        ),
+        (json!({ "storage": null }), "cannot be added or removed"),
+        (json!({ "tls": null }), "cannot be switched on or off"),
+        (
+            json!({ "tls": { "secretName": "other" } }),
+            "its Secret not exchanged",
+        ),
+        (
+            json!({ "tls": { "serverName": "redis.example.com" } }),
+            taken,
+        ),
+        (json!({ "config": { "maxmemory": "1gb" } }), taken),
+        (json!({ "config": { "port": "1" } }), "Zoneward owns port"),
+        (
+            json!({ "auth": { "secretName": "mine", "rotateInternal": "now" } }),
+            taken,
+        ),
+        (
+            json!({ "auth": { "rotationGraceSeconds": 2_592_001 } }),
+            "2592000",
+        ),
+    ];
+    for (change, expected) in table {
+        let patch = Patch::Merge(json!({ "spec": change }));
+        let outcome = api.patch("c", &PatchParams::default(), &patch).await;
+        let said = outcome
+            .err()
+            .map_or(String::new(), |error| error.to_string());
+        assert!(said.contains(expected), "{change}: {said}");
+        assert_eq!(said.is_empty(), expected == taken, "{change}: {said}");
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use zoneward_operator::plan::validate;
 use zoneward_operator::resources::config_map;
 
+use crate::certificates::{self, Authority};
 use crate::servers::Server;
 
 pub use zoneward_operator::api::Persistence;
@@ -74,6 +75,7 @@ pub struct Member {
     address: String,
     cli: &'static str,
     process: Option<Child>,
+    speaks_tls: bool,
 }
 
 impl Member {
@@ -92,6 +94,7 @@ impl Member {
                 "redis-cli"
             },
             process: None,
+            speaks_tls: false,
         };
         let _ = fs::remove_dir_all(&member.home);
         for directory in ["data", "config", "secret", "run", "programs"] {
@@ -109,6 +112,16 @@ impl Member {
         self.home.join(path)
     }
 
+    /// The same with `spec.tls`; certificates as the tests of the wire have them.
+    pub fn sealed(server: &Server, number: u8, authority: &Authority) -> Self {
+        let mut member = Self::new(server, number, Persistence::None);
+        member.speaks_tls = true;
+        let leaf = authority.issue("cart-members.shop.svc");
+        certificates::write(&member.file("tls"), &leaf, &authority.certificate());
+        member.write_config(Persistence::None);
+        member
+    }
+
     fn write_config(&self, persistence: Persistence) {
         let mut spec = json!({"image": "redis:8", "persistence": persistence, "config": {
             "client-output-buffer-limit": "replica 256mb 64mb 60",
@@ -117,6 +130,9 @@ impl Member {
         }});
         if persistence != Persistence::None {
             spec["storage"] = json!({"size": "1Gi"});
+        }
+        if self.speaks_tls {
+            spec["tls"] = json!({"secretName": "s"});
         }
         let resource = serde_json::from_value(json!({
             "apiVersion": "zoneward.io/v1alpha1", "kind": "RedisCluster",
@@ -140,6 +156,7 @@ impl Member {
             &format!("bind {address}\nbind-source-addr {address}"),
         )
         .replace("/etc/zoneward-secret", &below("secret"))
+        .replace("/etc/zoneward-tls", &below("tls"))
         .replace("/etc/zoneward", &below("config"))
         .replace("/run/zoneward", &below("run"))
         .replace("=/data", &format!("={}", below("data")))
@@ -194,6 +211,13 @@ impl Member {
         }
     }
 
+    /// Runs the command for humans, for where nobody can vote, and returns what it says.
+    pub fn take_over(&self) -> String {
+        let output = self.script("takeover.sh").output().expect("a shell");
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    }
+
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.file("programs/sh"));
         command
@@ -209,6 +233,11 @@ impl Member {
     pub fn ask(&self, user: User, command: &[&str]) -> String {
         let mut cli = Command::new(self.file("programs").join(self.cli));
         cli.args(["-h", &self.address, "-p", "6379"]);
+        if self.speaks_tls {
+            cli.arg("--tls")
+                .arg("--cacert")
+                .arg(self.file("tls/ca.crt"));
+        }
         if user != User::Nobody {
             cli.args(["--user", user.name()])
                 .env("REDISCLI_AUTH", user.password())

@@ -123,3 +123,59 @@ fn nothing_is_begun_anew_while_a_copy_may_live_or_come_back() {
         assert_eq!(seizures(&world), 0, "{what}");
     }
 }
+
+/// The shard's follower was cut off from its leader, then that was killed.
+fn only_an_older_copy(leaders: u32, policy: ShardLossPolicy) -> (World, MemberName) {
+    let mut world = formed(shape(leaders, 1));
+    world.desired.shard_loss = policy;
+    let members = members_of(&world, 0);
+    let leads = |name: &MemberName| world.processes[name].leader.is_none();
+    let (leader, follower) = if leads(&members[0]) {
+        (members[0].clone(), members[1].clone())
+    } else {
+        (members[1].clone(), members[0].clone())
+    };
+    world.cut_off.insert(follower.clone());
+    run(&mut world, 3_000);
+    world.kill(&leader);
+    (world, follower)
+}
+
+#[test]
+fn an_older_copy_leads_once_it_is_told_where_the_policy_lets_it() {
+    for leaders in [1, 3] {
+        let (mut world, follower) = only_an_older_copy(leaders, ShardLossPolicy::AcceptEmpty);
+        run(&mut world, 100);
+        assert!(!condition(&world, "Available"));
+        run(&mut world, 90_000);
+        assert_eq!(seizures(&world), 0, "{leaders}: an old copy beats none");
+        let told = world
+            .status
+            .conditions
+            .iter()
+            .find(|it| it.type_ == "DataLost");
+        let words = &told.unwrap().message;
+        assert!(
+            words.contains(follower.as_str()) && words.contains("older"),
+            "{leaders}: {words}"
+        );
+        world.cut_off.clear();
+        let led_on = format!("tell {follower}: take over from");
+        assert!(world.story.iter().any(|deed| deed.starts_with(&led_on)));
+        settle(&mut world);
+        assert_promises(&world, 3);
+    }
+}
+
+#[test]
+fn an_older_copy_waits_for_the_owners_word_where_the_policy_is_to_wait() {
+    let (mut world, follower) = only_an_older_copy(3, ShardLossPolicy::Wait);
+    run(&mut world, 90_000);
+    assert!(!condition(&world, "Available") && waits_for(&world, "DataLost"));
+    assert!(world.processes[&follower].leader.is_some());
+    world.cut_off.clear();
+    world.desired.shard_loss = ShardLossPolicy::AcceptEmpty;
+    run(&mut world, 1_000);
+    assert!(world.processes[&follower].leader.is_none());
+    settle(&mut world);
+}

@@ -6,6 +6,7 @@ use crate::scene::{
     assert_promises, condition, desired, formed, mark_out_of_service, member, names, run, settle,
     shape, waits_for,
 };
+use crate::world::World;
 
 #[test]
 fn a_single_leader_is_taken_over_only_when_its_death_is_proven() {
@@ -90,4 +91,67 @@ fn a_member_that_answers_is_alive_whatever_a_taint_says() {
     mark_out_of_service(&mut world, &host);
     run(&mut world, 5_000);
     assert_eq!(names(&world), before, "{:#?}", world.story);
+}
+
+/// Four leaders over two zones: half of them are lost with a zone.
+fn two_zones(recovery: &str) -> World {
+    let spec = format!("  leaders: 4\n  followersPerLeader: 1\n  recovery: {{{recovery}}}\n");
+    let mut world = World::new(desired(&spec), &["a", "b"], 2);
+    settle(&mut world);
+    world
+}
+
+fn taken_over(world: &World) -> usize {
+    let is_takeover = |deed: &&String| deed.contains("(Takeover)");
+    world.story.iter().filter(is_takeover).count()
+}
+
+#[test]
+fn half_of_the_leaders_have_stopped_once_they_were_silent_for_long_and_are_taken_over() {
+    let mut world = two_zones("debounceSeconds: 20");
+    assert!(condition(&world, "ZoneSafe"), "either zone may be lost");
+    world.stop_zone("a");
+    run(&mut world, 19_000);
+    assert_eq!(taken_over(&world), 0);
+    assert!(waits_for(&world, "QuorumLost"));
+    run(&mut world, 3_000);
+    assert!(
+        condition(&world, "Available"),
+        "{:#?}",
+        world.status.waiting_on
+    );
+    // three of four can vote then: the bus does the rest
+    assert_eq!(taken_over(&world), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_majority_that_is_silent_is_taken_over_only_where_the_owner_runs_the_risk() {
+    for (policy, expected) in [("Fenced", false), ("Unreachable", true)] {
+        let spec = format!(
+            "  recovery: {{quorumLoss: {policy}, debounceSeconds: 20, rehomeAfterSeconds: 600}}\n"
+        );
+        let mut world = formed(desired(&spec));
+        world.stop_zone("a");
+        world.stop_zone("b");
+        run(&mut world, 18_000);
+        assert_eq!(taken_over(&world), 0, "{policy}");
+        run(&mut world, 60_000);
+        assert_eq!(taken_over(&world) > 0, expected, "{policy}");
+    }
+}
+
+#[test]
+fn by_hand_the_next_command_is_told_and_nobody_takes_over() {
+    let mut world = two_zones("quorumLoss: Manual");
+    assert!(!condition(&world, "ZoneSafe"), "nobody but a human goes on");
+    world.stop_zone("a");
+    run(&mut world, 90_000);
+    assert_eq!(taken_over(&world), 0);
+    let mut waits = world.status.waiting_on.iter();
+    let wait = waits.find(|wait| wait.reason == "QuorumLost").unwrap();
+    assert!(
+        wait.message.contains("kubectl exec -n default demo-"),
+        "{}",
+        wait.message
+    );
 }

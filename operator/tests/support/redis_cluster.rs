@@ -23,6 +23,7 @@ pub(crate) fn credentials() -> Credentials {
         replication: Some(Password::new(REPLICATION_PASSWORD)),
         client: Some(Password::new(CLIENT_PASSWORD)),
         client_needs_password: true,
+        ..Credentials::default()
     }
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn target(address: Address) -> AskTarget {
         pod_uid: PodUid::new(address.to_string()),
         address,
         credentials: Arc::new(credentials()),
+        settings: Arc::default(),
     }
 }
 
@@ -95,6 +97,7 @@ pub(crate) struct Cluster {
     pub(crate) wire: RedisWire,
     pub(crate) wakes: Wakes,
     pub(crate) members: Vec<Member>,
+    pub(crate) credentials: Credentials,
 }
 
 impl Cluster {
@@ -102,8 +105,17 @@ impl Cluster {
         self.members[index].address
     }
 
+    /// How to reach a member with what is known of the passwords and certificates.
+    pub(crate) fn to(&self, index: usize) -> AskTarget {
+        AskTarget {
+            credentials: Arc::new(self.credentials.clone()),
+            ..target(self.address(index))
+        }
+    }
+
     pub(crate) async fn ask(&self, index: usize) -> MemberAnswer {
-        ask(&self.wire, self.address(index)).await
+        let asked = self.wire.ask(&self.to(index), LIMIT).await;
+        asked.unwrap_or_else(|reason| panic!("{index}: {reason:?}"))
     }
 
     pub(crate) async fn tell(
@@ -111,7 +123,9 @@ impl Cluster {
         index: usize,
         command: MemberCommand,
     ) -> Result<(), ErrorClass> {
-        tell(&self.wire, self.address(index), command).await
+        let member = member_ref(self.address(index), &self.ask(index).await);
+        let told = self.wire.command(&self.to(index), &member, &command).await;
+        told.map_err(|error| error.class)
     }
 
     pub(crate) async fn id(&self, index: usize) -> MemberId {
@@ -119,11 +133,17 @@ impl Cluster {
     }
 
     pub(crate) fn start(server: &ServerBinary) -> Self {
+        Self::start_with(server, "", credentials())
+    }
+
+    /// The same with more lines of configuration.
+    pub(crate) fn start_with(server: &ServerBinary, more: &str, credentials: Credentials) -> Self {
         let (wire, wakes) = wired();
         Self {
             wire,
             wakes,
-            members: (0..6).map(|_| Member::start(server)).collect(),
+            members: (0..6).map(|_| Member::start_with(server, more)).collect(),
+            credentials,
         }
     }
 

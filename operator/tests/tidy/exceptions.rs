@@ -59,6 +59,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ),
     granted(
         "words",
+        "operator/src/api/spec.rs",
+        "_replicas_path",
+        "kube's arguments for the scale subresource: replicas is what Kubernetes scales",
+    ),
+    granted(
+        "words",
         "operator/src/resources/config.rs",
         "-replica-",
         "the names of redis.conf directives that we set",
@@ -68,6 +74,18 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         "operator/src/resources/scripts/prestop.sh",
         "master*)",
         "the first word of ROLE's reply",
+    ),
+    granted(
+        "words",
+        "operator/src/resources/scripts/takeover.sh",
+        "master",
+        "words of INFO's reply",
+    ),
+    granted(
+        "words",
+        "operator/src/resources/scripts/takeover.sh",
+        "role:slave",
+        "words of INFO's reply",
     ),
     granted(
         "words",

@@ -57,7 +57,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "status",
-        uses: &["api", "model", "plan", "status"],
+        uses: &["api", "model", "plan", "resources", "status"],
         bars: &[("kube::", CLIENT), ("redis::", REDIS)],
     },
     Layer {

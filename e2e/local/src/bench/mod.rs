@@ -4,7 +4,9 @@
 //! stops before the fault. Outages are what writers see, so they hold whatever detection takes.
 
 mod report;
+mod reshard;
 mod run;
 
 pub use report::{Report, Row};
+pub use reshard::{Moved, reshard};
 pub use run::{Options, Run, Side, What, measure};

@@ -1,10 +1,12 @@
 //! What a command of the operator's may not do, seen from the truth, when it arrives.
 
+use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_operator::plan::{FailoverMode, MemberCommand};
 
 use super::data::{self, SLACK};
 use crate::redis::answer::{id_of, mask};
 use crate::redis::{Id, Millis, ProcKey, Upstream};
+use crate::setup::DEBOUNCE_SECONDS;
 use crate::world::World;
 
 /// A failover that was asked for is in flight for so long.
@@ -74,8 +76,20 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
             format!("{name} is forced to lead, and another copy is newer"),
         ));
     }
-    if mode == FailoverMode::Takeover {
-        let may_serve = world.alive().find(|it| {
+    if mode == FailoverMode::Takeover
+        && let Some(found) = unfenced(world, &name)
+    {
+        return Some(found);
+    }
+    one_at_a_time(world, key, &name)
+}
+
+/// I5: who may serve out of sight is not taken over from. Who hears no majority of the leaders serves
+/// no more, after some time; and the owner may want to run the risk.
+fn unfenced(world: &mut World, name: &str) -> Found {
+    let may_serve: Vec<ProcKey> = world
+        .alive()
+        .filter(|it| {
             let is_out_of_reach =
                 !world.is_running(it.key) || !world.net.is_connected(&world.hosts, it.addr.host);
             let is_tainted = world.hosts[it.addr.host as usize].is_tainted;
@@ -85,15 +99,43 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
                 && it.leads()
                 && it.is_open
                 && it.table.owns_any(it.table.me)
+                && !was_seen_a_moment_ago(world, it.key)
+        })
+        .map(|it| it.key)
+        .collect();
+    let first = world.proc(*may_serve.first()?).pod.clone();
+    let is_new = |key: &ProcKey| {
+        let times = world.promises.disturbances(*key);
+        let waits = (DEBOUNCE_SECONDS * 1000).max(3 * world.setup.node_timeout);
+        times
+            .last()
+            .is_none_or(|(since, _)| world.now < since + waits)
+    };
+    let chunks = 0..world.setup.leaders as usize;
+    let serves = |key: &ProcKey| {
+        let process = world.proc(*key);
+        world.is_running(*key) && chunks.clone().any(|it| process.takes_writes(it, world.now))
+    };
+    let has_stopped =
+        may_serve.len() * 2 <= world.setup.leaders as usize && !may_serve.iter().any(serves);
+    let by_policy = world.setup.quorum_loss == QuorumLossPolicy::Unreachable;
+    if !may_serve.iter().any(is_new) && (has_stopped || by_policy) {
+        world.promises.count(if has_stopped {
+            "takeover: the lost had stopped"
+        } else {
+            "takeover: silence, by policy"
         });
-        if let Some(other) = may_serve {
-            return Some((
-                "I5",
-                format!("{name} takes over while {} may serve", other.pod),
-            ));
-        }
+        return None;
     }
-    one_at_a_time(world, key, &name)
+    Some(("I5", format!("{name} takes over while {first} may serve")))
+}
+
+/// What is asked for was decided on what was seen before: nobody can know of the last second.
+fn was_seen_a_moment_ago(world: &World, key: ProcKey) -> bool {
+    let times = world.promises.disturbances(key);
+    times
+        .last()
+        .is_none_or(|(since, _)| world.now < since + 1000)
 }
 
 /// Elections side by side collide (REDIS-LAB section 2).
@@ -102,7 +144,7 @@ fn one_at_a_time(world: &mut World, key: ProcKey, name: &str) -> Found {
     let running: Vec<ProcKey> = world.promises.in_flight.keys().copied().collect();
     for other in running {
         let asked = world.promises.in_flight[&other];
-        if now > asked + IN_FLIGHT_MILLIS || !world.is_running(other) {
+        if now > asked + IN_FLIGHT_MILLIS || !world.is_running(other) || is_led(world, other) {
             world.promises.in_flight.remove(&other);
         } else if other != key {
             let other = world.proc(other).pod.clone();
@@ -114,6 +156,13 @@ fn one_at_a_time(world: &mut World, key: ProcKey, name: &str) -> Found {
     }
     world.promises.in_flight.insert(key, now);
     None
+}
+
+/// Whether its shard has a leader by now, elected by the bus: it stands no more.
+fn is_led(world: &World, key: ProcKey) -> bool {
+    let leader = world.proc(key).table.leader;
+    let mut living = world.alive().filter(|it| world.is_running(it.key));
+    living.any(|it| Some(it.table.me) == leader && it.leads() && it.table.owns_any(it.table.me))
 }
 
 fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {

@@ -2,7 +2,8 @@
 //!
 //! Whenever a process (or a volume) stops holding writes, it is asked who else holds them. Where
 //! nobody does, they are lost, and that needs an excuse: the last holder was ended by a fault, or all
-//! that ever held them were disturbed since.
+//! that ever held them were disturbed since, or the bus elected somebody who was parted from their
+//! leader by a fault.
 
 use super::Cause;
 use crate::redis::{Data, Millis, ProcKey, Reign};
@@ -11,7 +12,7 @@ use crate::world::World;
 /// Writes that replication may be behind, and so much may always be lost of a leader that dies.
 pub const SLACK: u64 = 60;
 /// How long before a leader's fault its writes may not have been copied yet.
-const LAG_MILLIS: Millis = 1500;
+pub(super) const LAG_MILLIS: Millis = 1500;
 
 /// This process held `old`, and holds what it holds now.
 pub fn note_dropped(world: &mut World, key: ProcKey, old: &Data, cause: Cause) {
@@ -56,8 +57,15 @@ fn account(
         }
         let info = world.reigns.all[reign.0 as usize].clone();
         let lost = info.acked[left as usize..upto as usize].to_vec();
-        let is_open =
-            |number: &u64| cause != Cause::Fault && !is_excused(world, reign, *number, key);
+        // the owner ran the risk of two sides that both serve: one of them loses what it took
+        let is_at_risk = world
+            .promises
+            .seen
+            .contains_key("takeover: silence, by policy");
+        let is_slack = is_at_risk || is_slack(world, info.leader, &lost);
+        let is_open = |number: &u64| {
+            cause != Cause::Fault && !is_slack && !is_excused(world, reign, *number, key)
+        };
         let unexcused: Vec<u64> = (left + 1..=upto).filter(is_open).collect();
         world.promises.lost_writes += lost.len() as u64;
         let (from, until) = (lost[0], lost[lost.len() - 1]);
@@ -97,11 +105,23 @@ fn account(
     }
 }
 
+/// The last few writes of a leader that ended: which of its followers has them cannot be known of all,
+/// one may have become whole in that moment.
+fn is_slack(world: &World, leader: ProcKey, lost: &[Millis]) -> bool {
+    let first = lost.first().copied().unwrap_or(0);
+    let mut times = world.promises.disturbances(leader).iter();
+    let ends_soon = times.any(|(since, _)| (first..first + LAG_MILLIS).contains(since));
+    lost.len() as u64 <= SLACK / 3 && ends_soon
+}
+
 /// Whether everybody that ever held this write was disturbed since it was acknowledged: who was not has
 /// lost it by what the operator did.
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
+    if world.promises.was_outvoted(info.leader, at) {
+        return true;
+    }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
     // whom the operator took away was not needed then
     let counts = |holder: ProcKey| Some(holder) == key || !world.promises.was_removed(holder);
@@ -111,8 +131,7 @@ fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) ->
 }
 
 fn is_disturbed_since(world: &World, holder: ProcKey, at: Millis) -> bool {
-    let mut times = world.promises.disturbances(holder).iter();
-    times.any(|(_, end)| *end >= at.saturating_sub(LAG_MILLIS))
+    world.promises.was_disturbed_since(holder, at)
 }
 
 /// What is on volumes that no process uses.
@@ -149,6 +168,22 @@ pub fn newest_holder(world: &World, chunk: usize) -> Option<String> {
         .bodies
         .iter()
         .find(|(_, body)| body.data.upto(reign) > 0);
+    process
+        .map(|it| it.pod.clone())
+        .or_else(|| body.map(|(name, _)| format!("volume {name}")))
+}
+
+/// Who holds every acknowledged write of the last reign over this chunk, dead hosts' volumes included.
+pub fn whole_holder(world: &World, chunk: usize) -> Option<String> {
+    let reigns = &world.reigns.all;
+    let last = reigns
+        .iter()
+        .rposition(|it| it.chunk == chunk && !it.acked.is_empty())?;
+    let upto = reigns[last].acked.len() as u64;
+    let reign = Reign(u32::try_from(last).unwrap_or(u32::MAX));
+    let process = world.alive().find(|it| it.data.upto(reign) >= upto);
+    let mut bodies = world.bodies.iter();
+    let body = bodies.find(|(_, body)| body.data.upto(reign) >= upto);
     process
         .map(|it| it.pod.clone())
         .or_else(|| body.map(|(name, _)| format!("volume {name}")))

@@ -96,5 +96,20 @@ fn is_whole(world: &World, process: &Process, members: &[&Process]) -> bool {
     let owners_agree = members.iter().all(|it| it.table.owners == table.owners);
     let is_fed = process.leads() || matches!(process.upstream, Upstream::Up { .. });
     let timeout = process.timeout == world.setup.node_timeout;
-    knows_all && is_calm && owners_agree && is_fed && timeout && process.is_open
+    let mut config = world.resource.spec.config.iter();
+    let is_configured = config.all(|(name, value)| process.directives.get(name) == value);
+    let passwords = &process.passwords;
+    let generation = world.status().record.passwords.generation;
+    let is_current = passwords.clients == [world.client_password].into()
+        && passwords.operator == [generation].into()
+        && passwords.followers == [generation].into()
+        && passwords.follows_with == generation;
+    knows_all
+        && is_current
+        && is_configured
+        && is_calm
+        && owners_agree
+        && is_fed
+        && timeout
+        && process.is_open
 }

@@ -28,6 +28,9 @@ pub enum Cause {
     Copied,
 }
 
+/// Replication may be behind by this much at any time.
+const IN_FLIGHT_MILLIS: Millis = 200;
+
 /// A promise that was broken.
 #[derive(Clone, Debug)]
 pub struct Violation {
@@ -50,6 +53,8 @@ pub struct Promises {
     names: BTreeSet<String>,
     /// When each process could not act as it should.
     disturbed: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
+    /// From when to when each leader's writes were not with whom the bus elected in its place.
+    outvoted: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
     /// Since when two leaders take writes to a chunk.
@@ -76,16 +81,43 @@ impl Promises {
     }
 
     /// A follower leads now, in the place of these: where nobody asked for it but the bus, what they
-    /// acknowledged a moment before is the price of asynchronous replication.
-    pub fn note_promotion(&mut self, now: Millis, key: ProcKey, deposed: &[ProcKey]) {
+    /// acknowledged a moment before is the price of asynchronous replication. So is what they
+    /// acknowledged since it heard them last, where a fault parted the two: a leader in a minority takes
+    /// writes for a node timeout and more (REDIS-LAB section 5), and one that hung until it is told.
+    pub fn note_promotion(
+        &mut self,
+        now: Millis,
+        key: ProcKey,
+        heard: Millis,
+        deposed: &[ProcKey],
+    ) {
         self.in_flight.remove(&key);
         if self.asked.remove(&key).is_some_and(|at| at + 5000 > now) {
             return;
         }
         self.count("elected by the bus");
         for old in deposed {
+            let were_parted = [key, *old]
+                .iter()
+                .any(|it| self.was_disturbed_since(*it, heard));
+            if were_parted {
+                let from = heard.saturating_sub(IN_FLIGHT_MILLIS);
+                self.outvoted.entry(*old).or_default().push((from, now));
+            }
             self.disturbed.entry(*old).or_default().push((now, now));
         }
+    }
+
+    /// Whether it could not act as it should at some time since then, or shortly before.
+    pub(crate) fn was_disturbed_since(&self, key: ProcKey, at: Millis) -> bool {
+        let mut times = self.disturbances(key).iter();
+        times.any(|(_, end)| *end >= at.saturating_sub(data::LAG_MILLIS))
+    }
+
+    /// Whether the bus elected another leader without what this one acknowledged then.
+    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
+        let mut times = self.outvoted.get(&leader).into_iter().flatten();
+        times.any(|(from, until)| (*from..=*until).contains(&at))
     }
 
     /// When this process was disturbed.
@@ -239,16 +271,24 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
 /// I9: a loss that is told is one.
 pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
     let before = world.status().record;
-    let told: Vec<ShardId> = status
+    let told: Vec<(ShardId, bool)> = status
         .record
         .losses
         .iter()
         .filter(|loss| before.losses.iter().all(|old| old.shard != loss.shard))
-        .map(|loss| loss.shard)
+        .map(|loss| (loss.shard, loss.older_copy.is_some()))
         .collect();
-    for shard in told {
-        world.promises.count("data lost is told");
-        if let Some(holder) = data::newest_holder(world, shard.0 as usize) {
+    for (shard, has_older_copy) in told {
+        let holder = if has_older_copy {
+            world
+                .promises
+                .count("data lost is told: an older copy is left");
+            data::whole_holder(world, shard.0 as usize)
+        } else {
+            world.promises.count("data lost is told");
+            data::newest_holder(world, shard.0 as usize)
+        };
+        if let Some(holder) = holder {
             let what = format!("shard {shard} is told lost while {holder} holds its data");
             let now = world.now;
             world.promises.break_one("I9", now, what);
@@ -269,15 +309,18 @@ pub fn note_status(world: &mut World, status: &RedisClusterStatus) {
 }
 
 /// Rows of the decision table, as they are counted when a history reaches them.
-pub const ROWS: [&str; 17] = [
+pub const ROWS: [&str; 21] = [
     "force: the leader is dead",
     "force: the leader is silent",
     "force: the leader is closed",
     "takeover",
+    "takeover: the lost had stopped",
+    "takeover: silence, by policy",
     "switchover",
     "elected by the bus",
     "slots begun anew",
     "data lost is told",
+    "data lost is told: an older copy is left",
     "placement infeasible",
     "waits for an election",
     "waits: majority lost",
@@ -287,6 +330,7 @@ pub const ROWS: [&str; 17] = [
     "waits for a departure",
     "waits for the distance between role changes",
     "waits: data lost",
+    "a human says which hosts are off",
 ];
 
 /// The reasons for waiting that stand for rows of the decision table.

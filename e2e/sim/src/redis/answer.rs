@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    Address, CLIENT_PORT, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink,
-    MemberAnswer, MemberId, Replication, Role, RunId, SlotSet, UpstreamLink, Version, ViewEntry,
-    ViewFlags,
+    Access, Address, CLIENT_PORT, ClusterView, ConfigEpoch, CurrentEpoch, Disk, Engine,
+    FollowerLink, MemberAnswer, MemberId, Replication, Role, RunId, SlotSet, UpstreamLink, Version,
+    ViewEntry, ViewFlags,
 };
 
 use super::process::{Process, Upstream};
@@ -92,6 +92,9 @@ pub fn answer(
         connected_clients: 1,
         is_open: process.is_open,
         node_timeout_millis: process.timeout,
+        deviations: Vec::new(),
+        access: Access::default(),
+        disk: Disk::default(),
         replication: replication(process, now, addr_of),
         view: view(process, leaders),
     }
@@ -117,6 +120,7 @@ fn replication(
     }
 }
 
+/// INFO names the address that is tried, too; none of a body whose leader's is blank.
 fn upstream(process: &Process, now: Millis) -> UpstreamLink {
     let (addr, is_up, is_syncing, heard) = match process.upstream {
         Upstream::None => (None, false, false, None),

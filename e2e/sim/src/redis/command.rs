@@ -28,15 +28,7 @@ pub fn command(
     out: &mut Vec<Packet>,
 ) -> Result<(), Declined> {
     match command {
-        MemberCommand::SetConfigEpoch(epoch) => {
-            let is_alone = process.table.nodes.is_empty() && process.table.epoch == 0;
-            check(
-                is_alone,
-                Declined::Server("the user can assign a config epoch only when alone"),
-            )?;
-            process.table.epoch = epoch.0;
-            process.table.current_epoch = process.table.current_epoch.max(epoch.0);
-        }
+        MemberCommand::SetConfigEpoch(epoch) => set_epoch(process, epoch.0)?,
         MemberCommand::AddSlots(slots) => {
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
             add_slots(process, mask)?;
@@ -61,15 +53,7 @@ pub fn command(
         }
         MemberCommand::Forget(id) => {
             let id = id_of(id).ok_or(Declined::Server("unknown node"))?;
-            if process.table.leader == Some(id) || process.table.me == id {
-                return Err(Declined::Server("can't forget my master or myself"));
-            }
-            if process.table.nodes.contains_key(&id) {
-                bus::forget(process, id, now);
-                if bus::gossips_forget(process) {
-                    process.broadcast(now, &Body::Forget(id), out);
-                }
-            }
+            forget(process, id, now, out)?;
         }
         MemberCommand::Failover { mode, of } => {
             check_failover(process, *mode, id_of(of), now)?;
@@ -83,11 +67,47 @@ pub fn command(
             let mask = mask(slots, leaders).ok_or(Declined::Server("no whole chunks"))?;
             seize(process, mask, of.as_ref().and_then(id_of))?;
         }
+        // chunks are never uneven, so nothing is to move
+        MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {
+            return Err(Declined::Server("slots do not move in this model"));
+        }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
+        MemberCommand::Configure(wanted) => process.directives.configure(wanted),
         MemberCommand::Open => process.is_open = true,
+        // by who knows the Secrets: `ports`
+        MemberCommand::Passwords(_) | MemberCommand::ReloadCertificate => {}
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }
+    Ok(())
+}
+
+fn forget(
+    process: &mut Process,
+    id: super::Id,
+    now: Millis,
+    out: &mut Vec<Packet>,
+) -> Result<(), Declined> {
+    if process.table.leader == Some(id) || process.table.me == id {
+        return Err(Declined::Server("can't forget my master or myself"));
+    }
+    if process.table.nodes.contains_key(&id) {
+        bus::forget(process, id, now);
+        if bus::gossips_forget(process) {
+            process.broadcast(now, &Body::Forget(id), out);
+        }
+    }
+    Ok(())
+}
+
+fn set_epoch(process: &mut Process, epoch: u64) -> Result<(), Declined> {
+    let is_alone = process.table.nodes.is_empty() && process.table.epoch == 0;
+    check(
+        is_alone,
+        Declined::Server("the user can assign a config epoch only when alone"),
+    )?;
+    process.table.epoch = epoch;
+    process.table.current_epoch = process.table.current_epoch.max(epoch);
     Ok(())
 }
 

@@ -62,11 +62,15 @@ fn schedule(process: &mut Process, by_hand: bool, now: Millis, rng: &mut impl Rn
     };
 }
 
-/// How old what it holds is, as it sees it.
+/// How old what it holds is, as it sees it. One that was started again, and was not fed since, holds
+/// what its disk had: for Redis that is older than anything.
 fn data_age(process: &Process, now: Millis) -> Millis {
     let since = match process.upstream {
         Upstream::Up { heard, .. } => heard,
-        Upstream::Down { since, .. } => since,
+        Upstream::Down { since, .. } => match since {
+            Some(since) => since,
+            None => return Millis::MAX,
+        },
         // what it had is about to be dropped
         Upstream::Syncing { .. } | Upstream::None => return Millis::MAX,
     };

@@ -9,7 +9,9 @@ pub mod command;
 pub mod cron;
 pub mod data;
 pub mod election;
+pub mod passwords;
 pub mod process;
+pub mod settings;
 pub mod table;
 
 pub use data::{Data, Reign};

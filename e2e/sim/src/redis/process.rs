@@ -14,8 +14,8 @@ pub enum Upstream {
     Down {
         /// To where.
         addr: Option<Addr>,
-        /// Since when there is no link.
-        since: Millis,
+        /// Since when there is no link (`repl_down_since`); none where there never was one.
+        since: Option<Millis>,
         /// When it tries again.
         again: Millis,
     },
@@ -25,6 +25,8 @@ pub enum Upstream {
         addr: Addr,
         /// From whom.
         from: ProcKey,
+        /// Since when it was not fed; none where it never was.
+        since: Option<Millis>,
         /// When it drops what it had and loads what it got.
         loads: Millis,
         /// When it is done.
@@ -122,6 +124,10 @@ pub struct Process {
     pub phase: u64,
     /// The next provisional id.
     pub next_handshake: Id,
+    /// Who may log in.
+    pub passwords: super::passwords::Passwords,
+    /// Its directives.
+    pub directives: super::settings::Directives,
     /// The operator acknowledged its departure.
     pub departure_acknowledged: bool,
     /// The operator released it.
@@ -261,9 +267,14 @@ impl Process {
 
     /// Copies from this address from now on.
     pub fn copy_from(&mut self, addr: Option<Addr>, now: Millis) {
+        let since = match self.upstream {
+            Upstream::Up { .. } => Some(now),
+            Upstream::Down { since, .. } | Upstream::Syncing { since, .. } => since,
+            Upstream::None => None,
+        };
         self.upstream = Upstream::Down {
             addr,
-            since: now,
+            since,
             again: now,
         };
     }

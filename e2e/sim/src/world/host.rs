@@ -41,6 +41,8 @@ pub struct Host {
 pub struct Net {
     /// Zones that are cut off from all others, and from Kubernetes.
     pub cut_zones: BTreeSet<usize>,
+    /// Whether those hear each other: then it is the others that are cut off, with Kubernetes.
+    pub cut_together: bool,
 }
 
 /// Kubernetes waits so long for a kubelet's sign of life.
@@ -54,15 +56,21 @@ impl Net {
         }
         let (a, b) = (&hosts[a as usize], &hosts[b as usize]);
         let is_up = a.state == HostState::Up && b.state == HostState::Up;
-        let is_cut = |zone| self.cut_zones.contains(&zone);
-        is_up && (a.zone == b.zone || !is_cut(a.zone) && !is_cut(b.zone))
+        is_up && self.joins_zones(a.zone, b.zone)
+    }
+
+    fn joins_zones(&self, a: usize, b: usize) -> bool {
+        match (self.cut_zones.contains(&a), self.cut_zones.contains(&b)) {
+            (false, false) => true,
+            (true, true) => a == b || self.cut_together,
+            _ => false,
+        }
     }
 
     /// Whether a client in this zone reaches the host.
     pub fn reaches(&self, hosts: &[Host], zone: usize, host: u8) -> bool {
         let host = &hosts[host as usize];
-        let is_cut = |zone| self.cut_zones.contains(&zone);
-        host.state == HostState::Up && (host.zone == zone || !is_cut(host.zone) && !is_cut(zone))
+        host.state == HostState::Up && self.joins_zones(host.zone, zone)
     }
 
     /// Whether Kubernetes (and an operator outside of all the zones that are cut) reaches the host.

@@ -8,8 +8,8 @@ use zoneward_operator::model::{
     SecretsView, ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
-use zoneward_operator::ports::{ClusterObjects, Credentials, ErrorClass};
-use zoneward_operator::resources::labels::ANNOTATION_FINGERPRINT;
+use zoneward_operator::ports::{ClusterObjects, Credentials, ErrorClass, Password};
+use zoneward_operator::resources::labels::{ANNOTATION_FINGERPRINT, internal_secret_name};
 
 use super::World;
 use crate::promises::{self, Cause};
@@ -21,6 +21,8 @@ use crate::setup::Setup;
 pub struct Pod {
     /// What Kubernetes shows of it.
     pub view: PodView,
+    /// Which Secret of our own users' passwords it mounts.
+    pub secret_generation: u32,
     /// Its zone's number.
     pub zone: usize,
     /// Its host's number.
@@ -53,19 +55,23 @@ pub struct Snapshot {
     pods: Vec<PodView>,
     volumes: Vec<VolumeView>,
     objects: Vec<ObjectView>,
-    secrets: SecretsView,
 }
 
 impl Snapshot {
     /// What a call of `view` gives.
-    pub fn view(&self, resource: Arc<RedisCluster>, credentials: Credentials) -> ClusterObjects {
+    pub fn view(
+        &self,
+        resource: Arc<RedisCluster>,
+        secrets: SecretsView,
+        credentials: Credentials,
+    ) -> ClusterObjects {
         ClusterObjects {
             resource,
             hosts: self.hosts.clone(),
             pods: self.pods.clone(),
             volumes: self.volumes.clone(),
             objects: self.objects.clone(),
-            secrets: self.secrets.clone(),
+            secrets,
             credentials: Arc::new(credentials),
         }
     }
@@ -73,11 +79,6 @@ impl Snapshot {
     /// The RedisCluster.
     pub fn resource(&self) -> Arc<RedisCluster> {
         Arc::clone(&self.resource)
-    }
-
-    /// Whether the operator's own passwords are there.
-    pub fn has_passwords(&self) -> bool {
-        self.secrets.internal_is_present
     }
 }
 
@@ -100,12 +101,45 @@ impl World {
             pods: self.pods.values().map(|pod| pod.view.clone()).collect(),
             volumes: self.volumes.values().map(|it| it.view.clone()).collect(),
             objects: self.objects.clone(),
-            secrets: SecretsView {
-                internal_is_present: self.secrets.contains("c-internal"),
-                client_is_present: self.secrets.contains("c-auth"),
-                client_is_usable: self.secrets.contains("c-auth"),
-            },
         }
+    }
+
+    /// The Secrets, for the record that an operator knows of: they are read, not watched.
+    pub fn secrets_for(&self, resource: &RedisCluster) -> (SecretsView, Credentials) {
+        let status = resource.status.as_ref();
+        let passwords = status.map(|it| it.record.passwords.clone());
+        let passwords = passwords.unwrap_or_default();
+        let own = |generation: u32| {
+            let is_there = self
+                .secrets
+                .contains(&internal_secret_name("c", generation));
+            is_there.then(|| Password::new(generation.to_string()))
+        };
+        let current = own(passwords.generation);
+        let former = passwords.generation.checked_sub(1).and_then(own);
+        let has_client = self.secrets.contains("c-auth");
+        let view = SecretsView {
+            internal_is_present: current.is_some(),
+            former_is_present: former.is_some(),
+            client_is_present: has_client,
+            client_is_usable: has_client,
+            certificate: None,
+        };
+        let client = has_client.then(|| Password::new(self.client_password.to_string()));
+        let used = current.or_else(|| former.clone());
+        let credentials = Credentials {
+            operator: used.clone(),
+            replication: used,
+            client,
+            client_needs_password: true,
+            former_client: None,
+            former_operator: former.clone(),
+            former_replication: former,
+            is_rotating: passwords.is_rotating,
+            is_sealed: false,
+            trust: None,
+        };
+        (view, credentials)
     }
 
     /// What an operator's stores show, and the newest RedisCluster that it may know of.
@@ -153,10 +187,13 @@ impl World {
         let shard = ShardId(label("zoneward.io/shard").parse().unwrap_or(u32::MAX));
         let zone = label("zoneward.io/zone");
         match manifest.kind {
-            ManifestKind::PersistentVolumeClaim => self.create_volume(&manifest.name, shard, &zone),
+            ManifestKind::PersistentVolumeClaim => {
+                let size = &manifest.body["spec"]["resources"]["requests"]["storage"];
+                let size = size.as_str().unwrap_or("");
+                self.create_volume(&manifest.name, shard, &zone, size);
+            }
             ManifestKind::Pod => {
-                let volumes = manifest.body["spec"]["volumes"].as_array();
-                let claim = volumes.into_iter().flatten().find_map(|volume| {
+                let claim = volumes_of(manifest).find_map(|volume| {
                     volume["persistentVolumeClaim"]["claimName"]
                         .as_str()
                         .map(VolumeName::from)
@@ -164,19 +201,22 @@ impl World {
                 let body = &manifest.body;
                 let text = |it: &serde_json::Value| it.as_str().map(str::to_owned);
                 let made_from = text(&body["metadata"]["annotations"][ANNOTATION_FINGERPRINT]);
+                let secret =
+                    volumes_of(manifest).find_map(|it| it["secret"]["secretName"].as_str());
                 let place = (shard, zone.as_str());
                 if self.create_pod(&manifest.name, place, claim)
                     && let Some(pod) = self.pods.get_mut(&manifest.name)
                 {
                     pod.image = text(&body["spec"]["containers"][0]["image"]).unwrap_or_default();
                     pod.view.fingerprint = made_from.map(PodFingerprint::new);
+                    pod.secret_generation = secret.map_or(0, generation_of);
                 }
             }
             _ => self.apply(manifest),
         }
     }
 
-    fn create_volume(&mut self, name: &str, shard: ShardId, zone: &str) {
+    fn create_volume(&mut self, name: &str, shard: ShardId, zone: &str, size: &str) {
         if self.volumes.contains_key(name) {
             return;
         }
@@ -186,6 +226,8 @@ impl World {
             shard,
             zone: ZoneName::from(zone),
             is_leaving: false,
+            size: size.to_owned(),
+            resize_trouble: None,
         };
         self.volumes
             .insert(name.to_owned(), Volume { view, host: None });
@@ -224,6 +266,7 @@ impl World {
         };
         let pod = Pod {
             view,
+            secret_generation: 0,
             zone: number.unwrap_or(0),
             host: None,
             image: String::new(),
@@ -295,6 +338,15 @@ impl World {
             promises::note_volume_deleted(self, name, &body.data);
         }
         self.has_changed = true;
+    }
+
+    /// Makes the volume with this uid larger.
+    pub fn grow_volume(&mut self, name: &str, uid: &str, size: &str) {
+        let found = self.volumes.get_mut(name);
+        if let Some(volume) = found.filter(|volume| volume.view.uid == uid) {
+            size.clone_into(&mut volume.view.size);
+            self.has_changed = true;
+        }
     }
 
     /// Sets label and gate.
@@ -374,4 +426,15 @@ impl World {
     pub fn volume_of(&self, key: ProcKey) -> Option<String> {
         self.mounts.get(&self.proc(key).pod).cloned()
     }
+}
+
+fn volumes_of(manifest: &Manifest) -> impl Iterator<Item = &serde_json::Value> {
+    let volumes = manifest.body["spec"]["volumes"].as_array();
+    volumes.into_iter().flatten()
+}
+
+/// `c-internal`, `c-internal-1`, …
+fn generation_of(secret: &str) -> u32 {
+    let number = secret.strip_prefix("c-internal-");
+    number.and_then(|it| it.parse().ok()).unwrap_or(0)
 }

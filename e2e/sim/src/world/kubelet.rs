@@ -7,7 +7,9 @@ use super::host::{HostState, NOT_READY_AFTER};
 use super::{Body, World};
 use crate::promises::Cause;
 use crate::redis::answer::ip;
+use crate::redis::passwords::Passwords;
 use crate::redis::process::{Election, HANDSHAKES_FROM, Manual};
+use crate::redis::settings::Directives;
 use crate::redis::{Addr, Data, Id, Millis, Node, ProcKey, Process, Table, Upstream};
 use crate::setup::Keep;
 
@@ -242,6 +244,28 @@ impl World {
         self.has_changed = true;
     }
 
+    /// Which generation of our own users' passwords a pod reads.
+    fn mounted(&self, pod: &str) -> u32 {
+        self.pods.get(pod).map_or(0, |pod| pod.secret_generation)
+    }
+
+    /// What a process reads at its start. One that cannot read it is not modelled to end: that it was
+    /// given such a redis.conf, where others ran that could have tried it, is the broken promise.
+    fn directives(&mut self) -> Directives {
+        let mut objects = self.objects.iter();
+        let conf = objects
+            .find(|object| object.kind == "ConfigMap")
+            .and_then(|object| object.body["data"]["redis.conf"].as_str());
+        let read = Directives::read(conf.unwrap_or_default());
+        let is_formed = self.status().record.formed;
+        if is_formed && !read.are_readable() {
+            let (now, what) = (self.now, "redis.conf has a value that was refused");
+            self.promises
+                .break_one("configuration", now, what.to_owned());
+        }
+        read
+    }
+
     fn new_address(&mut self, host: u8) -> Addr {
         if self.setup.reuses_addresses {
             let taken = |number: &u16| {
@@ -293,7 +317,7 @@ impl World {
         let upstream = match table.leader {
             Some(_) => Upstream::Down {
                 addr: None,
-                since: self.now,
+                since: None,
                 again: self.now,
             },
             None => Upstream::None,
@@ -324,6 +348,8 @@ impl World {
             next_handshake: HANDSHAKES_FROM + u32::try_from(key.0).unwrap_or(0) * 10_000,
             departure_acknowledged: false,
             departure_released: false,
+            directives: self.directives(),
+            passwords: Passwords::of(self.mounted(name)),
         }
     }
 

@@ -19,7 +19,7 @@ use zoneward_operator::model::ObjectView;
 
 use crate::promises::Promises;
 use crate::redis::data::Data;
-use crate::redis::{Addr, Id, Millis, Packet, ProcKey, Process, Table, bus, cron};
+use crate::redis::{Addr, Id, Millis, Packet, ProcKey, Process, Table, Upstream, bus, cron};
 use crate::setup::Setup;
 use clients::Reigns;
 use host::{Host, HostState, Net};
@@ -66,6 +66,29 @@ pub struct Heard {
     pub last: Millis,
 }
 
+/// What a process was before something happened to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stance {
+    /// Whether it led.
+    pub leads: bool,
+    /// When its leader was heard last.
+    pub heard: Millis,
+}
+
+impl Stance {
+    /// What it is now.
+    pub fn of(process: &Process, now: Millis) -> Self {
+        Self {
+            leads: process.leads(),
+            heard: match process.upstream {
+                Upstream::Up { heard, .. } => heard,
+                Upstream::Down { since, .. } => since.unwrap_or(now),
+                Upstream::Syncing { .. } | Upstream::None => now,
+            },
+        }
+    }
+}
+
 /// Everything.
 pub struct World {
     /// Now.
@@ -102,6 +125,8 @@ pub struct World {
     pub mounts: BTreeMap<String, String>,
     /// Secrets that are there.
     pub secrets: BTreeSet<String>,
+    /// What is in the clients' one.
+    pub client_password: u32,
     /// Processes whose pod object is gone.
     pub orphans: Vec<(ProcKey, Millis)>,
     /// Zones without room for new pods.
@@ -164,6 +189,7 @@ impl World {
             objects: Vec::new(),
             mounts: BTreeMap::new(),
             secrets: BTreeSet::new(),
+            client_password: 0,
             orphans: Vec::new(),
             full_zones: BTreeSet::new(),
             has_changed: true,
@@ -278,19 +304,19 @@ impl World {
                 self.packets.push_back(packet);
                 continue;
             }
-            let led = to.leads();
+            let before = Stance::of(to, self.now);
             bus::receive(&mut self.procs[packet.to.0], &packet, self.now, &mut out);
-            self.note_role(packet.to, led);
+            self.note_role(packet.to, before);
         }
         self.packets.extend(out);
     }
 
     fn cron(&mut self, key: ProcKey) {
         let mut out = Vec::new();
-        let led = self.proc(key).leads();
+        let before = Stance::of(self.proc(key), self.now);
         self.procs[key.0].election.rank = self.rank(key);
         cron::cron(&mut self.procs[key.0], self.now, &mut self.rng, &mut out);
-        self.note_role(key, led);
+        self.note_role(key, before);
         self.packets.extend(out);
     }
 
@@ -309,10 +335,10 @@ impl World {
     }
 
     /// Tells of a change of role.
-    pub fn note_role(&mut self, key: ProcKey, led: bool) {
+    pub fn note_role(&mut self, key: ProcKey, before: Stance) {
         let process = self.proc(key);
         let leads = process.leads();
-        if led == leads {
+        if before.leads == leads {
             return;
         }
         let (pod, mask) = (process.pod.clone(), process.table.mask(process.table.me));
@@ -329,7 +355,8 @@ impl World {
             let overlaps = |it: &&Process| it.table.mask(it.table.me) & mask != 0;
             let others = self.alive().filter(|it| it.key != key && it.leads());
             let deposed: Vec<ProcKey> = others.filter(overlaps).map(|it| it.key).collect();
-            self.promises.note_promotion(self.now, key, &deposed);
+            self.promises
+                .note_promotion(self.now, key, before.heard, &deposed);
         }
     }
 

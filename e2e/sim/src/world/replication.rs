@@ -35,6 +35,7 @@ impl World {
                 from,
                 loads,
                 done,
+                ..
             } => {
                 if !self.feeds(from, key) {
                     self.lose_link(key);
@@ -78,7 +79,7 @@ impl World {
         self.acknowledge(key, from, true);
     }
 
-    fn connect(&mut self, key: ProcKey, addr: Option<crate::redis::Addr>, since: Millis) {
+    fn connect(&mut self, key: ProcKey, addr: Option<crate::redis::Addr>, since: Option<Millis>) {
         let again = self.now + AGAIN;
         self.procs[key.0].upstream = Upstream::Down { addr, since, again };
         let Some((addr, from)) = addr.and_then(|addr| Some((addr, *self.listening.get(&addr)?)))
@@ -86,7 +87,9 @@ impl World {
             return;
         };
         let source = self.proc(from);
-        let is_ready = source.is_open && self.now >= source.loads_until;
+        let password = self.proc(key).passwords.follows_with;
+        let is_let_in = source.is_open && source.passwords.followers.contains(&password);
+        let is_ready = is_let_in && self.now >= source.loads_until;
         let chain = source.leads() || source.is_in_sync();
         if from == key || !is_ready || !chain || !self.feeds(from, key) {
             return;
@@ -104,6 +107,7 @@ impl World {
         self.procs[key.0].upstream = Upstream::Syncing {
             addr,
             from,
+            since,
             loads: self.now + takes * 4 / 5,
             done: self.now + takes,
         };
@@ -117,8 +121,8 @@ impl World {
 
     fn lose_link(&mut self, key: ProcKey) {
         let (addr, since) = match self.proc(key).upstream {
-            Upstream::Up { addr, heard, .. } => (addr, heard),
-            Upstream::Syncing { addr, .. } => (addr, self.now),
+            Upstream::Up { addr, heard, .. } => (addr, Some(heard)),
+            Upstream::Syncing { addr, since, .. } => (addr, since),
             Upstream::Down { .. } | Upstream::None => return,
         };
         self.procs[key.0].upstream = Upstream::Down {

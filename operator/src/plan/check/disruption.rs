@@ -1,47 +1,10 @@
-//! I6: what is voluntary touches one member of a shard at a time, and one zone.
+//! I6: members that run are taken away in one zone at a time.
 
 use std::collections::BTreeSet;
 
 use super::{Refusal, World, refuse};
 use crate::model::{Asked, Enrolled, MemberName};
-use crate::plan::{Action, Deed, MemberCommand, Plan};
-
-/// What is voluntary takes at most one member of a shard at a time.
-pub(super) fn one_per_shard(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
-    let mut disrupted = BTreeSet::new();
-    let mut refusals = Vec::new();
-    for action in &plan.actions {
-        let name = match &action.deed {
-            Deed::DeletePod {
-                pod,
-                is_dead: false,
-                ..
-            } if world.answers.contains_key(pod) => pod,
-            Deed::Command {
-                member,
-                command: MemberCommand::Failover { .. },
-            } => &member.name,
-            _ => continue,
-        };
-        let holds_data = world.seen.record.formed
-            && world
-                .seen
-                .record
-                .member(name)
-                .is_some_and(|entry| entry.joined);
-        let Some(shard) = world.shard_of(name).filter(|_| holds_data) else {
-            continue;
-        };
-        if !disrupted.insert(shard) {
-            refusals.push(refuse(
-                "I6",
-                action,
-                format!("shard {shard} is disrupted by another action"),
-            ));
-        }
-    }
-    refusals
-}
+use crate::plan::{Action, Deed, Plan};
 
 /// Members that are to start again, or to make room for their successors, are all in one zone, and
 /// nobody else of their shards is on the way out. (A surplus member is replaced already.)

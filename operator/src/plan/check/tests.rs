@@ -5,6 +5,8 @@ use crate::model::{Address, PodUid, RunId};
 use crate::plan::Manifest;
 use crate::plan::testing::{answer_of, desired, enrolled, formed};
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
 fn promises(seen: &Observation, deeds: Vec<Deed>) -> Vec<&'static str> {
     let plan = Plan {
         actions: deeds
@@ -17,7 +19,7 @@ fn promises(seen: &Observation, deeds: Vec<Deed>) -> Vec<&'static str> {
         record: seen.record.clone(),
         waiting_on: Vec::new(),
     };
-    check(&desired(3, 1), seen, &plan)
+    check(&desired(3, 1), seen, &plan, NOW)
         .into_iter()
         .map(|refusal| refusal.promise)
         .collect()
@@ -210,7 +212,7 @@ fn i5_a_death_and_a_closed_leader_at_once_make_one_election() {
     };
     answer_of(&mut seen, "c-1-3").is_open = false;
     let made = crate::plan::plan(&desired(3, 1), &seen, jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(check(&desired(3, 1), &seen, &made), []);
+    assert_eq!(check(&desired(3, 1), &seen, &made, NOW), []);
 }
 
 #[test]
@@ -276,4 +278,94 @@ fn i7_neither_an_owner_of_slots_nor_the_living_are_forgotten() {
     assert_eq!(promises(&seen, forget("id-c-0-1")), ["I7"], "it owns slots");
     seen.members.remove(&MemberName::from("c-0-2"));
     assert!(promises(&seen, forget("id-c-0-2")).is_empty());
+}
+
+#[test]
+fn i5_directives_that_the_cluster_relies_on_are_set_our_way_only() {
+    let set = |name: &str, value: &str| {
+        let settings = [(name.to_owned(), value.to_owned())].into();
+        vec![tell("c-0-1", MemberCommand::Configure(settings))]
+    };
+    let seen = formed();
+    assert!(promises(&seen, set("maxmemory", "1gb")).is_empty());
+    assert!(promises(&seen, set("cluster-require-full-coverage", "no")).is_empty());
+    for (name, value) in [
+        ("cluster-require-full-coverage", "yes"),
+        ("masterauth", "x"),
+        ("port", "1"),
+    ] {
+        assert_eq!(promises(&seen, set(name, value)), ["I5"], "{name}");
+    }
+}
+
+/// Two of three leaders are silent since the beginning, and it is much later.
+fn two_silent() -> Observation {
+    let mut seen = formed();
+    for name in ["c-0-1", "c-1-3"] {
+        seen.members.remove(&MemberName::from(name));
+        let mut entries = seen.record.members.iter_mut();
+        let entry = entries.find(|it| it.name.as_str() == name).unwrap();
+        entry.silent_since = Some(NOW);
+    }
+    for asked in seen.members.values_mut() {
+        let Asked::Answered(answer) = asked else {
+            continue;
+        };
+        for entry in &mut answer.view.entries {
+            let is_lost = ["id-c-0-1", "id-c-1-3"].contains(&entry.id.as_str());
+            entry.flags.suspected |= is_lost;
+        }
+    }
+    seen
+}
+
+#[test]
+fn i5_silence_opens_the_fence_where_the_policy_and_the_time_let_it() {
+    use crate::api::QuorumLossPolicy::{Fenced, Manual, Unreachable};
+
+    let later = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+    let takeover = |seen: &Observation, policy, now| {
+        let plan = Plan {
+            actions: vec![Action {
+                deed: failover("c-0-2", FailoverMode::Takeover, "id-c-0-1"),
+                why: "a test".to_owned(),
+            }],
+            record: seen.record.clone(),
+            waiting_on: Vec::new(),
+        };
+        let mut wanted = desired(3, 1);
+        wanted.quorum_loss = policy;
+        check(&wanted, seen, &plan, now).is_empty()
+    };
+    let seen = two_silent();
+    assert!(!takeover(&seen, Fenced, later(100)), "two of three");
+    assert!(!takeover(&seen, Unreachable, later(59)), "too soon");
+    assert!(takeover(&seen, Unreachable, later(61)));
+    assert!(!takeover(&seen, Manual, later(61)));
+
+    let mut heard = two_silent();
+    for entry in &mut answer_of(&mut heard, "c-2-5").view.entries {
+        entry.flags.suspected = false;
+    }
+    assert!(
+        !takeover(&heard, Unreachable, later(61)),
+        "another hears it"
+    );
+
+    let mut one = two_silent();
+    let whole = formed();
+    let back = MemberName::from("c-1-3");
+    one.members
+        .insert(back.clone(), whole.members[&back].clone());
+    for entry in &mut answer_of(&mut one, "c-1-3").view.entries {
+        entry.flags.suspected = entry.id.as_str() == "id-c-0-1";
+    }
+    assert!(!takeover(&one, Fenced, later(61)), "its host is Ready");
+    for host in &mut one.hosts {
+        host.is_ready = false;
+    }
+    assert!(
+        takeover(&one, Fenced, later(61)),
+        "one of three has stopped"
+    );
 }

@@ -4,7 +4,7 @@ use placement::ZoneState;
 
 use super::super::census::{Member, Round, Shard, follows};
 use super::super::evidence::Verdict;
-use super::super::{placing, zones};
+use super::super::{Draft, placing, zones};
 use crate::model::{MemberAnswer, PodPhase, Version};
 
 /// Why the members that were made from the present spec do not get along. Nothing but another spec
@@ -57,7 +57,7 @@ fn cannot_copy(shard: &Shard<'_>, member: &Member<'_>) -> Option<String> {
 }
 
 /// What else is amiss. Zones are lost in the middle of updates, too: all hands are needed then.
-pub(super) fn disturbed(round: &Round<'_>) -> Option<String> {
+pub(super) fn disturbed(round: &Round<'_>, draft: &Draft) -> Option<String> {
     let counting = || {
         round
             .census
@@ -75,6 +75,10 @@ pub(super) fn disturbed(round: &Round<'_>) -> Option<String> {
     let is_silent = |it: &Member<'_>| matches!(it.verdict, Verdict::Silent(_)) && !it.is_leaving();
     if let Some(member) = counting().find(|it| is_silent(it)) {
         return Some(format!("{} does not answer", member.name()));
+    }
+    if let Some(transfer) = draft.record.transfers().first() {
+        let (from, to) = (transfer.from, transfer.to);
+        return Some(format!("slots of shard {from} go to shard {to}"));
     }
     let mut shards = round.census.shards.iter();
     let leaderless =

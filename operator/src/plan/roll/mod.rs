@@ -12,6 +12,8 @@ mod hindrance;
 mod room;
 mod turn;
 
+use std::collections::BTreeMap;
+
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Draft, WaitingReason, leadership, placing, pods, roster};
@@ -95,7 +97,7 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
             return;
         }
     }
-    if let Some(why) = hindrance::disturbed(round) {
+    if let Some(why) = hindrance::disturbed(round, draft) {
         draft.wait(
             WaitingReason::RollPaused,
             format!("the update goes on by itself when this is over: {why}"),
@@ -104,16 +106,7 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
     }
     let busy = turn::busy_zones(round);
     let Some(zone) = turn::zone(round, &busy) else {
-        draft.wait(
-            WaitingReason::RollPaused,
-            format!(
-                "the update goes on when zones {} are whole: one zone is worked on at a time",
-                busy.keys()
-                    .map(ZoneName::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" and ")
-            ),
-        );
+        report_no_turn(draft, &busy);
         return;
     };
     draft.wait(WaitingReason::RollingUpdate, turn::progress(round, &zone));
@@ -126,6 +119,21 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
             left -= 1;
         }
     }
+}
+
+/// Two zones are worked on, or whoever is left to replace is silent, or goes with its shard.
+fn report_no_turn(draft: &mut Draft, busy: &BTreeMap<ZoneName, usize>) {
+    let zones: Vec<&str> = busy.keys().map(ZoneName::as_str).collect();
+    let why = if zones.is_empty() {
+        "nobody is left to replace who answers and stays".to_owned()
+    } else {
+        let zones = zones.join(" and ");
+        format!("zones {zones} are to be whole first: one zone is worked on at a time")
+    };
+    draft.wait(
+        WaitingReason::RollPaused,
+        format!("the update goes on by itself: {why}"),
+    );
 }
 
 /// Begins to replace this member; whether anything was begun.

@@ -116,6 +116,8 @@ pub(super) fn is_calm(
         entry.is_some_and(|entry| !entry.surplus) && !draft.asks_for_failover_by(it.name())
     };
     is_led
+        // an election makes no successor of a leader that owns nothing
+        && !shard.is_empty
         && shard.members.len() >= whole
         && others.all(rests)
         && shard.members.iter().all(is_as_before)

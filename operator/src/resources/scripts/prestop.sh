@@ -24,6 +24,12 @@ REDISCLI_AUTH=$(cat /etc/zoneward-secret/hook)
 VALKEYCLI_AUTH=$REDISCLI_AUTH
 export REDISCLI_AUTH VALKEYCLI_AUTH
 
+# As everybody, where all speak TLS.
+tls=
+if [ -e /etc/zoneward-tls/ca.crt ]; then
+    tls='--tls --cacert /etc/zoneward-tls/ca.crt'
+fi
+
 # A server that hangs must not hang the hook.
 limit=
 if command -v timeout >/dev/null 2>&1; then
@@ -31,8 +37,8 @@ if command -v timeout >/dev/null 2>&1; then
 fi
 
 ask() {
-    # shellcheck disable=SC2086 # the limit is two words, or none
-    $limit "$cli" -h "$POD_IP" -p 6379 --user hook "$@" 2>/dev/null
+    # shellcheck disable=SC2086 # the limit is two words, or none, and so is tls
+    $limit "$cli" $tls -h "$POD_IP" -p 6379 --user hook "$@" 2>/dev/null
 }
 
 is_leader() {

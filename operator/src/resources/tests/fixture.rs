@@ -6,9 +6,10 @@ use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::api::{
-    Persistence, PodTemplate, RetainPolicy, ShardLossPolicy, Storage, WhenUnsatisfiable,
+    Persistence, PodTemplate, QuorumLossPolicy, RetainPolicy, ShardLossPolicy, Storage,
+    WhenUnsatisfiable,
 };
-use crate::model::{Auth, ClusterKey, Desired, Rollout, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Rollout, Tls, Zones};
 use crate::resources::labels::labels;
 
 /// What a spec with nothing but an image becomes.
@@ -35,7 +36,10 @@ pub(super) fn minimal() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: None,
+            grace_seconds: 3600,
+            rotate_internal: None,
         },
+        tls: None,
         pod: PodTemplate::default(),
         rollout: Rollout {
             surge: true,
@@ -44,6 +48,8 @@ pub(super) fn minimal() -> Desired {
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,
+        quorum_loss: QuorumLossPolicy::Fenced,
+        debounce_millis: 60_000,
         paused: false,
     }
 }
@@ -75,7 +81,11 @@ pub(super) fn rich() -> Desired {
         auth: Auth {
             enabled: true,
             secret_name: Some("cart-clients".to_owned()),
+            ..minimal().auth
         },
+        tls: Some(Tls {
+            secret_name: "cart-tls".to_owned(),
+        }),
         pod: pod_template(),
         ..minimal()
     }

@@ -36,6 +36,7 @@ fn check_member(name: &str, desired: &Desired, zone: &str) {
         .as_ref()
         .map(|_| VolumeName::new("cart-1-7"));
     let request = PodRequest {
+        secret_generation: 0,
         name: MemberName::new("cart-1-7"),
         shard,
         zone: zone.clone(),

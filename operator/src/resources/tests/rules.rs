@@ -21,6 +21,7 @@ pub(super) fn a_pod(desired: &Desired) -> Value {
 
 fn pod_in_zone(desired: &Desired, zone: &str) -> Value {
     let request = PodRequest {
+        secret_generation: 0,
         name: MemberName::new("cart-0-1"),
         shard: ShardId(0),
         zone: ZoneName::from(zone),
@@ -142,6 +143,7 @@ fn secrets_are_asked_for_where_nobody_brings_them() {
         auth: Auth {
             enabled,
             secret_name: secret_name.map(str::to_owned),
+            ..minimal().auth
         },
         ..minimal()
     };
@@ -152,7 +154,8 @@ fn secrets_are_asked_for_where_nobody_brings_them() {
     let name = client_secret_name(&with(true, Some("mine")));
     assert_eq!(name.as_deref(), Some("mine"));
     assert_eq!(client_secret_name(&with(false, None)), None);
-    assert_eq!(internal_secret(&minimal()).0, "cart-internal");
+    assert_eq!(internal_secret(&minimal(), 0).0, "cart-internal");
+    assert_eq!(internal_secret(&minimal(), 2).0, "cart-internal-2");
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zoneward_operator::model::{Address, MemberId, MemberName};
+use zoneward_operator::model::{Address, MemberId, MemberName, SlotSet};
 use zoneward_operator::plan::MemberCommand;
 
 use super::World;
+
+/// As many as a source gives away between two rounds.
+const SLOTS_IN_A_ROUND: u16 = 100;
 
 impl World {
     pub(super) fn command(&mut self, name: &MemberName, command: &MemberCommand) {
@@ -19,6 +22,10 @@ impl World {
             .filter_map(|(other, process)| Some((self.address(other)?, process.id.clone())))
             .collect();
         let epoch = self.processes.values().map(|p| p.epoch).max().unwrap_or(0) + 1;
+        if let MemberCommand::Passwords(step) = command {
+            return self.step(name, *step);
+        }
+        let (clients, own) = (self.clients_to_admit(), self.own());
         let Some(process) = self.processes.get_mut(name) else {
             return;
         };
@@ -44,12 +51,49 @@ impl World {
                     other.slots = other.slots.difference(slots);
                 }
             }
+            MemberCommand::MoveSlots {
+                slots,
+                to,
+                begins: true,
+                ..
+            } => self.move_slots(
+                name,
+                &slots.first(SLOTS_IN_A_ROUND),
+                &to.name.clone(),
+                epoch,
+            ),
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
-            MemberCommand::Open => process.is_open = true,
+            MemberCommand::Configure(wanted) => process.directives.configure(wanted),
+            MemberCommand::Open => {
+                process.is_open = true;
+                (process.passwords.clients, process.passwords.followers) = (clients, own);
+            }
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
-            MemberCommand::AcknowledgeDeparture | MemberCommand::ReleaseDeparture => {}
+            MemberCommand::MoveSlots { .. }
+            | MemberCommand::CloseSlots(_)
+            | MemberCommand::Passwords(_)
+            | MemberCommand::ReloadCertificate
+            | MemberCommand::AcknowledgeDeparture
+            | MemberCommand::ReleaseDeparture => {}
         }
+    }
+
+    fn move_slots(&mut self, from: &MemberName, slots: &SlotSet, to: &MemberName, epoch: u64) {
+        if !self.is_up(to) {
+            return;
+        }
+        let source = self.processes.get_mut(from).unwrap();
+        let moved = slots.intersection(&source.slots);
+        source.slots = source.slots.difference(&moved);
+        if source.slots.is_empty() {
+            let id = source.id.clone();
+            let of_shard = self.processes.values_mut();
+            let of_shard = of_shard.filter(|it| it.id == id || it.leader.as_ref() == Some(&id));
+            of_shard.for_each(|it| it.keys = 0);
+        }
+        let target = self.processes.get_mut(to).unwrap();
+        (target.slots, target.epoch) = (target.slots.union(&moved), epoch);
     }
 
     fn promote(&mut self, name: &MemberName, of: &MemberId, epoch: u64) {
@@ -102,22 +146,33 @@ impl World {
     }
 
     pub(super) fn replicate(&mut self, up: &BTreeSet<MemberName>) {
-        let offsets: BTreeMap<MemberId, u64> = up
+        let offsets: BTreeMap<MemberId, (u64, bool)> = up
             .iter()
             .map(|name| &self.processes[name])
             .filter(|process| process.leader.is_none() && process.is_open)
-            .map(|process| (process.id.clone(), process.offset + 10))
+            .map(|process| {
+                let is_written_to = !process.slots.is_empty();
+                (process.id.clone(), (process.offset + 10, is_written_to))
+            })
+            .collect();
+        let lets_in: BTreeMap<MemberId, BTreeSet<u32>> = up
+            .iter()
+            .map(|name| &self.processes[name])
+            .map(|process| (process.id.clone(), process.passwords.followers.clone()))
             .collect();
         for name in up {
             let process = self.processes.get_mut(name).unwrap();
             let source = process.leader.clone().unwrap_or_else(|| process.id.clone());
-            if self.cut_off.contains(name) {
+            // as if every link were cut again and again
+            let knows = process.passwords.follows_with;
+            let is_let_in = lets_in.get(&source).is_none_or(|it| it.contains(&knows));
+            if self.cut_off.contains(name) || (process.leader.is_some() && !is_let_in) {
                 process.in_sync = false;
-            } else if let Some(offset) = offsets.get(&source) {
+            } else if let Some((offset, is_written_to)) = offsets.get(&source) {
                 process.in_sync = process.leader.is_some();
                 // clients write as soon as they can
                 let is_fed = process.in_sync || !process.slots.is_empty();
-                if self.status.record.formed && is_fed {
+                if self.status.record.formed && is_fed && *is_written_to {
                     process.keys = 1;
                 }
                 process.offset = *offset;

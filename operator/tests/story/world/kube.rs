@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    HostName, MemberId, MemberName, PodFingerprint, PodPhase, PodUid, PodView, ShardId, SlotSet,
-    VolumeName, VolumeView, ZoneName,
+    Disk, HostName, MemberId, MemberName, PodFingerprint, PodPhase, PodUid, PodView, ShardId,
+    SlotSet, VolumeName, VolumeView, ZoneName,
 };
 
+use super::access::Passwords;
+use super::settings::Directives;
 use super::{Process, World};
 
 impl World {
@@ -22,12 +24,15 @@ impl World {
         let zone = ZoneName::from(label("zoneward.io/zone").as_str());
         if body["kind"] == "PersistentVolumeClaim" {
             let (name, uid) = (VolumeName::from(name), format!("uid-{name}"));
+            let size = &body["spec"]["resources"]["requests"]["storage"];
             self.volumes.push(VolumeView {
                 name,
                 uid,
                 shard,
                 zone,
                 is_leaving: false,
+                size: size.as_str().unwrap_or("").to_owned(),
+                resize_trouble: None,
             });
             return;
         }
@@ -276,7 +281,9 @@ impl World {
         let body = body.map(|(name, _)| name.clone());
         if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
             (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
-            process.in_sync = false;
+            (process.in_sync, process.started) = (false, self.now);
+            process.directives = Directives::read(&self.redis_conf());
+            process.passwords = Passwords::of(self.status.record.passwords.generation);
             return process;
         }
         Process {
@@ -290,8 +297,20 @@ impl World {
             keys: 0,
             offset: 0,
             timeout: 2000,
+            directives: Directives::read(&self.redis_conf()),
+            passwords: Passwords::of(self.status.record.passwords.generation),
+            disk: Disk::default(),
+            started: self.now,
             is_dead: false,
             silent_for: 0,
         }
+    }
+
+    /// What the ConfigMap has.
+    pub(crate) fn redis_conf(&self) -> String {
+        let mut objects = self.objects.iter().rev();
+        let found = objects.find(|object| object.kind == "ConfigMap");
+        let text = found.and_then(|object| object.body["data"]["redis.conf"].as_str());
+        text.unwrap_or_default().to_owned()
     }
 }

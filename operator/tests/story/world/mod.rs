@@ -2,8 +2,10 @@
 //! and lets time pass; the faults are the test's. What Redis really does, trap by trap, is not in
 //! here.
 
+pub(crate) mod access;
 mod bus;
 mod kube;
+pub(crate) mod settings;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use zoneward_operator::api::RedisClusterStatus;
 use zoneward_operator::model::{
-    Desired, HostName, HostView, MemberId, MemberName, ObjectView, PodView, SecretsView, SlotSet,
-    VolumeName, VolumeView, ZoneName,
+    Desired, Disk, HostName, HostView, MemberId, MemberName, ObjectView, PodView, SecretsView,
+    SlotSet, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{self, Deed, Plan};
 use zoneward_operator::status;
@@ -28,6 +30,11 @@ pub(crate) struct Process {
     keys: u64,
     pub(crate) offset: u64,
     pub(crate) timeout: u64,
+    pub(crate) directives: settings::Directives,
+    pub(crate) passwords: access::Passwords,
+    pub(crate) disk: Disk,
+    /// When it was started.
+    started: Timestamp,
     is_dead: bool,
     silent_for: u64,
 }
@@ -61,6 +68,10 @@ pub(crate) struct World {
     pub(crate) no_votes: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
+    /// What is in the clients' Secret.
+    pub(crate) client_password: u32,
+    /// Which generations of our own Secret are there.
+    own_secrets: BTreeSet<u32>,
     next_ip: u32,
     images: BTreeMap<MemberName, String>,
     leaving: BTreeMap<MemberName, Timestamp>,
@@ -103,6 +114,8 @@ impl World {
             no_votes: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
+            client_password: 0,
+            own_secrets: BTreeSet::new(),
             next_ip: 1,
             images: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -130,7 +143,7 @@ impl World {
     pub(crate) fn round(&mut self) -> Plan {
         let seen = self.observe();
         let plan = plan::plan(&self.desired, &seen, self.now);
-        let refusals = plan::check(&self.desired, &seen, &plan);
+        let refusals = plan::check(&self.desired, &seen, &plan, self.now);
         assert_eq!(refusals, [], "story so far:\n{}", self.story.join("\n"));
         self.status = status::status(
             &self.status,
@@ -155,12 +168,19 @@ impl World {
 
     fn carry_out(&mut self, deed: &Deed) {
         match deed {
-            Deed::Apply(manifest) => self.objects.push(ObjectView {
-                kind: manifest.kind.as_str().to_owned(),
-                name: manifest.name.clone(),
-                body: manifest.body.clone(),
-            }),
-            Deed::CreateSecret { name, .. } if name.ends_with("internal") => {
+            Deed::Apply(manifest) => {
+                let kind = manifest.kind.as_str();
+                self.objects
+                    .retain(|it| it.kind != kind || it.name != manifest.name);
+                self.objects.push(ObjectView {
+                    kind: kind.to_owned(),
+                    name: manifest.name.clone(),
+                    body: manifest.body.clone(),
+                });
+            }
+            Deed::CreateSecret { name, .. } if name.contains("-internal") => {
+                let generation = name.rsplit('-').next().and_then(|it| it.parse().ok());
+                self.own_secrets.insert(generation.unwrap_or(0));
                 self.secrets.internal_is_present = true;
             }
             Deed::CreateSecret { .. } => {
@@ -169,6 +189,11 @@ impl World {
             }
             Deed::Create(manifest) => self.create(&manifest.name, &manifest.body),
             Deed::DeletePod { pod, is_dead, .. } => self.delete_pod(pod, *is_dead),
+            Deed::GrowVolume { volume, size, .. } => {
+                let mut volumes = self.volumes.iter_mut();
+                let found = volumes.find(|it| &it.name == volume).unwrap();
+                found.size.clone_from(size);
+            }
             Deed::DeleteVolume { volume, .. } => self.volumes.retain(|v| &v.name != volume),
             Deed::MarkPod {
                 pod,

@@ -1,10 +1,14 @@
 //! What the operator sees of the world: each member answers, refuses or is silent.
 
+use std::collections::BTreeMap;
+
 use zoneward_operator::model::{
     Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink, MemberAnswer,
     MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, UpstreamLink,
     Version, ViewEntry, ViewFlags,
 };
+
+use zoneward_operator::plan;
 
 use super::{Process, World};
 
@@ -20,6 +24,9 @@ impl World {
                 let asked = match (self.processes.get(name), self.blind_for) {
                     _ if !self.secrets.internal_is_present => Asked::NotAsked,
                     (Some(_), Some(millis)) => silent(SilenceReason::Timeout, millis),
+                    (Some(process), None) if self.is_up(name) && !self.is_known_to(process) => {
+                        silent(SilenceReason::Unusable, 0)
+                    }
                     (Some(process), None) if self.is_up(name) => {
                         Asked::Answered(Box::new(self.answer(name, process)))
                     }
@@ -38,7 +45,8 @@ impl World {
             pods: shown().map(|(_, pod)| pod.clone()).collect(),
             volumes: self.volumes.clone(),
             objects: self.objects.clone(),
-            secrets: self.secrets.clone(),
+            secrets: self.secrets_seen(),
+            neighbours: BTreeMap::new(),
             members,
             record: self.status.record.clone(),
         }
@@ -104,13 +112,19 @@ impl World {
             run_id: RunId::new(format!("run-{name}")),
             engine: Engine::Redis,
             version: Version(8, 0, 2),
-            uptime_seconds: 1,
+            uptime_seconds: u64::try_from(self.now.as_second() - process.started.as_second())
+                .unwrap_or(0),
             loading: false,
             keys: process.keys,
             used_memory_bytes: 1,
             connected_clients: 1,
             is_open: process.is_open,
             node_timeout_millis: process.timeout,
+            disk: process.disk,
+            access: self.access(process),
+            deviations: process
+                .directives
+                .deviations(&plan::wanted_settings(&self.desired, &self.status.record)),
             replication: Replication {
                 replication_id: "r".to_owned(),
                 offset: process.offset,

@@ -1,0 +1,144 @@
+//! I5: no slot loses its owner or gets two by a move, and none is left in two halves.
+
+use std::collections::BTreeSet;
+
+use super::{Refusal, World, refuse};
+use crate::model::{
+    Enrolled, MemberAnswer, MemberId, OpenSlot, Record, Role, ShardId, SlotSet, Transfer,
+};
+use crate::plan::{Action, Deed, MemberCommand, MemberRef, Plan};
+
+/// What moves is on record (before it is opened), from the shard that owns it to the leader of the other,
+/// and nobody else's.
+pub(super) fn refuse_move(
+    world: &World<'_>,
+    action: &Action,
+    source: (&Enrolled, &MemberAnswer),
+    slots: &SlotSet,
+    to: &MemberRef,
+) -> Option<Refusal> {
+    let (entry, answer) = source;
+    let refused = |why: &str| Some(refuse("I5", action, why));
+    let Some(target) = world.seen.record.member(&to.name) else {
+        return refused("its target is not on the roster");
+    };
+    let transfers = world.seen.record.transfers();
+    let on_record = transfers
+        .iter()
+        .filter(|it| it.from == entry.shard && it.to == target.shard)
+        .fold(SlotSet::empty(), |all, it| all.union(&it.slots));
+    if !slots.difference(&on_record).is_empty() {
+        return refused("slots are opened only once that is on record");
+    }
+    if answer.role() != Role::Leader {
+        return refused("it does not lead");
+    }
+    let leads = world
+        .answers
+        .get(&to.name)
+        .is_some_and(|it| it.id == to.id && it.role() == Role::Leader && it.is_open);
+    if !leads {
+        return refused("its target does not lead, or is closed");
+    }
+    let is_third = |id: &MemberId| id != &to.id && id != &answer.id;
+    let owners = world.answers.values().filter(|it| is_third(&it.id));
+    let owned = owners.fold(SlotSet::empty(), |all, it| all.union(&own_slots(it)));
+    (!owned.intersection(slots).is_empty())
+        .then(|| refuse("I5", action, "a third member owns some of them"))
+}
+
+/// A leader's word about itself.
+fn own_slots(answer: &MemberAnswer) -> SlotSet {
+    let own = answer.view.own_entry();
+    let leads = own.filter(|own| own.role == Role::Leader);
+    leads.map(|own| own.slots.clone()).unwrap_or_default()
+}
+
+/// A slot in two halves is never closed over them; but for the moment that its target needs to hear who
+/// owns it: servers take no news of a slot that they import.
+pub(super) fn refuse_closing(
+    world: &World<'_>,
+    action: &Action,
+    answer: &MemberAnswer,
+    slots: &SlotSet,
+) -> Option<Refusal> {
+    let mut entries = answer.view.entries.iter();
+    if entries.all(|it| it.slots.intersection(slots).is_empty()) {
+        return None;
+    }
+    let transfers = world.seen.record.transfers();
+    let is_moving = transfers
+        .iter()
+        .any(|it| !it.slots.intersection(slots).is_empty());
+    is_moving.then(|| refuse("I5", action, "they are on the move"))
+}
+
+/// A source gives to one target at a time.
+pub(super) fn one_target_each(plan: &Plan) -> Option<Refusal> {
+    let mut sources = BTreeSet::new();
+    let second = plan.actions.iter().find(|action| match &action.deed {
+        Deed::Command {
+            member,
+            command: MemberCommand::MoveSlots { .. },
+        } => !sources.insert(&member.name),
+        _ => false,
+    })?;
+    Some(refuse(
+        "I5",
+        second,
+        "it moves slots to another member already",
+    ))
+}
+
+/// What may be in two halves is struck off the record only when its new owner says so, and nobody has it
+/// open any more.
+pub(super) fn forgotten(world: &World<'_>, plan: &Plan) -> Option<Refusal> {
+    let seen = world.seen;
+    let on = |record: &Record| -> SlotSet {
+        let transfers = record.transfers().iter();
+        transfers.fold(SlotSet::empty(), |all, it| all.union(&it.slots))
+    };
+    let struck = on(&seen.record).difference(&on(&plan.record));
+    let leads_in = |answer: &MemberAnswer, shard: ShardId| {
+        let entry = seen.record.member_by_id(&answer.id);
+        entry.is_some_and(|entry| entry.shard == shard)
+    };
+    let is_early = |transfer: &Transfer| {
+        let answers = world.answers.values();
+        let mut there = answers.clone().filter(|it| leads_in(it, transfer.to));
+        let gone = struck.intersection(&transfer.slots);
+        let has_arrived = there.any(|it| gone.difference(&own_slots(it)).is_empty());
+        let open: SlotSet = answers
+            .filter_map(|it| it.view.own_entry())
+            .flat_map(|own| own.open_slots.iter().map(OpenSlot::slot))
+            .collect();
+        !gone.is_empty() && (!has_arrived || !open.intersection(&gone).is_empty())
+    };
+    let transfer = seen.record.transfers().iter().find(|it| is_early(it))?;
+    Some(Refusal {
+        promise: "I5",
+        message: format!(
+            "would take slots off the record that may be in two halves between shards {} and {}",
+            transfer.from, transfer.to
+        ),
+    })
+}
+
+/// Nothing of this shard's is needed any more: leaders of others serve every slot, by their own word, and
+/// none is on its way.
+pub(super) fn is_drained(world: &World<'_>, shard: ShardId) -> bool {
+    let record = &world.seen.record;
+    let is_own = |id: &MemberId| {
+        let entry = record.member_by_id(id);
+        entry.is_none_or(|entry| entry.shard == shard)
+    };
+    let answers = || world.answers.values();
+    let others = answers().filter(|it| !is_own(&it.id) && it.is_open && !it.loading);
+    let served = others.fold(SlotSet::empty(), |all, it| all.union(&own_slots(it)));
+    let claims = answers().any(|it| is_own(&it.id) && !own_slots(it).is_empty());
+    let is_moving = record
+        .transfers()
+        .iter()
+        .any(|it| it.from == shard || it.to == shard);
+    served.is_all() && !claims && !is_moving
+}

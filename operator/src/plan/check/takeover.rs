@@ -1,0 +1,128 @@
+//! I5: a takeover needs nobody's vote, so nobody but us keeps it from splitting a shard.
+
+use std::collections::BTreeSet;
+
+use super::World;
+use crate::api::QuorumLossPolicy;
+use crate::model::{Desired, MemberId, Role, ShardId, SlotSet};
+
+/// Why nobody may take over now; none where it may.
+pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static str> {
+    if desired.quorum_loss == QuorumLossPolicy::Manual {
+        return Some("the policy leaves it to a human");
+    }
+    let lost = lost_owners(world);
+    let unproven: Vec<&MemberId> = lost
+        .iter()
+        .copied()
+        .chain(unknown_owners(desired, world))
+        .filter(|id| !world.is_id_proven_dead(id))
+        .collect();
+    if unproven.is_empty() {
+        return None;
+    }
+    let is_heard = |id: &&MemberId| {
+        let mut entries = world.answers.values().filter_map(|it| it.view.entry(id));
+        entries.any(|entry| entry.link_up && !entry.flags.failed && !entry.flags.suspected)
+    };
+    if unproven.iter().any(is_heard) {
+        return Some("a lost leader is heard by another member");
+    }
+    let wait = desired.debounce_millis.max(3 * desired.node_timeout_millis);
+    if unproven
+        .iter()
+        .any(|id| silent_millis(world, id).is_none_or(|millis| millis < wait))
+    {
+        return Some(
+            "nothing proves that a lost leader is dead, and it is not silent for long enough",
+        );
+    }
+    let all: BTreeSet<Option<ShardId>> = lost
+        .iter()
+        .copied()
+        .chain(living_owners(world))
+        .map(|id| shard_of(world, id))
+        .collect();
+    let all = all.len().max(usize::try_from(desired.leaders).unwrap_or(0));
+    let is_few = unproven.len() * 2 <= all;
+    let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
+    let has_stopped = is_few && is_unheard;
+    (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
+        .then_some("nothing proves that a lost leader is dead, and it may serve with others")
+}
+
+fn living_owners<'a>(world: &'a World<'_>) -> impl Iterator<Item = &'a MemberId> {
+    let leads = |answer: &&&crate::model::MemberAnswer| {
+        let own = answer.view.own_entry();
+        answer.role() == Role::Leader && own.is_some_and(|own| !own.slots.is_empty())
+    };
+    world
+        .answers
+        .values()
+        .filter(leads)
+        .map(|answer| &answer.id)
+}
+
+/// Whom somebody alive believes to own slots that nobody alive says are his own.
+fn lost_owners<'a>(world: &'a World<'_>) -> BTreeSet<&'a MemberId> {
+    let owned = world
+        .answers
+        .values()
+        .filter(|answer| answer.role() == Role::Leader)
+        .filter_map(|answer| answer.view.own_entry())
+        .fold(SlotSet::empty(), |all, own| all.union(&own.slots));
+    world
+        .answers
+        .values()
+        .flat_map(|answer| &answer.view.entries)
+        .filter(|entry| !world.answers_as(&entry.id))
+        .filter(|entry| !entry.slots.difference(&owned).is_empty())
+        .map(|entry| &entry.id)
+        .collect()
+}
+
+/// Members of shards that nobody alive has heard an owner of, as far as they do not answer.
+fn unknown_owners<'a>(desired: &Desired, world: &'a World<'_>) -> Vec<&'a MemberId> {
+    let entries = world.answers.values().flat_map(|it| &it.view.entries);
+    let owners = entries.filter(|entry| !entry.slots.is_empty());
+    let heard: BTreeSet<ShardId> = owners
+        .filter_map(|entry| shard_of(world, &entry.id))
+        .collect();
+    let members = world.seen.record.members.iter();
+    let is_unknown = |shard: &ShardId| shard.0 < desired.leaders && !heard.contains(shard);
+    members
+        .filter(|entry| entry.joined && is_unknown(&entry.shard))
+        .filter(|entry| !world.answers.contains_key(&entry.name))
+        .filter_map(|entry| entry.member_id.as_ref())
+        .collect()
+}
+
+fn shard_of(world: &World<'_>, id: &MemberId) -> Option<ShardId> {
+    let record = &world.seen.record;
+    let departed = || record.departed.iter().find(|gone| &gone.member_id == id);
+    record
+        .member_by_id(id)
+        .map(|entry| entry.shard)
+        .or_else(|| departed().map(|gone| gone.shard))
+}
+
+fn silent_millis(world: &World<'_>, id: &MemberId) -> Option<u64> {
+    let record = &world.seen.record;
+    let mut departed = record.departed.iter();
+    let since = match record.member_by_id(id) {
+        Some(entry) => entry.silent_since?,
+        None => departed.find(|gone| &gone.member_id == id)?.since,
+    };
+    u64::try_from(world.now.as_millisecond() - since.as_millisecond()).ok()
+}
+
+fn host_is_ready(world: &World<'_>, id: &MemberId) -> bool {
+    let record = &world.seen.record;
+    let departed = || record.departed.iter().find(|gone| &gone.member_id == id);
+    let host = match record.member_by_id(id) {
+        Some(entry) => entry.host.as_ref(),
+        None => departed().and_then(|gone| gone.host.as_ref()),
+    };
+    host.and_then(|host| world.seen.host(host))
+        .is_some_and(|host| host.is_ready)
+}

@@ -1,0 +1,131 @@
+//! Who may still hold the data of a shard that nobody leads.
+//!
+//! Whoever is not proven dead may hold all of it; a volume that is left may, too. A follower that was
+//! not in sync to the last has an older copy: better than none, and no reason to wait for ever.
+
+use jiff::Timestamp;
+
+use super::census::{Member, Round, Shard, follows};
+use super::evidence::Verdict;
+use crate::model::{MemberAnswer, MemberId, Role};
+
+/// What is left of a shard's data.
+pub(super) enum Left<'a, 'b> {
+    /// Somebody may hold all of it.
+    Whole,
+    /// Followers of the lost leader that were not in sync to the last, the furthest first.
+    OlderCopies(Vec<&'b Member<'a>>),
+    /// Nobody holds anything.
+    Nothing,
+}
+
+/// The bus elects no follower whose link was down for longer than this many node timeouts
+/// (ten, by the validity factor of our redis.conf), and needs some time for one that it would.
+const BUS_GIVES_UP_TIMEOUTS: u64 = 11;
+
+/// Looks for the data of a shard whose leader does not answer.
+pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 'b> {
+    // as it stands on record, like the checker
+    let mut departed = round.seen.record.departed.iter();
+    let may_live = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
+    let mut copies: Vec<(&Member<'_>, &MemberAnswer)> = shard
+        .members
+        .iter()
+        .filter_map(|member| Some((member, older_copy(round, shard, member)?)))
+        .collect();
+    let may_hold_it = |member: &Member<'_>| {
+        let is_copy = copies.iter().any(|(copy, _)| copy.name() == member.name());
+        member.entry.joined
+            && !is_copy
+            && !is_blank(round, member)
+            && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
+    };
+    if may_live || shard.members.iter().any(may_hold_it) || is_led_in_some_view(round, shard) {
+        return Left::Whole;
+    }
+    copies.sort_by_key(|(member, answer)| {
+        (
+            std::cmp::Reverse(answer.replication.offset),
+            member.name().clone(),
+        )
+    });
+    if copies.is_empty() {
+        return Left::Nothing;
+    }
+    if bus_may_elect(round, shard) {
+        return Left::Whole;
+    }
+    Left::OlderCopies(copies.into_iter().map(|(member, _)| member).collect())
+}
+
+/// Views differ: one says that somebody who answers owns some of its slots.
+fn is_led_in_some_view(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let answers_as = |id| round.census.living().any(|(_, answer)| &answer.id == id);
+    let mut entries = round
+        .census
+        .living()
+        .flat_map(|(_, answer)| &answer.view.entries);
+    entries.any(|entry| {
+        let overlaps = entry.slots.difference(&shard.slots).count() != entry.slots.count();
+        overlaps && answers_as(&entry.id)
+    })
+}
+
+/// What it answers, where it follows the lost leader, was not in sync with it to the last, and has
+/// something.
+fn older_copy<'a>(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    member: &Member<'a>,
+) -> Option<&'a MemberAnswer> {
+    let answer = member.answer()?;
+    let lost = shard.leader.as_ref()?;
+    let up = answer.replication.upstream.as_ref();
+    let is_settled = up.is_some_and(|up| !up.is_syncing && !up.is_up) && !answer.loading;
+    let is_whole = member.was_in_sync() || shard.living_leader().is_some();
+    (follows(answer, lost) && is_settled && !is_whole && answer.keys > 0 && round.record.formed)
+        .then_some(answer)
+}
+
+/// The bus judges a copy's age by the clock of its link, which may say better than the record does.
+fn bus_may_elect(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let limit = BUS_GIVES_UP_TIMEOUTS * round.desired.node_timeout_millis;
+    super::failover::can_be_elected(round, shard)
+        && leaderless_since(round, shard).is_none_or(|since| round.millis_since(since) < limit)
+}
+
+/// Since when nobody leads this shard, as it stands on record.
+fn leaderless_since(round: &Round<'_>, shard: &Shard<'_>) -> Option<Timestamp> {
+    let clocks = &round.record.clocks.leaderless;
+    let clock = clocks.iter().find(|clock| clock.shard == shard.id);
+    clock.map(|clock| clock.since)
+}
+
+/// It was a member of the shard, and what answers there now has nothing of it: a leader of nothing, such
+/// as a follower that took over from one whose slots it had not heard of; or a follower that has not
+/// copied yet.
+pub(super) fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let Some(answer) = member.answer() else {
+        return false;
+    };
+    let is_cut_off = answer
+        .replication
+        .upstream
+        .as_ref()
+        .is_some_and(|up| !up.is_up && !up.is_syncing);
+    let own = answer.view.own_entry();
+    let upstream = own.and_then(|own| own.leader.as_ref());
+    let copies_nobody = upstream.is_none_or(|id| !knows_as_owner(answer, id));
+    answer.keys == 0
+        && !answer.loading
+        && answer.is_open
+        && !round.census.owns_slots(&answer.id)
+        && (answer.role() == Role::Leader || is_cut_off && (copies_nobody || !member.was_in_sync()))
+}
+
+/// Whether it has heard that this one owns slots. A follower takes over the slots that its leader has in
+/// its own table, and never stands for election where those are none.
+pub(super) fn knows_as_owner(answer: &MemberAnswer, leader: &MemberId) -> bool {
+    let entry = answer.view.entry(leader);
+    entry.is_some_and(|entry| !entry.slots.is_empty())
+}

@@ -1,0 +1,259 @@
+//! The closed start: lets clients and followers in where that can harm no data (DESIGN section 4).
+
+use super::census::{Member, Round, Shard, follows};
+use super::evidence::Verdict;
+use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing, roster};
+use crate::api::Persistence;
+use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
+
+/// Lets clients and followers in where that can harm no data.
+///
+/// A process that remembers slots may have come back empty, and its followers would copy that.
+/// So it stays closed until it owns none, or someone else owns them, or no follower of it lives
+/// (DESIGN section 4).
+pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
+    if !objects::clients_can_be_let_in(round) {
+        return; // said in `objects`
+    }
+    for (member, answer) in round.census.living() {
+        if answer.is_open || answer.loading {
+            continue;
+        }
+        let Some(target) = member.command_target() else {
+            continue;
+        };
+        if may_be_copied_unseen(round, member) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: its address was a member's, and a follower of that one which is \
+                     silent may copy from there",
+                    member.name()
+                ),
+            );
+            continue;
+        }
+        if let Some(other) = listed_under_another_id(round, member, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: its address is still listed as {other}'s",
+                    member.name()
+                ),
+            );
+            continue;
+        }
+        let Some(shard) = round.census.shard(member.shard()) else {
+            continue;
+        };
+        if is_succeeded(shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: it has not heard yet who leads in its place",
+                    member.name()
+                ),
+            );
+        } else if is_about_to_be_succeeded(round, shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                format!(
+                    "{} stays closed: the others hold it for dead still, and may elect a follower",
+                    member.name()
+                ),
+            );
+        } else if endangers_followers(round, shard, answer) {
+            draft.wait(
+                WaitingReason::ClosedStart,
+                endangered_message(round, shard, member),
+            );
+        } else {
+            draft.tell(target, MemberCommand::Open, "its opening endangers no copy");
+        }
+    }
+}
+
+fn endangered_message(round: &Round<'_>, shard: &Shard<'_>, member: &Member<'_>) -> String {
+    let name = member.name();
+    let mut others = shard.members.iter().filter(|it| it.name() != name);
+    let silent = others.find(|it| it.answer().is_none() && may_hold_newer(round, it));
+    match silent.and_then(|it| Some((it.name(), it.entry.host.as_ref()?))) {
+        Some((other, host)) => format!(
+            "{name} stays closed: its snapshot may be older than what {other} on host {host} holds, which does \
+             not answer. Bring the host back; if it is off for good, say so: kubectl taint node {host} \
+             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        ),
+        None => format!(
+            "{name} stays closed: it may be older than its followers, one of which is to lead first"
+        ),
+    }
+}
+
+/// Addresses are given out again: who is silent may copy from this one as soon as it goes on. Somebody
+/// on the roster whose pod is gone has left his, too, and is struck out later.
+fn may_be_copied_unseen(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let Some(address) = member.address() else {
+        return false;
+    };
+    let others = || {
+        let members = round.census.members();
+        members.filter(|other| other.name() != member.name())
+    };
+    let is_copied = |shard: ShardId| {
+        let mut copying = others().filter(|other| other.shard() == shard);
+        copying.any(roster::may_copy_unseen)
+    };
+    let left = round.record.left_addresses.iter();
+    let left = left.map(|left| (left.shard, left.address));
+    let leaving = others().filter(|other| other.entry.joined && other.answer().is_none());
+    let leaving = leaving.filter_map(|other| Some((other.shard(), other.entry.address?)));
+    let mut all = left.chain(leaving);
+    all.any(|(shard, left)| left == address.ip && is_copied(shard))
+}
+
+/// A follower of whoever had this address before would take this process for its leader: it copies
+/// from an address, also when the bus has noticed that somebody else lives there.
+fn listed_under_another_id(
+    round: &Round<'_>,
+    member: &Member<'_>,
+    answer: &MemberAnswer,
+) -> Option<MemberId> {
+    let address = member.address()?;
+    let others = || {
+        let living = round.census.living();
+        living.filter(|(other, _)| other.name() != member.name())
+    };
+    let listed = others()
+        .flat_map(|(_, other)| &other.view.entries)
+        .find(|entry| {
+            entry.address == Some(address)
+                && entry.id != answer.id
+                && !entry.flags.handshake
+                && !entry.slots.is_empty()
+        })
+        .map(|entry| entry.id.clone());
+    listed.or_else(|| {
+        others().find_map(|(copying, other)| {
+            let up = other.replication.upstream.as_ref()?;
+            let leader = other.view.own_entry()?.leader.clone()?;
+            let copies = up.host == address.ip.to_string() && leader != answer.id;
+            // who holds nothing has nothing to lose, and is not to hold another shard's
+            let is_harmed = other.keys > 0 || copying.shard() != member.shard();
+            (copies && is_harmed).then_some(leader)
+        })
+    })
+}
+
+/// It believes that it owns slots, and somebody else leads them by now: what clients write to it would be
+/// lost as soon as it hears of that.
+fn is_succeeded(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+    let owns = answer
+        .view
+        .own_entry()
+        .is_some_and(|own| !own.slots.is_empty());
+    owns && shard
+        .leader
+        .as_ref()
+        .is_some_and(|leader| leader != &answer.id)
+}
+
+/// The others have agreed that it is dead, and do not take that back for two node timeouts: what it
+/// is given to write meanwhile would be lost to the follower that they elect.
+fn is_about_to_be_succeeded(round: &Round<'_>, shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
+    let owns = |view: &ClusterView| view.own_entry().is_some_and(|own| !own.slots.is_empty());
+    let is_failed = round.census.living().any(|(_, other)| {
+        let entry = other.view.entry(&answer.id);
+        owns(&other.view) && entry.is_some_and(|it| it.flags.failed && !it.slots.is_empty())
+    });
+    let may_stand = |member: &Member<'_>| {
+        let stands = |it: &MemberAnswer| follows(it, &answer.id) && !it.loading;
+        member.answer().is_some_and(stands)
+    };
+    is_failed && owns(&answer.view) && shard.members.iter().any(may_stand)
+}
+
+/// It believes that it owns slots, and a follower of it may have newer data: one whose copy was
+/// whole to the last. (One that was started again too, as after a power cut, or that had fallen
+/// behind, has less than its leader's body.) A follower that is silent may live: where the body
+/// may be older than it, it is waited for as long as it keeps its place.
+pub(super) fn endangers_followers(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    answer: &MemberAnswer,
+) -> bool {
+    let owns = answer
+        .view
+        .own_entry()
+        .is_some_and(|own| !own.slots.is_empty());
+    let is_fresh = answer.view.entries.len() <= 1;
+    let may_be_old = round.desired.persistence != Persistence::Aof || answer.keys == 0;
+    owns && !is_fresh
+        && shard.members.iter().any(|other| match other.verdict {
+            Verdict::Alive(a) => {
+                let is_newer = may_be_old && failover::is_ahead_of(a, answer);
+                let is_copy = other.was_in_sync() || is_newer;
+                a.id != answer.id && follows(a, &answer.id) && is_copy
+            }
+            Verdict::Silent(_) | Verdict::Gone => {
+                let keeps_its_place = other.entry.joined && placing::counts(round, other);
+                may_be_old && (keeps_its_place || may_hold_newer(round, other))
+            }
+            _ => false,
+        })
+}
+
+/// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is
+/// waited for, as a lost shard's bodies are, until it answers or is proven dead; where even its host is
+/// gone from Kubernetes nobody could prove that.
+fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
+    round.desired.persistence != Persistence::Aof
+        && silent.entry.synced_run.is_some()
+        && silent.host.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Asked, MemberName, Observation, RunId, Silence, SilenceReason};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use jiff::Timestamp;
+
+    /// Shard 0's leader came back with a snapshot; its follower is silent, and its place was given away.
+    fn back_with_a_snapshot() -> Observation {
+        let mut seen = formed();
+        answer_of(&mut seen, "c-0-1").is_open = false;
+        let silence = Silence {
+            reason: SilenceReason::Timeout,
+            millis: 600_000,
+        };
+        let silent = MemberName::from("c-0-2");
+        seen.members.insert(silent.clone(), Asked::Silent(silence));
+        for entry in &mut seen.record.members {
+            if entry.name == silent {
+                entry.surplus = true;
+                entry.silent_since = Some(Timestamp::UNIX_EPOCH);
+                entry.synced_run = Some(RunId::from("run-id-c-0-2"));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_snapshot_is_not_opened_while_a_whole_copy_is_silent() {
+        let opens = |seen: &Observation, persistence| {
+            let mut desired = desired(3, 1);
+            desired.persistence = persistence;
+            let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(600);
+            let plan = plan(&desired, seen, later);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        let mut seen = back_with_a_snapshot();
+        assert!(!opens(&seen, Persistence::Rdb));
+        assert!(opens(&seen, Persistence::Aof), "it holds every write");
+        for entry in &mut seen.record.members {
+            entry.synced_run = None;
+        }
+        assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
+}
