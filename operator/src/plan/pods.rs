@@ -83,7 +83,10 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             .members
             .iter()
             .any(|member| draft.asks_for_failover_by(member.name()));
-        for member in shard.members.iter().filter(|member| member.entry.surplus) {
+        // one that was taken back this round is needed
+        let is_surplus = |it: &&Member<'_>| it.entry.surplus && !stays(draft, it);
+        let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();
+        for member in surplus {
             let never_held_data = !member.entry.joined && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
             let leads = shard.is_led_by(member) || is_owner(round, member);

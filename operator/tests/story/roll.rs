@@ -59,6 +59,14 @@ fn is_updated(world: &World) -> bool {
         .all(|pod| pod.fingerprint.as_ref() == Some(&wanted))
 }
 
+/// Somebody of the present spec has joined.
+fn is_begun(world: &World) -> bool {
+    let wanted = zoneward_operator::resources::fingerprint(&world.desired);
+    world.living().any(|(name, process)| {
+        process.in_sync && world.pods[name].fingerprint.as_ref() == Some(&wanted)
+    })
+}
+
 fn switchovers(world: &World) -> usize {
     let is_one = |deed: &&String| deed.contains("(Graceful)");
     world.story.iter().filter(is_one).count()
@@ -110,10 +118,15 @@ fn one_zone_is_worked_on_at_a_time_and_its_followers_first() {
         }
     }
     assert_eq!(gone.len(), 12, "{}", tail(&world));
-    let in_order: BTreeSet<(bool, String)> = gone.iter().cloned().collect();
-    let mut met = gone.clone();
+    let mut met = gone;
     met.dedup();
-    assert_eq!(met, in_order.into_iter().collect::<Vec<_>>());
+    let each_once: BTreeSet<(bool, String)> = met.iter().cloned().collect();
+    assert_eq!(
+        met.len(),
+        each_once.len(),
+        "no zone is gone back to: {met:?}"
+    );
+    assert!(met.is_sorted_by_key(|(leads, _)| *leads), "{met:?}");
 }
 
 #[test]
@@ -239,6 +252,75 @@ fn a_spec_that_is_changed_back_midway_is_followed() {
     }
 }
 
+/// Role changes come one after another over all shards (`spacing`): 300 ms each, no more.
+#[test]
+fn three_times_the_shards_take_no_longer_but_for_their_switchovers() {
+    let takes = |leaders: u32| {
+        let mut world = formed(shape(leaders, 1));
+        world.desired.rollout.max_shards_at_once = 500;
+        let (since, before) = (world.now, switchovers(&world));
+        image(&mut world, "redis:8.2");
+        roll(&mut world, 0);
+        let millis = world.now.duration_since(since).as_millis();
+        let role_changes = switchovers(&world) - before;
+        assert_eq!(role_changes, usize::try_from(leaders).unwrap());
+        millis - 300 * i128::from(leaders)
+    };
+    let (few, many) = (takes(10), takes(30));
+    assert!((many - few).abs() <= 500, "{few} ms, then {many} ms");
+}
+
+#[test]
+fn no_more_shards_are_worked_on_at_once_than_the_owner_says() {
+    let mut world = formed(shape(9, 1));
+    world.desired.rollout.max_shards_at_once = 2;
+    image(&mut world, "redis:8.2");
+    let mut most = 0;
+    for _ in 0..2000 {
+        world.round();
+        world.pass(100);
+        let record = &world.status.record;
+        most = most.max(record.members.iter().filter(|it| it.surplus).count());
+        if is_updated(&world) && condition(&world, "Ready") {
+            assert_eq!(most, 2);
+            return;
+        }
+    }
+    panic!("{}", tail(&world));
+}
+
+#[test]
+fn a_directive_that_is_taken_at_a_start_only_is_rolled_out() {
+    for (spec, may_lack) in [
+        (shape(3, 1), 0),
+        (with_volumes(3, "Retain"), 1),
+        (shape(3, 0), 0),
+    ] {
+        let mut world = formed(spec);
+        let before: BTreeSet<MemberName> = world.pods.keys().cloned().collect();
+        let config = &mut world.desired.config;
+        config.insert("tcp-backlog".to_owned(), "900".to_owned());
+        let has_it = |world: &World| {
+            let mut living = world.living();
+            living.all(|(_, process)| process.directives.get("tcp-backlog") == "900")
+        };
+        for _ in 0..20 {
+            run(&mut world, 1_000);
+        }
+        let there = |world: &World| world.pods.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(there(&world), before, "who starts now has not read it yet");
+        run(&mut world, 20_000);
+        roll(&mut world, may_lack);
+        assert!(has_it(&world), "{}", tail(&world));
+        assert!(!waits_for(&world, "RestartNeeded"));
+        assert_promises(&world, 3);
+        assert_eq!(forced(&world), 0, "{}", tail(&world));
+        let after = there(&world);
+        run(&mut world, 60_000);
+        assert_eq!(there(&world), after, "once is enough");
+    }
+}
+
 #[test]
 fn members_that_are_as_wanted_stay_when_the_spec_is_changed_back() {
     let mut world = formed(shape(6, 1));
@@ -265,7 +347,9 @@ fn an_update_pauses_while_a_zone_is_silent_and_goes_on_after() {
     for spec in [shape(6, 1), with_volumes(6, "Retain")] {
         let mut world = formed(spec);
         image(&mut world, "redis:8.2");
-        run(&mut world, 2_500);
+        while !is_begun(&world) {
+            run(&mut world, 100);
+        }
         world.stop_zone("c");
         run(&mut world, 4_000);
         assert!(
