@@ -175,7 +175,7 @@ impl Fault {
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 23] = [
+    pub const WORDS: [&'static str; 26] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
