@@ -234,6 +234,7 @@ impl RedisAdmin for World {
         Err(Silence {
             reason: SilenceReason::Timeout,
             millis: 0,
+            said_goodbye: false,
         })
     }
 

@@ -1,12 +1,13 @@
 //! What goes wrong: drawn from the seed, done to the world, and undone in the end.
 
+mod owner;
+
 use std::fmt;
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::promises::Cause;
-use crate::redis::settings::BAD;
 use crate::redis::{Millis, ProcKey};
 use crate::setup::pick;
 use crate::world::World;
@@ -106,7 +107,7 @@ pub fn draw(rng: &mut StdRng) -> Vec<Event> {
 fn one(rng: &mut StdRng) -> Fault {
     let number = rng.random_range(0..1_000_000);
     let leader = rng.random_bool(0.6);
-    match rng.random_range(0..35) {
+    match rng.random_range(0..30) {
         0..=3 => Fault::KillProcess {
             pick: number,
             leader,
@@ -131,15 +132,14 @@ fn one(rng: &mut StdRng) -> Fault {
         25 => Fault::OperatorCutOff { pick: number },
         26 | 27 => Fault::OperatorKilled { pick: number },
         28 => Fault::ApiSlow,
-        30 | 31 => Fault::Roll,
-        32 | 33 => Fault::RollBack,
-        34 => Fault::BadImage { pick: number },
         _ if leader => Fault::ZoneFull { pick: number },
         _ if number % 3 == 0 => Fault::ConfigChange { pick: number },
         _ if number % 3 == 1 => Fault::PasswordChange { pick: number },
         _ => Fault::FollowersChange,
     }
 }
+
+pub use owner::update;
 
 impl Fault {
     /// One stable word.
@@ -175,7 +175,7 @@ impl Fault {
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 26] = [
+    pub const WORDS: [&'static str; 23] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -197,17 +197,9 @@ impl Fault {
         "Kubernetes is slow",
         "a zone is full",
         "the owner changes followersPerLeader",
-        "the owner changes the image",
-        "the owner changes the image and back",
-        "the owner writes a bad image",
         "the owner changes config",
         "the owner changes passwords",
     ];
-
-    /// Whether it is no fault at all: what an owner may do at any time, at the price of no write.
-    pub fn is_update(self) -> bool {
-        matches!(self, Self::Roll | Self::RollBack | Self::BadImage { .. })
-    }
 
     /// Begins. What the operator's task has to do with it is the history's.
     pub fn begin(self, world: &mut World, lasts: Millis) {
@@ -274,21 +266,9 @@ impl Fault {
                 };
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
-            Self::Roll => {
-                let version = world.setup.image_version + 1;
-                world.setup.image_version = version;
-                world.edit(|spec| spec.image = good_image(version));
-            }
-            Self::RollBack => {
-                let version = world.setup.image_version + 100;
-                world.edit(|spec| spec.image = good_image(version));
-            }
-            Self::BadImage { pick } => {
-                let bad = ["redis:missing", "redis:broken"][pick % 2];
-                world.edit(|spec| spec.image = bad.to_owned());
-            }
-            Self::ConfigChange { pick } => change_config(world, pick),
-            Self::PasswordChange { pick } => change_passwords(world, pick),
+            Self::Roll | Self::RollBack | Self::BadImage { .. } => owner::begin_update(self, world),
+            Self::ConfigChange { pick } => owner::change_config(world, pick),
+            Self::PasswordChange { pick } => owner::change_passwords(world, pick),
         }
     }
 
@@ -408,7 +388,7 @@ impl Fault {
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
             Self::RollBack | Self::BadImage { .. } => {
-                let image = good_image(world.setup.image_version);
+                let image = owner::good_image(world.setup.image_version);
                 world.edit(|spec| spec.image = image);
             }
             Self::ConfigChange { .. } => {
@@ -439,38 +419,12 @@ pub fn end_all(world: &mut World) {
     if world.resource.spec.followers_per_leader != wanted {
         world.edit(|spec| spec.followers_per_leader = wanted);
     }
-    let image = good_image(world.setup.image_version);
+    let image = owner::good_image(world.setup.image_version);
     if world.resource.spec.image != image {
         world.edit(|spec| spec.image = image);
     }
     world.has_changed = true;
     world.tell("all faults are over");
-}
-
-/// Images that start are told apart by number.
-fn good_image(version: u32) -> String {
-    if version == 0 {
-        "redis:8".to_owned()
-    } else {
-        format!("redis:8.{version}")
-    }
-}
-
-fn change_config(world: &mut World, pick: usize) {
-    let value = if pick.is_multiple_of(4) { "50" } else { BAD };
-    let pairs = [("maxmemory", pick.to_string()), ("hz", value.to_owned())];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-    world.edit(|spec| spec.config = pairs.into());
-}
-
-fn change_passwords(world: &mut World, pick: usize) {
-    if !pick.is_multiple_of(4) {
-        world.client_password += 1;
-    }
-    if !pick.is_multiple_of(3) {
-        world.edit(|spec| spec.auth.rotate_internal = Some(pick.to_string()));
-    }
-    world.edit(|spec| spec.auth.rotation_grace_seconds = pick as u64 % 40);
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

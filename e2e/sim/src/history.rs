@@ -57,6 +57,18 @@ impl Script {
             is_early: rng.random_bool(0.1),
         }
     }
+
+    /// The same with updates of the image in place of some of its faults.
+    pub fn with_updates(seed: u64) -> Self {
+        let mut script = Self::of(seed);
+        let mut rng = StdRng::seed_from_u64(!seed);
+        for event in &mut script.events {
+            if rng.random_bool(0.4) {
+                event.fault = faults::update(&mut rng);
+            }
+        }
+        script
+    }
 }
 
 /// What became of a history.

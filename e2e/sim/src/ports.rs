@@ -292,12 +292,14 @@ impl RedisAdmin for Ports {
                     return Err(Silence {
                         reason: SilenceReason::Refused,
                         millis: 0,
+                        said_goodbye: true,
                     });
                 }
                 Reached::Stranger => {
                     return Err(Silence {
                         reason: SilenceReason::Unusable,
                         millis: 0,
+                        said_goodbye: false,
                     });
                 }
                 Reached::Nothing => {}
@@ -332,9 +334,12 @@ impl RedisAdmin for Ports {
                 silent.max(PROBED)
             }
         });
+        // where a host is killed some of its goodbyes are heard before its network is gone
+        let is_heard = |key: ProcKey| key.0.is_multiple_of(2) && !world.proc(key).is_alive;
         Err(Silence {
             reason: SilenceReason::Timeout,
             millis,
+            said_goodbye: key.is_some_and(is_heard),
         })
     }
 
@@ -393,7 +398,9 @@ fn told(world: &World, key: ProcKey, target: &AskTarget) -> MemberAnswer {
     let at = |other: ProcKey| Some(world.proc(other).addr);
     let known = Known::of(&target.credentials);
     MemberAnswer {
-        access: process.passwords.access(&known, process.is_open),
+        access: process
+            .passwords
+            .access(&known, process.is_open, process.is_open_to_followers),
         deviations: process.directives.deviations(&target.settings),
         ..answer(process, world.setup.leaders, world.now, at)
     }
@@ -425,6 +432,7 @@ fn carry_out(
     let mut out = Vec::new();
     do_command(&mut copy, command, leaders, now, &mut out)?;
     match command {
+        MemberCommand::OpenToFollowers => copy.passwords.open_to_followers(&known),
         MemberCommand::Open => {
             // what clients still use where the operator looked
             let others = world.alive().filter(|it| it.is_open);

@@ -72,6 +72,10 @@ pub struct Silence {
     /// For how long nothing has come from its address, at least: answers, or acknowledgements of the
     /// kernel there.
     pub millis: u64,
+    /// The last that came from there was the end of a connection: the kernel there closed one that stood,
+    /// or refused a new one.
+    #[serde(default)]
+    pub said_goodbye: bool,
 }
 
 /// What a question met instead of an answer.
@@ -115,6 +119,8 @@ pub struct MemberAnswer {
     pub connected_clients: u64,
     /// Whether clients and followers may log in (DESIGN section 4: every process starts closed).
     pub is_open: bool,
+    /// Followers are let in.
+    pub is_open_to_followers: bool,
     /// `cluster-node-timeout` in force.
     pub node_timeout_millis: u64,
     /// What it cannot write to its disk.

@@ -100,6 +100,7 @@ async fn ask(admin: &dyn RedisAdmin, target: &AskTarget) -> Asked {
         Err(_) => Asked::Silent(Silence {
             reason: SilenceReason::Timeout,
             millis: 0,
+            said_goodbye: false,
         }),
     }
 }

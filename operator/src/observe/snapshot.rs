@@ -85,6 +85,7 @@ fn without_mistaken(
             *asked = Asked::Silent(Silence {
                 reason: SilenceReason::Unusable,
                 millis: 0,
+                said_goodbye: false,
             });
         }
     }

@@ -172,6 +172,8 @@ pub enum MemberCommand {
     Passwords(PasswordStep),
     /// Read certificate, key and authorities again from the pod's files.
     ReloadCertificate,
+    /// Let followers in, for as long as the cluster forms: switch their user on.
+    OpenToFollowers,
     /// Let clients and followers in: switch the users on.
     Open,
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
@@ -328,6 +330,7 @@ impl MemberCommand {
             Self::Configure(_) => "configure",
             Self::Passwords(_) => "passwords",
             Self::ReloadCertificate => "reload-certificate",
+            Self::OpenToFollowers => "open-to-followers",
             Self::Open => "open",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
@@ -399,6 +402,7 @@ impl fmt::Display for MemberCommand {
             }
             Self::Passwords(step) => f.write_str(step.as_str()),
             Self::ReloadCertificate => f.write_str("read its certificate again"),
+            Self::OpenToFollowers => f.write_str("open to followers"),
             Self::Open => f.write_str("open to clients and followers"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),

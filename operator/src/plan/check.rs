@@ -352,6 +352,11 @@ fn command_to(
                 )
             })
         }
+        MemberCommand::Open => (!world.seen.record.formed).then(|| {
+            let why =
+                "clients are let in when the cluster is formed: before that it may begin again";
+            refuse("I3", action, why)
+        }),
         MemberCommand::Forget(id) => {
             let owns = !world.slots_of(id).is_empty();
             (owns || world.answers_as(id)).then(|| refuse("I7", action, "it owns slots or answers"))

@@ -92,6 +92,7 @@ mod tests {
         let refused = Asked::Silent(Silence {
             reason: SilenceReason::Refused,
             millis: 0,
+            said_goodbye: true,
         });
         let silent = || Some(&refused);
         let answered = Asked::Answered(Box::new(answer("m")));

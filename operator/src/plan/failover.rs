@@ -13,7 +13,7 @@ use super::{
     Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
     spacing, zone_loss,
 };
-use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, SilenceReason, ZoneName};
+use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, ZoneName};
 
 /// A follower that heard its leader less than this long ago is being fed: it hears it every second.
 pub const FED_SECONDS: u64 = 2;
@@ -78,7 +78,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
 /// How a lost leader is known to have ended.
 enum End {
     Proven,
-    Refused,
+    Goodbye,
     ZoneGone(ZoneName),
 }
 
@@ -86,9 +86,9 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Proven => f.write_str("proven"),
-            Self::Refused => f.write_str(
-                "its host says that nothing listens there, and the others have lost it, too",
-            ),
+            Self::Goodbye => {
+                f.write_str("its connections were ended there, and the others have lost it, too")
+            }
             Self::ZoneGone(zone) => write!(f, "zone {zone} fell silent"),
         }
     }
@@ -105,9 +105,7 @@ fn end_of_leader(round: &Round<'_>, shard: &Shard<'_>, gone: &BTreeSet<ZoneName>
         .iter()
         .find(|member| shard.is_led_by(member))?;
     match member.verdict {
-        Verdict::Silent(it) if it.reason == SilenceReason::Refused && is_cut_off(round, id) => {
-            Some(End::Refused)
-        }
+        Verdict::Silent(it) if it.said_goodbye && is_cut_off(round, id) => Some(End::Goodbye),
         Verdict::Silent(_) if gone.contains(member.zone()) => {
             Some(End::ZoneGone(member.zone().clone()))
         }
@@ -262,7 +260,8 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         let Some((leader, answer)) = shard.living_leader() else {
             continue;
         };
-        if answer.is_open || answer.loading || !opening::endangers_followers(round, shard, answer) {
+        let was_let_in = answer.is_open_to_followers;
+        if was_let_in || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
         if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {
@@ -339,6 +338,38 @@ mod tests {
         assert!(!commands(&seen).contains(&"failover-force"));
         answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 5;
         assert!(commands(&seen).contains(&"failover-force"));
+    }
+
+    #[test]
+    fn a_goodbye_that_the_others_heard_too_is_an_end() {
+        let mut seen = formed();
+        for entry in &mut seen.record.members {
+            let id = entry.member_id.as_ref().unwrap();
+            entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+        }
+        let silent = |said_goodbye| {
+            crate::model::Asked::Silent(crate::model::Silence {
+                reason: crate::model::SilenceReason::Timeout,
+                millis: 300,
+                said_goodbye,
+            })
+        };
+        let lost = MemberName::from("c-0-1");
+        seen.members.insert(lost.clone(), silent(true));
+        assert!(!commands(&seen).contains(&"failover-force"), "it is fed");
+        let heir = answer_of(&mut seen, "c-0-2");
+        if let Some(up) = &mut heir.replication.upstream {
+            (up.is_up, up.last_io_seconds) = (false, None);
+        }
+        assert!(!commands(&seen).contains(&"failover-force"), "linked");
+        for name in ["c-0-2", "c-1-3", "c-1-4"] {
+            let entries = &mut answer_of(&mut seen, name).view.entries;
+            let entry = entries.iter_mut().find(|it| it.id.as_str() == "id-c-0-1");
+            entry.unwrap().link_up = false;
+        }
+        assert!(commands(&seen).contains(&"failover-force"));
+        seen.members.insert(lost, silent(false));
+        assert!(!commands(&seen).contains(&"failover-force"), "only silent");
     }
 
     #[test]

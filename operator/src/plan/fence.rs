@@ -300,6 +300,7 @@ mod tests {
             let silence = crate::model::Silence {
                 reason: crate::model::SilenceReason::Timeout,
                 millis: 1_000,
+                said_goodbye: false,
             };
             seen.members
                 .insert(MemberName::from(name), Asked::Silent(silence));

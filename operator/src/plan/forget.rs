@@ -157,6 +157,7 @@ mod tests {
             Asked::Silent(Silence {
                 reason: SilenceReason::Timeout,
                 millis: 0,
+                said_goodbye: false,
             }),
         );
         assert!(is_remembered(&seen), "c-2-6 may bring it back");

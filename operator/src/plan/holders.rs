@@ -112,7 +112,8 @@ pub(super) fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
         .replication
         .upstream
         .as_ref()
-        .is_some_and(|up| !up.is_up && !up.is_syncing);
+        .is_some_and(|up| !up.is_up && !up.is_syncing)
+        || copies_a_stranger(round, answer);
     let own = answer.view.own_entry();
     let upstream = own.and_then(|own| own.leader.as_ref());
     let copies_nobody = upstream.is_none_or(|id| !knows_as_owner(answer, id));
@@ -121,6 +122,24 @@ pub(super) fn is_blank(round: &Round<'_>, member: &Member<'_>) -> bool {
         && answer.is_open
         && !round.census.owns_slots(&answer.id)
         && (answer.role() == Role::Leader || is_cut_off && (copies_nobody || !member.was_in_sync()))
+}
+
+/// A follower copies from an address: somebody else may live there by now, and its link to that one says
+/// nothing of its leader.
+fn copies_a_stranger(round: &Round<'_>, answer: &MemberAnswer) -> bool {
+    let own = answer.view.own_entry();
+    let (Some(leader), Some(up)) = (
+        own.and_then(|own| own.leader.as_ref()),
+        answer.replication.upstream.as_ref(),
+    ) else {
+        return false;
+    };
+    let mut others = round.census.living();
+    up.is_up
+        && others.any(|(other, its)| {
+            let address = other.address();
+            address.is_some_and(|at| at.ip.to_string() == up.host) && &its.id != leader
+        })
 }
 
 /// Whether it has heard that this one owns slots. A follower takes over the slots that its leader has in

@@ -102,7 +102,7 @@ fn must_follow(
     if answer.id == leader_answer.id
         || !knows_leader
         || member.entry.surplus
-        || !leader_answer.is_open
+        || !leader_answer.is_open_to_followers
     {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, failover, objects, placing, roster};
+use super::{Draft, MemberCommand, WaitingReason, failover, holders, objects, placing, roster};
 use crate::api::Persistence;
 use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
 
@@ -16,12 +16,19 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         return; // said in `objects`
     }
     for (member, answer) in round.census.living() {
-        if answer.is_open || answer.loading {
+        // nobody writes to a cluster that may begin again (`form`)
+        let is_forming = !round.record.formed;
+        let is_done = answer.is_open || is_forming && answer.is_open_to_followers;
+        if is_done || answer.loading {
             continue;
         }
         let Some(target) = member.command_target() else {
             continue;
         };
+        if answer.is_open_to_followers {
+            draft.tell(target, MemberCommand::Open, "the cluster is formed");
+            continue;
+        }
         if may_be_copied_unseen(round, member) {
             draft.wait(
                 WaitingReason::ClosedStart,
@@ -68,7 +75,12 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
                 endangered_message(round, shard, member),
             );
         } else {
-            draft.tell(target, MemberCommand::Open, "its opening endangers no copy");
+            let command = if is_forming {
+                MemberCommand::OpenToFollowers
+            } else {
+                MemberCommand::Open
+            };
+            draft.tell(target, command, "its opening endangers no copy");
         }
     }
 }
@@ -137,8 +149,9 @@ fn listed_under_another_id(
             let up = other.replication.upstream.as_ref()?;
             let leader = other.view.own_entry()?.leader.clone()?;
             let copies = up.host == address.ip.to_string() && leader != answer.id;
-            // who holds nothing has nothing to lose, and is not to hold another shard's
-            let is_harmed = other.keys > 0 || copying.shard() != member.shard();
+            // Who holds nothing has nothing to lose, and is not to hold another shard's. (A whole copy of
+            // nothing could not lead: its link would be up, as if its leader lived.)
+            let is_harmed = !holders::is_blank(round, copying) || copying.shard() != member.shard();
             (copies && is_harmed).then_some(leader)
         })
     })
@@ -222,10 +235,12 @@ mod tests {
     /// Shard 0's leader came back with a snapshot; its follower is silent, and its place was given away.
     fn back_with_a_snapshot() -> Observation {
         let mut seen = formed();
-        answer_of(&mut seen, "c-0-1").is_open = false;
+        let back = answer_of(&mut seen, "c-0-1");
+        (back.is_open, back.is_open_to_followers) = (false, false);
         let silence = Silence {
             reason: SilenceReason::Timeout,
             millis: 600_000,
+            said_goodbye: false,
         };
         let silent = MemberName::from("c-0-2");
         seen.members.insert(silent.clone(), Asked::Silent(silence));
@@ -255,5 +270,26 @@ mod tests {
             entry.synced_run = None;
         }
         assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
+
+    #[test]
+    fn clients_are_let_in_when_the_cluster_is_formed_and_not_before() {
+        let openings = |seen: &Observation| -> Vec<&'static str> {
+            let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+            let kinds = plan.actions.iter().map(|it| it.deed.kind());
+            kinds.filter(|kind| kind.starts_with("open")).collect()
+        };
+        let mut seen = formed();
+        seen.record.formed = false;
+        for name in ["c-0-1", "c-0-2", "c-1-3", "c-1-4", "c-2-5", "c-2-6"] {
+            let answer = answer_of(&mut seen, name);
+            (answer.keys, answer.is_open) = (0, false);
+        }
+        answer_of(&mut seen, "c-0-1").is_open_to_followers = false;
+        assert_eq!(openings(&seen), ["open-to-followers"]);
+        answer_of(&mut seen, "c-0-1").is_open_to_followers = true;
+        assert!(openings(&seen).is_empty());
+        seen.record.formed = true;
+        assert_eq!(openings(&seen), ["open"; 6]);
     }
 }

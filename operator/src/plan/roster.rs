@@ -1,15 +1,16 @@
 //! The roster of members by intent: writes this round's facts into the record, and strikes out
 //! who is lost. Who is struck out is remembered as departed until the bus has forgotten it.
 
+mod origin;
+
 use jiff::Timestamp;
 
 use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, placing, settings};
+use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation,
-    PodFingerprint, PodPhase, Record, STORE_AGE_MILLIS_MAX, Serial, ShardId, StartFailures,
-    VolumeName,
+    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, PodPhase,
+    Record, STORE_AGE_MILLIS_MAX, Serial, ShardId, StartFailures, VolumeName,
 };
 use crate::resources;
 
@@ -25,12 +26,14 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     let mut record = seen.record.clone();
     let wanted = resources::fingerprint(desired);
     for entry in &mut record.members {
-        record.departed.extend(lost_identity(entry, seen, now));
+        record
+            .departed
+            .extend(origin::lost_identity(entry, seen, now));
         note_member(entry, seen, now);
-        note_origin(entry, seen, &wanted);
+        origin::note(entry, seen, &wanted);
     }
-    note_starts(desired, seen, &mut record, now);
-    forgive_start_failures(&mut record, seen, &wanted);
+    origin::note_starts(desired, seen, &mut record, now);
+    origin::forgive_start_failures(&mut record, seen, &wanted);
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
@@ -90,31 +93,6 @@ pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
     }
 }
 
-/// A pod whose process has another id than before was started again over nothing (a host that came
-/// back with a fresh disk): who it was is no more, and the bus still knows him. It is a new member in
-/// an old place.
-fn lost_identity(entry: &mut Enrolled, seen: &Observation, now: Timestamp) -> Option<Departed> {
-    let is_its_pod = seen
-        .pod(&entry.name)
-        .is_some_and(|pod| entry.pod_uid.as_ref() == Some(&pod.uid));
-    let Some(Asked::Answered(answer)) = seen.members.get(&entry.name) else {
-        return None;
-    };
-    let before = entry.member_id.clone().filter(|id| id != &answer.id)?;
-    if !is_its_pod {
-        return None;
-    }
-    (entry.joined, entry.synced_run) = (false, None);
-    Some(Departed {
-        member_id: before,
-        name: entry.name.clone(),
-        shard: entry.shard,
-        host: entry.host.clone(),
-        is_proven_dead: true,
-        since: now,
-    })
-}
-
 fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     let Some(pod) = seen.pod(&entry.name) else {
         if entry.pod_uid.is_some() {
@@ -145,52 +123,6 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     }
 }
 
-/// What its pod was made from. One that is older than fingerprints counts as made from the spec of the
-/// moment when this was first asked.
-fn note_origin(entry: &mut Enrolled, seen: &Observation, wanted: &PodFingerprint) {
-    let pod = seen.pod(&entry.name);
-    let Some(pod) = pod.filter(|pod| entry.pod_uid.as_ref() == Some(&pod.uid)) else {
-        return;
-    };
-    let before = entry.made_from.take();
-    entry.made_from = pod
-        .fingerprint
-        .clone()
-        .or(before)
-        .or_else(|| Some(wanted.clone()));
-}
-
-/// Whose process takes its directives at another start only. What it answered last is kept.
-fn note_starts(desired: &Desired, seen: &Observation, record: &mut Record, now: Timestamp) {
-    let before = record.clone();
-    let census = Census::new(desired, seen, &before);
-    let round = Round {
-        desired,
-        seen,
-        census: &census,
-        record: &before,
-        now,
-    };
-    let answering = census.members().filter(|it| it.answer().is_some());
-    for member in answering {
-        let mut entries = record.members.iter_mut();
-        if let Some(entry) = entries.find(|entry| &entry.name == member.name()) {
-            entry.started_before_config = settings::is_to_start_again(&round, member);
-        }
-    }
-}
-
-/// Members that ended at their start by a spec that is wanted no more tell nothing of the present one: it
-/// is tried without a pause.
-fn forgive_start_failures(record: &mut Record, seen: &Observation, wanted: &PodFingerprint) {
-    let failed = record.start_failures.as_ref();
-    let pod = failed.and_then(|failures| seen.pod(&failures.pod));
-    let made_from = pod.and_then(|pod| pod.fingerprint.as_ref());
-    if made_from.is_some_and(|made_from| made_from != wanted) {
-        record.start_failures = None;
-    }
-}
-
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
 /// tells whose copy is whole.
@@ -203,7 +135,9 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
         let is_short =
             u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
         is_whole &= !(is_wanted && is_short);
-        let feeds = shard.living_leader().is_some_and(|(_, a)| a.is_open);
+        let feeds = shard
+            .living_leader()
+            .is_some_and(|(_, a)| a.is_open_to_followers);
         for member in &shard.members {
             let run = member
                 .answer()

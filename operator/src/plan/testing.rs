@@ -77,6 +77,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         used_memory_bytes: 0,
         connected_clients: 0,
         is_open: false,
+        is_open_to_followers: false,
         node_timeout_millis: 2000,
         deviations: Vec::new(),
         access: Access::default(),
@@ -128,6 +129,7 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         rollout: Rollout {
             surge: true,
             max_shards_at_once: 15,
+            restarts_for_config: false,
         },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
@@ -221,7 +223,7 @@ fn formed_entries() -> Vec<ViewEntry> {
 fn formed_answer(own: &ViewEntry, entries: &[ViewEntry]) -> MemberAnswer {
     let mut answer = answer(own.id.as_str());
     answer.keys = 100;
-    answer.is_open = true;
+    (answer.is_open, answer.is_open_to_followers) = (true, true);
     answer.node_timeout_millis = 5000;
     answer.replication.offset = 1000;
     answer.replication.upstream = own.leader.as_ref().map(|leader| {

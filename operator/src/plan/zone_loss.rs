@@ -202,6 +202,7 @@ mod tests {
         let silence = Silence {
             reason: SilenceReason::Timeout,
             millis: SILENT_MILLIS,
+            said_goodbye: false,
         };
         for (name, host) in [("c-0-1", "ha"), ("c-2-6", "ha2")] {
             let name = MemberName::from(name);

@@ -25,6 +25,11 @@ impl Users {
         self.clients.is_on && self.followers.is_on
     }
 
+    /// Whether followers may.
+    pub(super) fn followers_are_let_in(&self) -> bool {
+        self.followers.is_on
+    }
+
     /// Passwords that clients may use and that no Secret has: somebody may not have moved yet.
     pub(super) fn former_of_clients(&self, credentials: &Credentials) -> BTreeSet<String> {
         let wanted = hashes(credentials.client_passwords());

@@ -71,6 +71,7 @@ pub(super) async fn ask(
             snapshot_fails: info.says("rdb_last_bgsave_status", "err"),
         },
         is_open: users.are_let_in(),
+        is_open_to_followers: users.followers_are_let_in(),
         node_timeout_millis,
         replication: with_upstream(info.replication()?, view.own_entry()),
         view,

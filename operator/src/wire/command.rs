@@ -160,6 +160,9 @@ async fn pipeline(
                 pipeline.add_command(meet(*address));
             }
         }
+        MemberCommand::OpenToFollowers => {
+            pipeline.add_command(users::open_replication(keys.credentials)?);
+        }
         MemberCommand::Open => {
             // Together, so that nobody finds the one open and the other closed.
             pipeline.cmd("MULTI");
@@ -222,6 +225,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
         MemberCommand::Meet(_)
+        | MemberCommand::OpenToFollowers
         | MemberCommand::Open
         | MemberCommand::Configure(_)
         | MemberCommand::Passwords(_)

@@ -34,6 +34,8 @@ struct Times {
     silent_from: Option<Instant>,
     /// When it was waited for with patience last, while it is silent.
     patient: Instant,
+    /// The last that came was the end of a connection.
+    said_goodbye: bool,
 }
 
 impl Heard {
@@ -45,6 +47,7 @@ impl Heard {
             has_answered: false,
             silent_from: None,
             patient: now,
+            said_goodbye: false,
         }))
     }
 
@@ -53,14 +56,28 @@ impl Heard {
         let mut times = self.times();
         times.last = Instant::now();
         (times.has_answered, times.is_late) = (true, false);
-        times.silent_from = None;
+        (times.silent_from, times.said_goodbye) = (None, false);
     }
 
-    /// Something came from it, if only the end of the connection.
+    /// Something came from it.
     pub(super) fn sign(&self) {
         let mut times = self.times();
         times.last = Instant::now();
-        times.silent_from = None;
+        (times.silent_from, times.said_goodbye) = (None, false);
+    }
+
+    /// The kernel there ended the connection, or refused one. That is a sign of life of the host, and perhaps
+    /// its last: where a host is killed its processes end a moment before its network does.
+    pub(super) fn goodbye(&self) {
+        let mut times = self.times();
+        times.last = Instant::now();
+        (times.silent_from, times.said_goodbye) = (None, true);
+        times.is_late = times.has_answered;
+    }
+
+    /// Whether the end of a connection is the last that came.
+    pub(super) fn said_goodbye(&self) -> bool {
+        self.times().said_goodbye
     }
 
     /// Its connection ended because the probes were not answered.
@@ -143,12 +160,27 @@ mod tests {
         heard.fade();
         assert_eq!(heard.silence(), PROBED_SILENCE);
         advance(millis(3000)).await;
-        heard.sign();
+        heard.goodbye();
         assert_eq!(
             heard.silence(),
             Duration::ZERO,
             "a goodbye is a sign of life"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_stands_until_something_else_comes_from_there() {
+        let heard = Heard::now();
+        heard.answer();
+        assert!(!heard.said_goodbye());
+        heard.goodbye();
+        heard.no_answer(Instant::now());
+        assert!(heard.said_goodbye(), "silence takes nothing back");
+        heard.sign();
+        assert!(!heard.said_goodbye());
+        heard.goodbye();
+        heard.answer();
+        assert!(!heard.said_goodbye(), "another process answers there");
     }
 
     #[tokio::test(start_paused = true)]

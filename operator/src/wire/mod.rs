@@ -112,14 +112,19 @@ impl RedisAdmin for RedisWire {
             if error.spoils_connection() {
                 link.drop_connection();
             }
-            if matches!(reason, SilenceReason::Timeout | SilenceReason::Unreachable) {
-                link.heard().no_answer(asked);
+            match reason {
+                SilenceReason::Timeout | SilenceReason::Unreachable => {
+                    link.heard().no_answer(asked);
+                }
+                SilenceReason::Refused => link.heard().goodbye(),
+                SilenceReason::Unusable => {}
             }
             // Silence is a fact of the observation, which tells it to people; not ours to warn of.
             debug!(cluster = %target.cluster, member = %target.name, error = %chain(&error), "silent");
             Silence {
                 reason,
                 millis: millis(link.heard().silence()),
+                said_goodbye: link.heard().said_goodbye(),
             }
         })
     }

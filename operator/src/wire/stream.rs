@@ -37,13 +37,14 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let outcome = ready!(Pin::new(&mut this.inner).poll_read(context, buffer));
         match &outcome {
             Ok(()) if buffer.filled().len() > before => this.heard.sign(),
             Err(error) if is_silence(error) => this.heard.fade(),
+            Ok(()) if room == 0 => {}
             // an end, or a reset: somebody there said so
-            Ok(()) | Err(_) => this.heard.sign(),
+            Ok(()) | Err(_) => this.heard.goodbye(),
         }
         Poll::Ready(outcome)
     }

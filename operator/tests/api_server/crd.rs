@@ -215,6 +215,14 @@ async fn what_cannot_be_changed_yet_says_so() {
             "spec.leaders cannot be changed yet",
         ),
         (
+            json!({ "image": "other" }),
+            "spec.image cannot be changed yet",
+        ),
+        (
+            json!({ "pod": { "labels": { "a": "b" } } }),
+            "spec.pod cannot be changed yet",
+        ),
+        (
             json!({ "storage": { "size": "1Gi" } }),
             "spec.storage cannot be added or removed",
         ),

@@ -97,6 +97,13 @@ async fn a_closed_member_lets_nobody_in_and_an_open_one_the_right_ones() {
         tell(&wire, at, MemberCommand::AddSlots(SlotSet::all()))
             .await
             .unwrap();
+        tell(&wire, at, MemberCommand::OpenToFollowers)
+            .await
+            .unwrap();
+        let answer = ask(&wire, at).await;
+        assert!(answer.is_open_to_followers && !answer.is_open);
+        assert!(say(at, FOLLOWER, "PING").await.is_ok());
+        assert!(say(at, CLIENT, "PING").await.is_err());
         tell(&wire, at, MemberCommand::Open).await.unwrap();
         tell(&wire, at, MemberCommand::Open).await.unwrap();
         assert!(ask(&wire, at).await.is_open);

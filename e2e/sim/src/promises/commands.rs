@@ -27,7 +27,7 @@ pub fn check(world: &mut World, key: ProcKey, command: &MemberCommand) {
             mask(slots, world.setup.leaders).and_then(|mask| add(world, key, mask))
         }
         MemberCommand::Forget(id) => id_of(id).and_then(|id| forget(world, id)),
-        MemberCommand::Open => open(world, key),
+        MemberCommand::OpenToFollowers | MemberCommand::Open => open(world, key),
         _ => None,
     };
     if let Some((promise, what)) = found {
@@ -170,7 +170,7 @@ fn count(world: &mut World, mode: FailoverMode, old: Option<ProcKey>) {
         (FailoverMode::Graceful, _) => "switchover",
         (FailoverMode::Takeover, _) => "takeover",
         (FailoverMode::Force, None) => "force: the leader is dead",
-        (FailoverMode::Force, Some(old)) if !world.proc(old).is_open => {
+        (FailoverMode::Force, Some(old)) if !world.proc(old).is_open_to_followers => {
             "force: the leader is closed"
         }
         (FailoverMode::Force, Some(_)) => "force: the leader is silent",
@@ -231,7 +231,7 @@ fn forget(world: &World, id: Id) -> Found {
 fn open(world: &mut World, key: ProcKey) -> Found {
     let own = world.proc(key);
     let me = own.table.me;
-    if !own.leads() || !own.table.owns_any(me) || own.is_open {
+    if !own.leads() || !own.table.owns_any(me) || own.is_open_to_followers {
         return None;
     }
     let newer = world.alive().find(|it| {

@@ -91,6 +91,7 @@ pub fn answer(
         used_memory_bytes: keys + 1,
         connected_clients: 1,
         is_open: process.is_open,
+        is_open_to_followers: process.is_open_to_followers,
         node_timeout_millis: process.timeout,
         deviations: Vec::new(),
         access: Access::default(),

@@ -73,7 +73,10 @@ pub fn command(
         }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
         MemberCommand::Configure(wanted) => process.directives.configure(wanted),
-        MemberCommand::Open => process.is_open = true,
+        MemberCommand::OpenToFollowers => process.is_open_to_followers = true,
+        MemberCommand::Open => {
+            (process.is_open, process.is_open_to_followers) = (true, true);
+        }
         // by who knows the Secrets: `ports`
         MemberCommand::Passwords(_) | MemberCommand::ReloadCertificate => {}
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,

@@ -60,12 +60,12 @@ impl Passwords {
     }
 
     /// What the operator is told.
-    pub fn access(&self, known: &Known, is_open: bool) -> Access {
+    pub fn access(&self, known: &Known, to_clients: bool, to_followers: bool) -> Access {
         let own = &known.own;
-        let where_open = |keys| if is_open { keys } else { Keys::AsWanted };
+        let where_open = |is_open, keys| if is_open { keys } else { Keys::AsWanted };
         Access {
-            clients: where_open(keys(&self.clients, &[known.client].into())),
-            followers: where_open(keys(&self.followers, own)),
+            clients: where_open(to_clients, keys(&self.clients, &[known.client].into())),
+            followers: where_open(to_followers, keys(&self.followers, own)),
             operator: keys(&self.operator, own),
             presents_former: false,
             follows_with_former: self.follows_with != known.current,
@@ -76,6 +76,11 @@ impl Passwords {
     pub fn open(&mut self, known: &Known, former: BTreeSet<u32>) {
         self.clients = former;
         self.clients.insert(known.client);
+        self.open_to_followers(known);
+    }
+
+    /// Followers are let in.
+    pub fn open_to_followers(&mut self, known: &Known) {
         self.followers.clone_from(&known.own);
     }
 

@@ -106,6 +106,8 @@ pub struct Process {
     pub loads_until: Millis,
     /// Whether clients and followers are let in.
     pub is_open: bool,
+    /// Followers are let in.
+    pub is_open_to_followers: bool,
     /// `cluster-node-timeout`.
     pub timeout: Millis,
     /// The table.

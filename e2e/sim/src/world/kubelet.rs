@@ -337,6 +337,7 @@ impl World {
             started: self.now,
             loads_until: self.now + load,
             is_open: false,
+            is_open_to_followers: false,
             timeout,
             table,
             data,

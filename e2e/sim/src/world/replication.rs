@@ -88,7 +88,8 @@ impl World {
         };
         let source = self.proc(from);
         let password = self.proc(key).passwords.follows_with;
-        let is_let_in = source.is_open && source.passwords.followers.contains(&password);
+        let is_let_in =
+            source.is_open_to_followers && source.passwords.followers.contains(&password);
         let is_ready = is_let_in && self.now >= source.loads_until;
         let chain = source.leads() || source.is_in_sync();
         if from == key || !is_ready || !chain || !self.feeds(from, key) {

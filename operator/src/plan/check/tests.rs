@@ -1,7 +1,7 @@
 //! For each promise: a plan that breaks it is refused, and the like that does not is not.
 
 use super::*;
-use crate::model::{Address, PodUid, RunId};
+use crate::model::{Address, PodUid, RunId, ZoneName};
 use crate::plan::Manifest;
 use crate::plan::testing::{answer_of, desired, enrolled, formed};
 

@@ -80,6 +80,8 @@ impl World {
         };
         if process.is_open {
             access.clients = keys(&passwords.clients, &[self.client_password].into());
+        }
+        if process.is_open_to_followers {
             access.followers = keys(&passwords.followers, &self.own());
         }
         if !self.own_secrets.contains(&current) {

@@ -64,8 +64,12 @@ impl World {
             ),
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Configure(wanted) => process.directives.configure(wanted),
+            MemberCommand::OpenToFollowers => {
+                process.is_open_to_followers = true;
+                process.passwords.followers = own;
+            }
             MemberCommand::Open => {
-                process.is_open = true;
+                (process.is_open, process.is_open_to_followers) = (true, true);
                 (process.passwords.clients, process.passwords.followers) = (clients, own);
             }
             MemberCommand::Failover { .. } if self.no_votes => {}
@@ -149,7 +153,7 @@ impl World {
         let offsets: BTreeMap<MemberId, (u64, bool)> = up
             .iter()
             .map(|name| &self.processes[name])
-            .filter(|process| process.leader.is_none() && process.is_open)
+            .filter(|process| process.leader.is_none() && process.is_open_to_followers)
             .map(|process| {
                 let is_written_to = !process.slots.is_empty();
                 (process.id.clone(), (process.offset + 10, is_written_to))

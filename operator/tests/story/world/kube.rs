@@ -280,7 +280,8 @@ impl World {
         let body = self.processes.iter().find(|(_, p)| p.id == id);
         let body = body.map(|(name, _)| name.clone());
         if let Some(mut process) = body.and_then(|name| self.processes.remove(&name)) {
-            (process.is_dead, process.is_open, process.timeout) = (false, false, 2000);
+            (process.is_open, process.is_open_to_followers) = (false, false);
+            (process.is_dead, process.timeout) = (false, 2000);
             (process.in_sync, process.started) = (false, self.now);
             process.directives = Directives::read(&self.redis_conf());
             process.passwords = Passwords::of(self.status.record.passwords.generation);
@@ -293,6 +294,7 @@ impl World {
             leader: None,
             knows: BTreeSet::new(),
             is_open: false,
+            is_open_to_followers: false,
             in_sync: false,
             keys: 0,
             offset: 0,

@@ -26,6 +26,7 @@ pub(crate) struct Process {
     pub(crate) leader: Option<MemberId>,
     pub(crate) knows: BTreeSet<MemberId>,
     pub(crate) is_open: bool,
+    pub(crate) is_open_to_followers: bool,
     pub(crate) in_sync: bool,
     keys: u64,
     pub(crate) offset: u64,

@@ -119,6 +119,7 @@ impl World {
             used_memory_bytes: 1,
             connected_clients: 1,
             is_open: process.is_open,
+            is_open_to_followers: process.is_open_to_followers,
             node_timeout_millis: process.timeout,
             disk: process.disk,
             access: self.access(process),
@@ -160,5 +161,10 @@ impl World {
 }
 
 fn silent(reason: SilenceReason, millis: u64) -> Asked {
-    Asked::Silent(Silence { reason, millis })
+    let said_goodbye = reason == SilenceReason::Refused;
+    Asked::Silent(Silence {
+        reason,
+        millis,
+        said_goodbye,
+    })
 }
