@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial, SettingsRecord, ShardId,
-    SlotSet, VolumeName, ZoneName,
+    HostName, MemberAnswer, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial,
+    SettingsRecord, ShardId, SlotSet, VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -146,6 +146,10 @@ pub struct Enrolled {
     /// Another run, or none: what it has may be old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_run: Option<RunId>,
+    /// Whose copy that was: that leader's id, or its own where it led. Somebody may have been elected since
+    /// whom it follows only by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced_with: Option<MemberId>,
     /// Since when it is silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -162,6 +166,18 @@ pub struct Enrolled {
     /// We ask its pod to go so that it starts again on its volume: its place stays its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restarts: bool,
+}
+
+impl Enrolled {
+    /// Whether its copy of whom it follows (or its own, where it leads) was whole and fed to the last, as far
+    /// as that was seen, by the very process that answers now. One that was started since has what its disk
+    /// had.
+    pub fn was_in_sync(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let followed = own.and_then(|own| own.leader.as_ref());
+        self.synced_run.as_ref() == Some(&answer.run_id)
+            && self.synced_with.as_ref() == Some(followed.unwrap_or(&answer.id))
+    }
 }
 
 /// A member that was.

@@ -77,11 +77,10 @@ impl<'a> Member<'a> {
         })
     }
 
-    /// Whether its copy was whole and fed to the last, as far as that was seen, by the very process
-    /// that answers now. One that was started since has what its disk had.
+    /// See [`Enrolled::was_in_sync`].
     pub(super) fn was_in_sync(&self) -> bool {
         self.answer()
-            .is_some_and(|answer| self.entry.synced_run.as_ref() == Some(&answer.run_id))
+            .is_some_and(|answer| self.entry.was_in_sync(answer))
     }
 
     /// Whether it was asked to go.

@@ -90,13 +90,32 @@ impl<'a> World<'a> {
             .any(|answer| &answer.id == id && answer.is_open)
     }
 
-    /// Whether this very process was in sync when its leader was heard last.
+    /// Whether this very process was in sync with whom it follows when that one was heard last.
     fn record_knows_copy(&self, answer: &MemberAnswer) -> bool {
         let entry = self.seen.record.member_by_id(&answer.id);
-        entry.is_some_and(|entry| entry.synced_run.as_ref() == Some(&answer.run_id))
+        let own = answer.view.own_entry();
+        let followed = own.and_then(|own| own.leader.as_ref());
+        entry.is_some_and(|entry| {
+            entry.synced_run.as_ref() == Some(&answer.run_id)
+                && entry.synced_with.as_ref() == Some(followed.unwrap_or(&answer.id))
+        })
     }
 
-    /// The same, and that leader owned slots.
+    /// The same, or it holds more of the history that one has which was.
+    fn knows_copy(&self, answer: &MemberAnswer) -> bool {
+        let leader = |it: &MemberAnswer| it.view.own_entry().and_then(|own| own.leader.clone());
+        let (own, upstream) = (&answer.replication, leader(answer));
+        let is_further = |other: &&&MemberAnswer| {
+            let its = &other.replication;
+            leader(other) == upstream
+                && its.replication_id == own.replication_id
+                && its.offset <= own.offset
+        };
+        let mut others = self.answers.values().filter(is_further);
+        self.record_knows_copy(answer) || others.any(|other| self.record_knows_copy(other))
+    }
+
+    /// Its record says that it was whole, and that leader owned slots.
     fn is_copy_of_an_owner(&self, answer: &MemberAnswer) -> bool {
         let own = answer.view.own_entry();
         let leader = own.and_then(|own| own.leader.as_ref());
@@ -425,7 +444,7 @@ fn failover(
         )),
         FailoverMode::Force
             if !world.answers_as(of)
-                && !world.record_knows_copy(answer)
+                && !world.knows_copy(answer)
                 && !is_accepted_older_copy(desired, world, answer) =>
         {
             Some(refuse(

@@ -62,7 +62,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let (heir, _) =
             best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
-                heir.was_in_sync() && may_stand
+                holders::is_whole(shard, heir) && may_stand
             })?;
         Some((shard, of, heir.command_target()?, end))
     });
@@ -226,7 +226,7 @@ fn best_candidate<'a, 'b>(
         .filter(|(member, answer)| {
             let body = shard.living_leader().filter(|(_, body)| &body.id == old);
             let is_newer = body.is_some_and(|(_, body)| is_ahead_of(answer, body));
-            member.was_in_sync() || is_newer || (body.is_some() && !has_body)
+            holders::is_whole(shard, member) || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
         .filter(|(_, answer)| holders::knows_as_owner(answer, old))
@@ -239,7 +239,7 @@ fn best_candidate<'a, 'b>(
         })
         .max_by_key(|(member, answer)| {
             (
-                member.was_in_sync(),
+                holders::is_whole(shard, member),
                 answer.replication.offset,
                 home == Some(member.zone()),
                 std::cmp::Reverse(member.name()),
@@ -321,6 +321,7 @@ mod tests {
         for entry in &mut seen.record.members {
             let id = entry.member_id.as_ref().unwrap();
             entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+            entry.synced_with = Some(MemberId::from("id-c-0-1"));
         }
         let change = RoleChange {
             shard: ShardId(2),
@@ -346,6 +347,7 @@ mod tests {
         for entry in &mut seen.record.members {
             let id = entry.member_id.as_ref().unwrap();
             entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
+            entry.synced_with = Some(MemberId::from("id-c-0-1"));
         }
         let silent = |said_goodbye| {
             crate::model::Asked::Silent(crate::model::Silence {

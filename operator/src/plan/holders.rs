@@ -82,9 +82,25 @@ fn older_copy<'a>(
     let lost = shard.leader.as_ref()?;
     let up = answer.replication.upstream.as_ref();
     let is_settled = up.is_some_and(|up| !up.is_syncing && !up.is_up) && !answer.loading;
-    let is_whole = member.was_in_sync() || shard.living_leader().is_some();
+    let is_whole = is_whole(shard, member) || shard.living_leader().is_some();
     (follows(answer, lost) && is_settled && !is_whole && answer.keys > 0 && round.record.formed)
         .then_some(answer)
+}
+
+/// Whether it holds all that is known to be left: it was in sync to the last, or it has come further in the
+/// same history than one that was. (It became whole a moment before its leader was lost, and nobody saw it.)
+pub(super) fn is_whole(shard: &Shard<'_>, member: &Member<'_>) -> bool {
+    if member.was_in_sync() {
+        return true;
+    }
+    let history =
+        |it: &MemberAnswer| (it.replication.replication_id.clone(), it.replication.offset);
+    let Some((id, offset)) = member.answer().map(history) else {
+        return false;
+    };
+    let others = shard.members.iter().filter(|other| other.was_in_sync());
+    let mut others = others.filter_map(|other| other.answer().map(history));
+    others.any(|(other_id, other_offset)| other_id == id && other_offset <= offset)
 }
 
 /// The bus judges a copy's age by the clock of its link, which may say better than the record does.

@@ -341,6 +341,7 @@ mod tests {
         assert!(is_told(&seen));
         for entry in &mut seen.record.members {
             entry.synced_run = Some(crate::model::RunId::new(format!("run-id-{}", entry.name)));
+            entry.synced_with = Some("id-c-0-1".into());
         }
         answer_of(&mut seen, "c-0-7").run_id = "run-id-c-0-7".into();
         assert!(!is_told(&seen), "its leader had nothing, either");

@@ -6,6 +6,9 @@ use super::{Draft, MemberCommand, WaitingReason, failover, holders, objects, pla
 use crate::api::Persistence;
 use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
 
+/// How long a role change may take to show, clocks of two operators included.
+const SHOWS_WITHIN_MILLIS: i64 = 7_000;
+
 /// Lets clients and followers in where that can harm no data.
 ///
 /// A process that remembers slots may have come back empty, and its followers would copy that.
@@ -53,7 +56,9 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         let Some(shard) = round.census.shard(member.shard()) else {
             continue;
         };
-        if is_succeeded(shard, answer) {
+        if let Some(other) = may_lead_unseen(round, shard, answer) {
+            draft.wait(WaitingReason::ClosedStart, unseen_message(member, other));
+        } else if is_succeeded(shard, answer) {
             draft.wait(
                 WaitingReason::ClosedStart,
                 format!(
@@ -82,6 +87,38 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
             };
             draft.tell(target, command, "its opening endangers no copy");
         }
+    }
+}
+
+/// Who was told to lead in this one's place, and was not heard since: it may, and take writes.
+fn may_lead_unseen<'a, 'b>(
+    round: &Round<'_>,
+    shard: &'b Shard<'a>,
+    answer: &MemberAnswer,
+) -> Option<&'b Member<'a>> {
+    let mut changes = round.record.clocks.role_changes.iter();
+    let change = changes
+        .find(|change| change.shard == shard.id && change.of.as_ref() == Some(&answer.id))?;
+    let is_unheard = |member: &&Member<'_>| {
+        let since = member.entry.silent_since.unwrap_or(round.now);
+        let is_silent = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
+        let heard_millis = since.as_millisecond() - change.at.as_millisecond();
+        is_silent && member.entry.joined && heard_millis < SHOWS_WITHIN_MILLIS
+    };
+    shard.members.iter().find(is_unheard)
+}
+
+fn unseen_message(member: &Member<'_>, other: &Member<'_>) -> String {
+    let (name, other_name) = (member.name(), other.name());
+    let words = format!(
+        "{name} stays closed: {other_name} was told to lead in its place, and was not heard since"
+    );
+    match &other.entry.host {
+        Some(host) => format!(
+            "{words}. Bring host {host} back; if it is off for good, say so: kubectl taint node {host} \
+             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        ),
+        None => words,
     }
 }
 
@@ -270,6 +307,26 @@ mod tests {
             entry.synced_run = None;
         }
         assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
+
+    #[test]
+    fn a_body_stays_closed_while_who_was_told_to_lead_instead_is_unheard() {
+        let opens = |seen: &Observation| {
+            let mut desired = desired(3, 1);
+            desired.persistence = Persistence::Aof;
+            let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(600);
+            let plan = plan(&desired, seen, later);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        let mut seen = back_with_a_snapshot();
+        assert!(opens(&seen), "it holds every write");
+        let id = MemberId::from("id-c-0-1");
+        let told = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1);
+        seen.record.note_role_change(ShardId(0), id.clone(), told);
+        assert!(!opens(&seen), "silent since before");
+        let told = Timestamp::UNIX_EPOCH - jiff::SignedDuration::from_secs(60);
+        seen.record.note_role_change(ShardId(0), id, told);
+        assert!(opens(&seen), "heard since, and it did not lead");
     }
 
     #[test]

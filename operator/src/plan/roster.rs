@@ -135,9 +135,8 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
         let is_short =
             u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
         is_whole &= !(is_wanted && is_short);
-        let feeds = shard
-            .living_leader()
-            .is_some_and(|(_, a)| a.is_open_to_followers);
+        let leader = shard.living_leader().map(|(_, leader)| leader);
+        let feeds = leader.is_some_and(|it| it.is_open_to_followers);
         for member in &shard.members {
             let run = member
                 .answer()
@@ -153,6 +152,7 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
             // who was made from an older spec tells nothing of the present one
             is_whole &= run.is_some() && !member.is_outdated;
             if feeds {
+                entry.synced_with = leader.filter(|_| run.is_some()).map(|it| it.id.clone());
                 entry.synced_run = run;
             }
         }
@@ -323,6 +323,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             host: None,
             address: None,
             synced_run: None,
+            synced_with: None,
             silent_since: None,
             has_ended: true,
             started_before_config: false,
@@ -381,6 +382,7 @@ pub(super) fn enroll(
         address: None,
         joined: false,
         synced_run: None,
+        synced_with: None,
         silent_since: None,
         has_ended: false,
         surplus: false,

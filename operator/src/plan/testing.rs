@@ -25,6 +25,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         host: None,
         joined: false,
         synced_run: None,
+        synced_with: None,
         silent_since: None,
         has_ended: false,
         address: None,

@@ -125,6 +125,9 @@ fn unfenced(world: &mut World, name: &str) -> Found {
         } else {
             "takeover: silence, by policy"
         });
+        if !has_stopped {
+            world.promises.note_risk(may_serve);
+        }
         return None;
     }
     Some(("I5", format!("{name} takes over while {first} may serve")))

@@ -57,15 +57,8 @@ fn account(
         }
         let info = world.reigns.all[reign.0 as usize].clone();
         let lost = info.acked[left as usize..upto as usize].to_vec();
-        // the owner ran the risk of two sides that both serve: one of them loses what it took
-        let is_at_risk = world
-            .promises
-            .seen
-            .contains_key("takeover: silence, by policy");
-        let is_slack = is_at_risk || is_slack(world, info.leader, &lost);
-        let is_open = |number: &u64| {
-            cause != Cause::Fault && !is_slack && !is_excused(world, reign, *number, key)
-        };
+        let is_open =
+            |number: &u64| cause != Cause::Fault && !is_excused(world, reign, *number, key);
         let unexcused: Vec<u64> = (left + 1..=upto).filter(is_open).collect();
         world.promises.lost_writes += lost.len() as u64;
         let (from, until) = (lost[0], lost[lost.len() - 1]);
@@ -105,21 +98,12 @@ fn account(
     }
 }
 
-/// The last few writes of a leader that ended: which of its followers has them cannot be known of all,
-/// one may have become whole in that moment.
-fn is_slack(world: &World, leader: ProcKey, lost: &[Millis]) -> bool {
-    let first = lost.first().copied().unwrap_or(0);
-    let mut times = world.promises.disturbances(leader).iter();
-    let ends_soon = times.any(|(since, _)| (first..first + LAG_MILLIS).contains(since));
-    lost.len() as u64 <= SLACK / 3 && ends_soon
-}
-
 /// Whether everybody that ever held this write was disturbed since it was acknowledged: who was not has
 /// lost it by what the operator did.
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
-    if world.promises.was_outvoted(info.leader, at) {
+    if world.promises.was_outvoted(info.leader, at) || world.promises.was_risked(at) {
         return true;
     }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);

@@ -57,6 +57,8 @@ pub struct Promises {
     outvoted: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
+    /// Leaders that were out of sight when the owner's policy had one taken over from.
+    risked: BTreeSet<ProcKey>,
     /// Since when two leaders take writes to a chunk.
     doubled: BTreeMap<usize, Millis>,
     /// Role changes that the operator asked for, and when.
@@ -89,6 +91,7 @@ impl Promises {
         now: Millis,
         key: ProcKey,
         heard: Millis,
+        node_timeout: Millis,
         deposed: &[ProcKey],
     ) {
         self.in_flight.remove(&key);
@@ -102,7 +105,9 @@ impl Promises {
                 .any(|it| self.was_disturbed_since(*it, heard));
             if were_parted {
                 let from = heard.saturating_sub(IN_FLIGHT_MILLIS);
-                self.outvoted.entry(*old).or_default().push((from, now));
+                // without a majority it stops a node timeout after the last pong, and pings every half one
+                let until = now.max(heard + 2 * node_timeout);
+                self.outvoted.entry(*old).or_default().push((from, until));
             }
             self.disturbed.entry(*old).or_default().push((now, now));
         }
@@ -123,6 +128,19 @@ impl Promises {
     /// When this process was disturbed.
     pub(crate) fn disturbances(&self, key: ProcKey) -> &[(Millis, Millis)] {
         self.disturbed.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// By the owner's policy there may be two sides with a majority each, for as long as these are out of
+    /// sight: one of them loses what it takes.
+    pub(crate) fn note_risk(&mut self, leaders: Vec<ProcKey>) {
+        self.risked.extend(leaders);
+    }
+
+    /// Whether there may have been then.
+    pub(crate) fn was_risked(&self, at: Millis) -> bool {
+        let of = |leader: &ProcKey| self.disturbances(*leader).iter();
+        let mut times = self.risked.iter().flat_map(of);
+        times.any(|(from, until)| (*from..=until.saturating_add(data::LAG_MILLIS)).contains(&at))
     }
 
     /// The operator takes it away.

@@ -355,8 +355,13 @@ impl World {
             let overlaps = |it: &&Process| it.table.mask(it.table.me) & mask != 0;
             let others = self.alive().filter(|it| it.key != key && it.leads());
             let deposed: Vec<ProcKey> = others.filter(overlaps).map(|it| it.key).collect();
-            self.promises
-                .note_promotion(self.now, key, before.heard, &deposed);
+            self.promises.note_promotion(
+                self.now,
+                key,
+                before.heard,
+                self.setup.node_timeout,
+                &deposed,
+            );
         }
     }
 

@@ -80,7 +80,8 @@ pub(super) fn lost_identity(
     if !is_its_pod {
         return None;
     }
-    (entry.joined, entry.synced_run) = (false, None);
+    entry.joined = false;
+    (entry.synced_run, entry.synced_with) = (None, None);
     Some(Departed {
         member_id: before,
         name: entry.name.clone(),
