@@ -110,3 +110,25 @@ async fn leaders_that_end_on_the_way_leave_nothing_open_on_redis_7() {
 async fn leaders_that_end_on_the_way_leave_nothing_open_on_valkey_9() {
     ends_on_the_way("valkey-9").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "stress"]
+async fn stress() {
+    let label = std::env::var("STRESS").unwrap();
+    let mut testbed = Testbed::whole(Settings::new(server(&label).unwrap(), 3, 1))
+        .await
+        .unwrap();
+    let roamer = Roamer::new(&testbed.kubernetes, 2_000, 20, &SlotSet::all());
+    roamer.fill().await.unwrap();
+    for round in 0..50 {
+        for leaders in [5, 3] {
+            let start = Instant::now();
+            testbed.scale(leaders);
+            testbed.until_even(Duration::from_secs(240)).await.unwrap();
+            println!(
+                "{label}: round {round}: {leaders} leaders after {:.1?}",
+                start.elapsed()
+            );
+        }
+    }
+}

@@ -37,6 +37,8 @@ pub(crate) struct Process {
     started: Timestamp,
     is_dead: bool,
     silent_for: u64,
+    /// The slots and the epoch that others have heard of, where they hear late.
+    told: (SlotSet, u64),
 }
 
 pub(crate) struct World {
@@ -64,6 +66,8 @@ pub(crate) struct World {
     pub(crate) fails_to_start: bool,
     /// Elections are lost.
     pub(crate) no_votes: bool,
+    /// Members hear of each other's slots a round late.
+    pub(crate) hears_late: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     /// What is in the clients' Secret.
@@ -106,6 +110,7 @@ impl World {
             broken: BTreeSet::new(),
             fails_to_start: false,
             no_votes: false,
+            hears_late: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             client_password: 0,
@@ -133,6 +138,9 @@ impl World {
     /// One round of the loop: decide, check, keep the record, act.
     pub(crate) fn round(&mut self) -> Plan {
         let seen = self.observe();
+        for process in self.processes.values_mut() {
+            process.told = (process.slots.clone(), process.epoch);
+        }
         let plan = plan::plan(&self.desired, &seen, self.now);
         let refusals = plan::check(&self.desired, &seen, &plan, self.now);
         assert_eq!(refusals, [], "story so far:\n{}", self.story.join("\n"));
