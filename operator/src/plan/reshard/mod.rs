@@ -321,3 +321,6 @@ fn report(
         format!("{told} of {total} slots moved{how}"),
     );
 }
+
+#[cfg(test)]
+mod tests;
