@@ -112,9 +112,9 @@ impl End {
     pub(super) async fn side_by_side(&mut self, cmds: &[Cmd]) -> Result<Vec<Value>, WireError> {
         if !self.waits_for_followers() {
             let mut pipeline = Pipeline::new();
-            cmds.iter().for_each(|cmd| {
+            for cmd in cmds {
                 pipeline.add_command(cmd.clone());
-            });
+            }
             return self.exchange(&pipeline).await;
         }
         let lacking = cmds.len().saturating_sub(self.lanes.len());

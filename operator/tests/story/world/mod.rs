@@ -41,6 +41,7 @@ pub(crate) struct Process {
     told: (SlotSet, u64),
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(crate) struct World {
     pub(crate) desired: Desired,
     pub(crate) status: RedisClusterStatus,
