@@ -108,6 +108,7 @@ pub struct CertificateRecord {
 }
 
 /// A member by intent.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Enrolled {
@@ -231,6 +232,10 @@ pub struct Reshard {
     pub total: u16,
     /// Over how many shards the slots are to be spread.
     pub leaders: u32,
+    /// When slots were begun or arrived last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub moved: Option<Timestamp>,
     /// What may have been begun. Entered before a slot is opened: after a failover, which takes a slot's
     /// marks away, this alone tells which slots may be in two halves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

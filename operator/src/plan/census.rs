@@ -340,7 +340,7 @@ fn owners(
     for view in views {
         view.entries
             .iter()
-            .filter(|entry| !entry.flags.myself)
+            .filter(|entry| !entry.flags.myself && !empty::is_denied(members, entry))
             .for_each(|entry| put(entry, false));
     }
     best

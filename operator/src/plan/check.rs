@@ -8,6 +8,7 @@ mod moves;
 mod settings;
 mod takeover;
 mod together;
+mod unowned;
 
 use std::collections::BTreeMap;
 
@@ -360,17 +361,7 @@ fn command_to(
     };
     let answer = world.answers.get(&member.name)?;
     match command {
-        MemberCommand::AddSlots(slots) => {
-            let owned = world.owned_slots();
-            let taken = slots.count() != slots.difference(&owned).count();
-            (world.seen.record.formed || taken || answer.keys > 0).then(|| {
-                refuse(
-                    "I5",
-                    action,
-                    "slots are dealt out to empty members of a cluster that never was whole, once",
-                )
-            })
-        }
+        MemberCommand::AddSlots(slots) => unowned::refuse_dealing(world, action, answer, slots),
         MemberCommand::Open => (!world.seen.record.formed).then(|| {
             let why =
                 "clients are let in when the cluster is formed: before that it may begin again";
@@ -397,18 +388,7 @@ fn command_to(
             })
         }
         MemberCommand::SeizeSlots { slots, .. } => {
-            let is_empty = answer.keys == 0;
-            let may_be_held = world.may_be_held(entry.shard, slots, &answer.id);
-            let is_told = world.is_loss_on_record(entry.shard, slots);
-            let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
-            (!is_told || !is_wanted || !is_empty || may_be_held).then(|| {
-                refuse(
-                    "I9",
-                    action,
-                    "only slots whose loss is on record and whose every holder is proven dead go to \
-                     an empty member, and only by policy",
-                )
-            })
+            unowned::refuse_seizing(desired, world, action, (entry, answer), slots)
         }
         MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
         MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Census, Plan, Refusal, Rejection, Shard, zone_states};
+use crate::plan::{Census, Plan, Refusal, Rejection, Shard, WaitingReason, zone_states};
 use crate::resources;
 use facts::Facts;
 
@@ -84,7 +84,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
         next.engine_version = Some(version.to_string());
     }
     next.shards = facts.shards();
-    next.waiting_on = waiting(input.plan);
+    next.waiting_on = waiting(input);
     next.conditions = conditions::merge(
         input,
         &previous.conditions,
@@ -94,15 +94,20 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     next
 }
 
-fn waiting(plan: &Plan) -> Vec<WaitingStatus> {
-    plan.waiting_on
-        .iter()
-        .take(WAITING_LISTED_MAX)
-        .map(|wait| WaitingStatus {
-            reason: wait.reason.to_string(),
-            message: wait.message.clone(),
-        })
-        .collect()
+/// A refused plan holds all of it up.
+fn waiting(input: &Input<'_>) -> Vec<WaitingStatus> {
+    let refused = input.refusals.iter().map(|refusal| WaitingStatus {
+        reason: WaitingReason::PlanRefused.to_string(),
+        message: format!(
+            "nothing is done while a plan is refused, promise {}: {}",
+            refusal.promise, refusal.message
+        ),
+    });
+    let waits = input.plan.waiting_on.iter().map(|wait| WaitingStatus {
+        reason: wait.reason.to_string(),
+        message: wait.message.clone(),
+    });
+    refused.chain(waits).take(WAITING_LISTED_MAX).collect()
 }
 
 /// A condition that flipped, for an event.

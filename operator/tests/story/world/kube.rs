@@ -305,6 +305,7 @@ impl World {
             started: self.now,
             is_dead: false,
             silent_for: 0,
+            told: Default::default(),
         }
     }
 

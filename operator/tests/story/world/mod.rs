@@ -19,6 +19,7 @@ use zoneward_operator::model::{
 use zoneward_operator::plan::{self, Deed, Plan};
 use zoneward_operator::status;
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Process {
     pub(crate) id: MemberId,
     pub(crate) epoch: u64,
@@ -38,8 +39,11 @@ pub(crate) struct Process {
     started: Timestamp,
     is_dead: bool,
     silent_for: u64,
+    /// The slots and the epoch that others have heard of, where they hear late.
+    told: (SlotSet, u64),
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(crate) struct World {
     pub(crate) desired: Desired,
     pub(crate) status: RedisClusterStatus,
@@ -67,6 +71,8 @@ pub(crate) struct World {
     pub(crate) fails_to_start: bool,
     /// Elections are lost.
     pub(crate) no_votes: bool,
+    /// Members hear of each other's slots a round late.
+    pub(crate) hears_late: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     /// What is in the clients' Secret.
@@ -113,6 +119,7 @@ impl World {
             broken: BTreeSet::new(),
             fails_to_start: false,
             no_votes: false,
+            hears_late: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             client_password: 0,
@@ -143,6 +150,9 @@ impl World {
     /// One round of the loop: decide, check, keep the record, act.
     pub(crate) fn round(&mut self) -> Plan {
         let seen = self.observe();
+        for process in self.processes.values_mut() {
+            process.told = (process.slots.clone(), process.epoch);
+        }
         let plan = plan::plan(&self.desired, &seen, self.now);
         let refusals = plan::check(&self.desired, &seen, &plan, self.now);
         assert_eq!(refusals, [], "story so far:\n{}", self.story.join("\n"));
