@@ -350,3 +350,95 @@ fn a_leader_whose_followers_are_in_a_majority_that_is_cut_off_loses_what_it_took
         holds(&setup, false, &events);
     }
 }
+
+#[test]
+fn nobody_writes_to_a_cluster_that_may_begin_again() {
+    let setup = Setup {
+        followers: 2,
+        reuses_addresses: true,
+        ..plain()
+    };
+    for at in [1500, 1900, 2300] {
+        holds(&setup, true, &[event(at, 60_000, Fault::KillLeaders)]);
+    }
+}
+
+#[test]
+fn a_whole_copy_of_nothing_leads_when_its_leader_is_killed() {
+    let setup = Setup {
+        followers: 2,
+        hosts_per_zone: 3,
+        rehome_seconds: 5,
+        copy: 500,
+        store_lag: 50,
+        reuses_addresses: true,
+        flaky_percent: 10,
+        ..plain()
+    };
+    for at in [2300, 2624, 3000] {
+        holds(&setup, true, &[event(at, 45_000, Fault::KillLeaders)]);
+    }
+}
+
+#[test]
+fn a_body_waits_while_who_was_told_to_lead_in_its_place_is_cut_off() {
+    let setup = Setup {
+        leaders: 2,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        rehome_seconds: 5,
+        copy: 3000,
+        engine: Engine::Redis7,
+        operators: 2,
+        ..plain()
+    };
+    let kill = Fault::KillProcess {
+        pick: 0,
+        leader: true,
+    };
+    for pick in 0..3 {
+        let cut = Fault::ZonesCut { pick };
+        holds(
+            &setup,
+            false,
+            &[event(2000, 60_000, kill), event(2900, 6000, cut)],
+        );
+    }
+}
+
+#[test]
+fn who_was_deposed_out_of_sight_is_no_whole_copy_of_its_successor() {
+    let setup = Setup {
+        followers: 2,
+        hosts_per_zone: 1,
+        keep: Keep::Rdb,
+        volumes_are_local: true,
+        rehome_seconds: 5,
+        ..plain()
+    };
+    for pick in 0..3 {
+        let cut = event(3700, 60_000, Fault::ZonesCut { pick });
+        for host in 0..3 {
+            let off = event(18_700, 3000, Fault::HostOff { pick: host });
+            holds(&setup, false, &[cut.clone(), off]);
+        }
+    }
+}
+
+#[test]
+fn a_view_that_names_a_dead_owner_with_a_higher_epoch_is_mended() {
+    let setup = Setup {
+        leaders: 5,
+        hosts_per_zone: 1,
+        zone_loss: 0,
+        quorum_loss: QuorumLossPolicy::Unreachable,
+        ..plain()
+    };
+    for (pick, other) in [(0, 1), (1, 2), (2, 0)] {
+        let events = [
+            event(100, 34_000, Fault::ZoneCut { pick }),
+            event(3500, 110_000, Fault::ZonesCut { pick: other }),
+        ];
+        holds(&setup, false, &events);
+    }
+}

@@ -73,6 +73,25 @@ impl<'a> World<'a> {
             .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
     }
 
+    /// It is proven dead, nobody follows it, and all its slots have owners who answer and serve: whoever still
+    /// names it has not heard of them, and will not, for its epoch is the higher one.
+    fn is_superseded(&self, id: &MemberId) -> bool {
+        let record = &self.seen.record;
+        let mut departed = record.departed.iter();
+        let own = |answer: &&MemberAnswer| answer.view.own_entry().cloned();
+        let led = self.answers.values().filter(|answer| answer.is_open);
+        let led = led
+            .filter_map(|answer| own(&answer))
+            .fold(SlotSet::empty(), |all, own| all.union(&own.slots));
+        let is_followed = self
+            .answers
+            .values()
+            .any(|answer| own(&answer).is_some_and(|own| own.leader.as_ref() == Some(id)));
+        departed.any(|gone| &gone.member_id == id && gone.is_proven_dead)
+            && !is_followed
+            && self.slots_of(id).difference(&led).is_empty()
+    }
+
     /// Slots that anybody alive believes anybody to own.
     fn owned_slots(&self) -> SlotSet {
         self.answers
@@ -325,7 +344,11 @@ fn pod_deletion(
             members.any(|entry| entry.volume.as_ref() == Some(it))
         });
     let is_drained = world.seen.record.formed && moves::is_drained(world, pod.shard);
-    if is_dead || holds_nothing || never_joined || keeps_body || is_drained {
+    // clients are let in when it is formed
+    let is_unwritten =
+        !world.seen.record.formed && world.answers.values().all(|answer| answer.keys == 0);
+    let holds_nothing = holds_nothing || never_joined || keeps_body;
+    if is_dead || holds_nothing || is_drained || is_unwritten {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -368,7 +391,7 @@ fn command_to(
             refuse("I3", action, why)
         }),
         MemberCommand::Forget(id) => {
-            let owns = !world.slots_of(id).is_empty();
+            let owns = !world.slots_of(id).is_empty() && !world.is_superseded(id);
             (owns || world.answers_as(id)).then(|| refuse("I7", action, "it owns slots or answers"))
         }
         MemberCommand::Replicate { leader } => {

@@ -4,9 +4,9 @@
 //! not gossip it, and one member that was missed brings the id back after 60 s (REDIS-LAB 7).
 //! Never named: a member that still owns slots or still answers (promise I7).
 
-use super::census::Round;
+use super::census::{Round, follows};
 use super::{Draft, MemberCommand, spacing};
-use crate::model::{Asked, Departed};
+use crate::model::{Asked, Departed, SlotSet};
 
 /// How long an id that nobody lists any more stays on record: past the bus' ban of 60 s, so that
 /// its return is recognised.
@@ -24,7 +24,8 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
     let mut listed = Vec::new();
     let may_be_remembered = unheard_members(round);
     for gone in &round.record.departed {
-        if owns_slots(round, gone) || still_answers(round, gone) {
+        let owns = owns_slots(round, gone) && !is_superseded(round, gone);
+        if owns || still_answers(round, gone) {
             continue;
         }
         let mut is_listed = false;
@@ -73,7 +74,8 @@ fn forget_ghosts(round: &Round<'_>, draft: &mut Draft) {
             living.filter_map(|(member, answer)| Some((member, answer.view.entry(id)?)))
         };
         let is_ghost = views().all(|(_, entry)| {
-            let is_lost = entry.flags.no_address || entry.flags.failed;
+            // those few that were introduced to it make no majority that could agree that it failed
+            let is_lost = entry.flags.no_address || entry.flags.failed || entry.flags.suspected;
             is_lost && !entry.link_up && entry.slots.is_empty()
         });
         let targets = views().filter_map(|(member, _)| member.command_target());
@@ -109,6 +111,33 @@ fn owns_slots(round: &Round<'_>, gone: &Departed) -> bool {
         }
         _ => false,
     })
+}
+
+/// Somebody else serves all its slots, by his own word, and nobody follows it: views that name it as their
+/// owner still never change by themselves where its epoch is the higher one, as after two sides of a
+/// partition led on. Its data is gone, and not with this.
+fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
+    // as it stands on record and is said by whoever answers, for the checker
+    let answers = || {
+        let all = round.seen.members.values();
+        all.filter_map(|asked| match asked {
+            Asked::Answered(answer) => Some(answer),
+            _ => None,
+        })
+    };
+    let (mut all, mut led) = (SlotSet::empty(), SlotSet::empty());
+    for answer in answers() {
+        if let Some(entry) = answer.view.entry(&gone.member_id) {
+            all = all.union(&entry.slots);
+        }
+        if let Some(own) = answer.view.own_entry().filter(|_| answer.is_open) {
+            led = led.union(&own.slots);
+        }
+    }
+    let mut departed = round.seen.record.departed.iter();
+    departed.any(|it| it.member_id == gone.member_id && it.is_proven_dead)
+        && !answers().any(|answer| follows(answer, &gone.member_id))
+        && all.difference(&led).is_empty()
 }
 
 /// It answers from whatever pod: its name is off the roster, its process may not be gone yet.

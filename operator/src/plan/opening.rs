@@ -6,6 +6,9 @@ use super::{Draft, MemberCommand, WaitingReason, failover, holders, objects, pla
 use crate::api::Persistence;
 use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
 
+/// How long a body is waited for whose pod does not start.
+const STARTS_WITHIN_MILLIS: u64 = 60_000;
+
 /// How long a role change may take to show, clocks of two operators included.
 const SHOWS_WITHIN_MILLIS: i64 = 7_000;
 
@@ -230,8 +233,17 @@ pub(super) fn endangers_followers(
                 let keeps_its_place = other.entry.joined && placing::counts(round, other);
                 may_be_old && (keeps_its_place || may_hold_newer(round, other))
             }
-            _ => false,
+            Verdict::NotMade | Verdict::Starting => may_be_old && is_body_on_its_way(round, other),
+            Verdict::Dead(_) => false,
         })
+}
+
+/// Its volume has a copy that may be newer, and its next process is about to answer; where none starts
+/// within this time, somebody has to see to it, and the shard goes on.
+fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let has_copy = member.entry.joined && member.entry.volume.is_some();
+    let made = member.pod.map_or(0, |pod| round.millis_since(pod.created));
+    has_copy && made < STARTS_WITHIN_MILLIS
 }
 
 /// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is

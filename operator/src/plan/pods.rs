@@ -3,8 +3,8 @@
 use super::census::{Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, reshard, roster};
-use crate::api::RetainPolicy;
-use crate::model::{Asked, Enrolled, PodPhase, PodView};
+use crate::api::{RetainPolicy, WhenUnsatisfiable};
+use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView};
 use crate::resources::{self, PodRequest};
 
 /// Makes the pod (and first the volume) of every member that is on record and was never seen.
@@ -23,7 +23,7 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
         if matches!(member.verdict, Verdict::NotMade | Verdict::Starting) {
             make_volume(round, draft, member);
         }
-        if member.verdict != Verdict::NotMade {
+        if member.verdict != Verdict::NotMade || is_double(round, draft, member) {
             continue;
         }
         let entry = member.entry;
@@ -42,6 +42,24 @@ pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
             ),
         );
     }
+}
+
+/// Another member of its shard has its zone (promise I1): a body that was taken back while its replacement
+/// was lost, too. `placing` makes one of them surplus when there is a placement again.
+fn is_double(round: &Round<'_>, draft: &Draft, member: &Member<'_>) -> bool {
+    let entry = member.entry;
+    let is_leaving = |name: &MemberName| round.seen.pod(name).is_some_and(|pod| pod.is_leaving);
+    let rank = |other: &Enrolled| {
+        let has_pod = round.seen.pod(&other.name).is_some();
+        (!has_pod, !other.joined, other.name.clone())
+    };
+    let mut others = draft.record.members.iter().filter(|other| {
+        let is_near = (other.shard, &other.zone) == (entry.shard, &entry.zone);
+        is_near && other.name != entry.name && !other.surplus && !is_leaving(&other.name)
+    });
+    round.desired.zones.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule
+        && !entry.surplus
+        && others.any(|other| rank(other) < rank(entry))
 }
 
 /// A pod may be there without its volume: the call that was to make that one failed.

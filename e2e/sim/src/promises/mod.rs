@@ -55,6 +55,8 @@ pub struct Promises {
     disturbed: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
     /// From when to when each leader's writes were not with whom the bus elected in its place.
     outvoted: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
+    /// Until when each process hung, each time.
+    hung: BTreeMap<ProcKey, Vec<Millis>>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
     /// Leaders that were out of sight when the owner's policy had one taken over from.
@@ -83,7 +85,7 @@ impl Promises {
     }
 
     /// A follower leads now, in the place of these: where nobody asked for it but the bus, what they
-    /// acknowledged a moment before is the price of asynchronous replication. So is what they
+    /// acknowledged a moment before is the price of asynchronous replication. So is, whoever asked, what they
     /// acknowledged since it heard them last, where a fault parted the two: a leader in a minority takes
     /// writes for a node timeout and more (REDIS-LAB section 5), and one that hung until it is told.
     pub fn note_promotion(
@@ -95,10 +97,10 @@ impl Promises {
         deposed: &[ProcKey],
     ) {
         self.in_flight.remove(&key);
-        if self.asked.remove(&key).is_some_and(|at| at + 5000 > now) {
-            return;
+        let was_asked = self.asked.remove(&key).is_some_and(|at| at + 5000 > now);
+        if !was_asked {
+            self.count("elected by the bus");
         }
-        self.count("elected by the bus");
         for old in deposed {
             let were_parted = [key, *old]
                 .iter()
@@ -109,7 +111,9 @@ impl Promises {
                 let until = now.max(heard + 2 * node_timeout);
                 self.outvoted.entry(*old).or_default().push((from, until));
             }
-            self.disturbed.entry(*old).or_default().push((now, now));
+            if !was_asked {
+                self.disturbed.entry(*old).or_default().push((now, now));
+            }
         }
     }
 
@@ -120,9 +124,17 @@ impl Promises {
     }
 
     /// Whether the bus elected another leader without what this one acknowledged then.
-    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
+    ///
+    /// One that hung meanwhile, and is in a minority when it goes on, takes two node timeouts to notice.
+    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis, node_timeout: Millis) -> bool {
         let mut times = self.outvoted.get(&leader).into_iter().flatten();
-        times.any(|(from, until)| (*from..=*until).contains(&at))
+        let ends = || self.hung.get(&leader).into_iter().flatten();
+        times.any(|(from, until)| {
+            let woke = |end: &&Millis| {
+                (**end >= *from) && (**end..=**end + 2 * node_timeout).contains(&at)
+            };
+            (*from..=*until).contains(&at) || (at > *from && ends().any(|end| woke(&end)))
+        })
     }
 
     /// When this process was disturbed.
@@ -178,6 +190,18 @@ fn note_disturbances(world: &mut World) {
         })
         .map(|process| process.key)
         .collect();
+    let hanging: Vec<ProcKey> = world
+        .alive()
+        .filter(|it| !world.is_running(it.key))
+        .map(|it| it.key)
+        .collect();
+    for key in hanging {
+        let times = world.promises.hung.entry(key).or_default();
+        match times.last_mut().filter(|end| **end + 200 >= now) {
+            Some(end) => *end = now,
+            None => times.push(now),
+        }
+    }
     for key in disturbed {
         let times = world.promises.disturbed.entry(key).or_default();
         match times.last_mut().filter(|(_, end)| *end + 200 >= now) {
