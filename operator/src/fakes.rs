@@ -66,6 +66,7 @@ pub(crate) fn pod(name: &str) -> PodView {
         gate_is_open: false,
         role_label: None,
         volume: None,
+        fingerprint: None,
         created: Timestamp::UNIX_EPOCH,
     }
 }

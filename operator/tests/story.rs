@@ -24,6 +24,8 @@ mod loss;
 mod passwords;
 #[path = "story/repair.rs"]
 mod repair;
+#[path = "story/roll.rs"]
+mod roll;
 #[path = "story/scaling.rs"]
 mod scaling;
 #[path = "story/spec.rs"]

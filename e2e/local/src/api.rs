@@ -14,12 +14,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    ClusterKey, HostName, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, ShardId,
-    VolumeName, VolumeView, ZoneName,
+    ClusterKey, HostName, MemberName, ObjectView, PodFingerprint, PodPhase, PodUid, PodView, Role,
+    ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{Clock, ClusterObjects, ErrorClass, ObjectApi, ObjectError};
-use zoneward_operator::resources::labels::{LABEL_SHARD, LABEL_ZONE};
+use zoneward_operator::resources::labels::{ANNOTATION_FINGERPRINT, LABEL_SHARD, LABEL_ZONE};
 
 use crate::kubernetes::{Kubernetes, Pod, State, volume_directory};
 
@@ -275,10 +275,12 @@ impl State {
             gate_is_open: false,
             role_label: None,
             volume: spec.and_then(claim),
+            fingerprint: made_from(manifest).map(PodFingerprint::new),
             created,
         };
         let pod = Pod {
             view,
+            image: spec.and_then(image).unwrap_or_default(),
             hold_seconds: spec.and_then(hold_seconds).unwrap_or_default(),
             grace,
             asked_to_go: None,
@@ -287,6 +289,18 @@ impl State {
         };
         self.pods.insert(name, pod);
     }
+}
+
+/// What the operator made it from.
+fn made_from(manifest: &Manifest) -> Option<&str> {
+    let annotations = manifest.body.get("metadata")?.get("annotations")?;
+    annotations.get(ANNOTATION_FINGERPRINT)?.as_str()
+}
+
+/// The image of its container.
+fn image(spec: &Value) -> Option<String> {
+    let container = spec.get("containers")?.get(0)?;
+    Some(container.get("image")?.as_str()?.to_owned())
 }
 
 /// The volume that a pod mounts.

@@ -203,7 +203,7 @@ impl State {
                 let layout = Layout {
                     data: volume.unwrap_or_else(|| directory.join("data")),
                     directory,
-                    programs: programs.to_owned(),
+                    programs: programs.join(&pod.image),
                     ip,
                     hold_seconds: pod.hold_seconds.clone(),
                 };

@@ -86,6 +86,8 @@ pub(crate) struct Host {
 
 pub(crate) struct Pod {
     pub(crate) view: PodView,
+    /// Which server it runs, by its label.
+    pub(crate) image: String,
     /// As its manifest says: for the preStop hook, and for all of its end.
     pub(crate) hold_seconds: String,
     pub(crate) grace: Duration,
@@ -163,6 +165,23 @@ impl Kubernetes {
         self.state().resource.status.clone().unwrap_or_default()
     }
 
+    /// The owner changes the spec: these fields at its top.
+    pub fn edit(&self, fields: &Value) -> Result<()> {
+        let mut state = self.state();
+        let mut text = serde_json::to_value(state.resource.as_ref()).context("write the spec")?;
+        let spec = text.get_mut("spec").and_then(Value::as_object_mut);
+        if let (Some(spec), Some(fields)) = (spec, fields.as_object()) {
+            spec.extend(fields.clone());
+        }
+        let mut next: RedisCluster = serde_json::from_value(text).context("read the new spec")?;
+        next.metadata.resource_version = Some(state.next_version().to_string());
+        next.metadata.generation = next.metadata.generation.map(|it| it + 1);
+        state.resource = Arc::new(next);
+        drop(state);
+        self.wake();
+        Ok(())
+    }
+
     /// Changes `spec.leaders`, as `kubectl scale` does.
     pub(crate) fn scale(&self, leaders: u32) {
         {
@@ -181,6 +200,12 @@ impl Kubernetes {
     pub fn pods(&self) -> Vec<PodView> {
         let state = self.state();
         state.pods.values().map(|pod| pod.view.clone()).collect()
+    }
+
+    /// Their images.
+    pub fn images(&self) -> Vec<String> {
+        let state = self.state();
+        state.pods.values().map(|pod| pod.image.clone()).collect()
     }
 
     /// Where the running pods of a shard are: what a client would be told by DNS.

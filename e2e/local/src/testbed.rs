@@ -16,7 +16,7 @@ use crate::kubernetes::{Kubernetes, Pace};
 use crate::layout::link_programs;
 use crate::operator::{Done, Operator, Story};
 use crate::process::Guard;
-use crate::servers::Server;
+use crate::servers::{Server, servers};
 use crate::survey::{Survey, Surveyor, table};
 use crate::writer::Writers;
 
@@ -111,7 +111,9 @@ impl Testbed {
         fs::create_dir_all(&home).with_context(|| format!("make {}", home.display()))?;
         let guard = Guard::start(&home)?;
         let programs = home.join("programs");
-        link_programs(&settings.server, &programs)?;
+        for server in servers() {
+            link_programs(&server, &programs.join(&server.label))?;
+        }
         let kubernetes = Arc::new(Kubernetes::new(
             &settings.whole_spec(),
             settings.zones,

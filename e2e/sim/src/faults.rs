@@ -1,12 +1,13 @@
 //! What goes wrong: drawn from the seed, done to the world, and undone in the end.
 
+mod owner;
+
 use std::fmt;
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::promises::Cause;
-use crate::redis::settings::BAD;
 use crate::redis::{Millis, ProcKey};
 use crate::setup::pick;
 use crate::world::World;
@@ -57,6 +58,12 @@ pub enum Fault {
     ZoneFull { pick: usize },
     /// The owner wants more or fewer followers for a while.
     FollowersChange,
+    /// The owner changes the image for good.
+    Roll,
+    /// The owner changes the image, and changes it back.
+    RollBack,
+    /// The owner writes an image that cannot be pulled or that ends at its start, and corrects it.
+    BadImage { pick: usize },
     /// The owner changes directives, one of them to what no server takes, and then that one back.
     ConfigChange { pick: usize },
     /// The owner changes the clients' password, asks for new ones of our own users, or both.
@@ -132,6 +139,8 @@ fn one(rng: &mut StdRng) -> Fault {
     }
 }
 
+pub use owner::update;
+
 impl Fault {
     /// One stable word.
     pub fn word(self) -> &'static str {
@@ -157,6 +166,9 @@ impl Fault {
             Self::ApiSlow => "Kubernetes is slow",
             Self::ZoneFull { .. } => "a zone is full",
             Self::FollowersChange => "the owner changes followersPerLeader",
+            Self::Roll => "the owner changes the image",
+            Self::RollBack => "the owner changes the image and back",
+            Self::BadImage { .. } => "the owner writes a bad image",
             Self::ConfigChange { .. } => "the owner changes config",
             Self::PasswordChange { .. } => "the owner changes passwords",
         }
@@ -254,8 +266,9 @@ impl Fault {
                 };
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
-            Self::ConfigChange { pick } => change_config(world, pick),
-            Self::PasswordChange { pick } => change_passwords(world, pick),
+            Self::Roll | Self::RollBack | Self::BadImage { .. } => owner::begin_update(self, world),
+            Self::ConfigChange { pick } => owner::change_config(world, pick),
+            Self::PasswordChange { pick } => owner::change_passwords(world, pick),
         }
     }
 
@@ -374,6 +387,10 @@ impl Fault {
                 let wanted = world.setup.followers;
                 world.edit(|spec| spec.followers_per_leader = wanted);
             }
+            Self::RollBack | Self::BadImage { .. } => {
+                let image = owner::good_image(world.setup.image_version);
+                world.edit(|spec| spec.image = image);
+            }
             Self::ConfigChange { .. } => {
                 world.edit(|spec| {
                     spec.config.insert("hz".to_owned(), "30".to_owned());
@@ -402,25 +419,12 @@ pub fn end_all(world: &mut World) {
     if world.resource.spec.followers_per_leader != wanted {
         world.edit(|spec| spec.followers_per_leader = wanted);
     }
+    let image = owner::good_image(world.setup.image_version);
+    if world.resource.spec.image != image {
+        world.edit(|spec| spec.image = image);
+    }
     world.has_changed = true;
     world.tell("all faults are over");
-}
-
-fn change_config(world: &mut World, pick: usize) {
-    let value = if pick.is_multiple_of(4) { "50" } else { BAD };
-    let pairs = [("maxmemory", pick.to_string()), ("hz", value.to_owned())];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-    world.edit(|spec| spec.config = pairs.into());
-}
-
-fn change_passwords(world: &mut World, pick: usize) {
-    if !pick.is_multiple_of(4) {
-        world.client_password += 1;
-    }
-    if !pick.is_multiple_of(3) {
-        world.edit(|spec| spec.auth.rotate_internal = Some(pick.to_string()));
-    }
-    world.edit(|spec| spec.auth.rotation_grace_seconds = pick as u64 % 40);
 }
 
 fn set_host(world: &mut World, host: usize, state: HostState) {

@@ -57,6 +57,18 @@ impl Script {
             is_early: rng.random_bool(0.1),
         }
     }
+
+    /// The same with updates of the image in place of some of its faults.
+    pub fn with_updates(seed: u64) -> Self {
+        let mut script = Self::of(seed);
+        let mut rng = StdRng::seed_from_u64(!seed);
+        for event in &mut script.events {
+            if rng.random_bool(0.4) {
+                event.fault = faults::update(&mut rng);
+            }
+        }
+        script
+    }
 }
 
 /// What became of a history.
@@ -165,6 +177,7 @@ async fn live(script: &Script) -> Outcome {
         task.abort();
     }
     let mut world = lock(&world);
+    check_updates(script, &mut world);
     if let Some(violation) = world.promises.broken.clone() {
         world.tell(&format!("BROKEN {}: {}", violation.promise, violation.what));
         let lines = describe(&world);
@@ -183,6 +196,19 @@ async fn live(script: &Script) -> Outcome {
         writes: (writes, world.promises.lost_writes),
         lasted: world.now,
         healed,
+    }
+}
+
+/// An update by itself costs no write.
+fn check_updates(script: &Script, world: &mut World) {
+    let is_update = !script.is_early && script.events.iter().all(|it| it.fault.is_update());
+    let (lost, now) = (world.promises.lost_writes, world.now);
+    if is_update {
+        world.promises.count("updates and nothing else");
+        if lost > 0 {
+            let what = format!("{lost} writes were lost in an update");
+            world.promises.break_one("I6", now, what);
+        }
     }
 }
 

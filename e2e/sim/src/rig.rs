@@ -54,6 +54,7 @@ impl Rig {
             store_lag: 0,
             reuses_addresses: false,
             flaky_percent: 0,
+            image_version: 0,
         };
         let mut world = World::new(setup, StdRng::seed_from_u64(seed));
         let members = (0..6)

@@ -63,6 +63,8 @@ pub struct Setup {
     pub reuses_addresses: bool,
     /// Calls in a hundred that fail, or whose reply is lost.
     pub flaky_percent: u32,
+    /// Which image is wanted by now; counted up by each update.
+    pub image_version: u32,
 }
 
 impl Setup {
@@ -97,6 +99,7 @@ impl Setup {
             store_lag: *pick(rng, &[5, 50, 1000]),
             reuses_addresses: rng.random_bool(0.5),
             flaky_percent: *pick(rng, &[0, 0, 2, 10]),
+            image_version: 0,
         }
     }
 

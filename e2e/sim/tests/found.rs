@@ -30,6 +30,7 @@ fn plain() -> Setup {
         store_lag: 5,
         reuses_addresses: false,
         flaky_percent: 0,
+        image_version: 0,
     }
 }
 

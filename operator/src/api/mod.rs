@@ -19,7 +19,7 @@ mod status;
 pub use owned::{OWNED_DIRECTIVES, OWNED_PREFIXES, OwnedDirective, owned_directive};
 pub use spec::{
     AuthSpec, Persistence, PodTemplate, QuorumLossPolicy, RecoverySpec, RedisCluster,
-    RedisClusterSpec, RetainPolicy, ShardLossPolicy, Storage, TlsSpec, WhenUnsatisfiable,
-    ZonesSpec,
+    RedisClusterSpec, RetainPolicy, RolloutSpec, ShardLossPolicy, Storage, TlsSpec,
+    WhenUnsatisfiable, ZonesSpec,
 };
 pub use status::{RedisClusterStatus, ShardMemberStatus, ShardStatus, WaitingStatus, ZoneStatus};

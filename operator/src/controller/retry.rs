@@ -104,6 +104,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::Resharding
         | WaitingReason::Departure
         | WaitingReason::PodStarting
+        | WaitingReason::RollingUpdate
         | WaitingReason::ClosedStart => true,
         WaitingReason::NoRoom
         | WaitingReason::ImageProblem
@@ -112,6 +113,8 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::RecordMissing
         | WaitingReason::ZoneLabelMissing
         | WaitingReason::PlacementInfeasible
+        | WaitingReason::RollPaused
+        | WaitingReason::RollStuck
         | WaitingReason::Stranger
         | WaitingReason::PasswordRotation
         | WaitingReason::VolumeResize

@@ -41,6 +41,8 @@ pub struct Desired {
     pub tls: Option<Tls>,
     /// The owner's part of the pods.
     pub pod: PodTemplate,
+    /// How changes of the pods reach the members.
+    pub rollout: Rollout,
     /// Silence of a whole zone after which its leaders are succeeded without waiting for the bus,
     /// in milliseconds; 0 leaves them to it.
     pub zone_loss_millis: u64,
@@ -73,6 +75,18 @@ pub struct Zones {
     pub allowed: Vec<String>,
     /// Whether a member without a zone of its own waits, or shares one.
     pub when_unsatisfiable: WhenUnsatisfiable,
+}
+
+/// How changes of the pods reach the members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// A new member is in sync before the old one leaves; else the old one's place is emptied first.
+    pub surge: bool,
+    /// Shards that have a member replaced at once.
+    pub max_shards_at_once: u32,
+    /// Members are replaced for a directive's sake, too, that is taken at a start only.
+    pub restarts_for_config: bool,
 }
 
 /// How clients log in.

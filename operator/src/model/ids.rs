@@ -62,6 +62,10 @@ text_id!(
     HostName
 );
 text_id!(
+    /// A digest of all that a spec decides about a pod and that cannot be changed on one that lives.
+    PodFingerprint
+);
+text_id!(
     /// The name of a member's PersistentVolumeClaim: its body, which outlives its pods.
     VolumeName
 );

@@ -13,10 +13,10 @@ mod setting;
 mod slot;
 
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
-pub use desired::{Auth, Desired, Tls, Zones};
+pub use desired::{Auth, Desired, Rollout, Tls, Zones};
 pub use ids::{
-    CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName, PodUid,
-    RunId, Serial, ShardId, VolumeName,
+    CLIENT_PORT, ClusterKey, ConfigEpoch, CurrentEpoch, HostName, MemberId, MemberName,
+    PodFingerprint, PodUid, RunId, Serial, ShardId, VolumeName,
 };
 pub use member::{
     Access, Asked, Disk, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,

@@ -8,7 +8,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, HostName, MemberName, PodUid, Record, Role, ShardId, VolumeName, ZoneName};
+use super::{
+    Asked, HostName, MemberName, PodFingerprint, PodUid, Record, Role, ShardId, VolumeName,
+    ZoneName,
+};
 
 /// No store lags longer: its watch is opened anew before (`controller::watches`).
 pub const STORE_AGE_MILLIS_MAX: u64 = 40_000;
@@ -91,6 +94,8 @@ pub struct PodView {
     pub role_label: Option<Role>,
     /// Its volume.
     pub volume: Option<VolumeName>,
+    /// What it was made from; none on pods that are older than fingerprints.
+    pub fingerprint: Option<PodFingerprint>,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberAnswer, MemberId, MemberName, PodUid, RunId, Serial, SettingsRecord, ShardId,
-    SlotSet, VolumeName, ZoneName,
+    HostName, MemberAnswer, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial,
+    SettingsRecord, ShardId, SlotSet, VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -108,6 +108,7 @@ pub struct CertificateRecord {
 }
 
 /// A member by intent.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Enrolled {
@@ -125,6 +126,10 @@ pub struct Enrolled {
     /// still to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<PodUid>,
+    /// What its pod was made from. A pod that does not tell is taken for one that was made from the
+    /// spec as it was when this was first asked: an upgrade of the operator replaces nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<PodFingerprint>,
     /// Its id, once it has told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_id: Option<MemberId>,
@@ -156,6 +161,12 @@ pub struct Enrolled {
     /// It is to leave as soon as it is not needed: its place is elsewhere now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub surplus: bool,
+    /// Its process started before redis.conf had a directive that is taken at a start only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub started_before_config: bool,
+    /// We ask its pod to go so that it starts again on its volume: its place stays its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarts: bool,
 }
 
 impl Enrolled {
@@ -221,6 +232,10 @@ pub struct Reshard {
     pub total: u16,
     /// Over how many shards the slots are to be spread.
     pub leaders: u32,
+    /// When slots were begun or arrived last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub moved: Option<Timestamp>,
     /// What may have been begun. Entered before a slot is opened: after a failover, which takes a slot's
     /// marks away, this alone tells which slots may be in two halves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

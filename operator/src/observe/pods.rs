@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::model::{
-    HostName, MemberName, PodPhase, PodUid, PodView, Role, ShardId, VolumeName, VolumeView,
-    ZoneName,
+    HostName, MemberName, PodFingerprint, PodPhase, PodUid, PodView, Role, ShardId, VolumeName,
+    VolumeView, ZoneName,
 };
 use crate::resources::labels::{
-    CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE, READINESS_GATE,
+    ANNOTATION_FINGERPRINT, CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE, READINESS_GATE,
 };
 
 /// Reads a pod. None for one without name, uid or shard: it is none of a member's.
@@ -41,6 +41,11 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
             .flatten()
             .find_map(|volume| volume.persistent_volume_claim.as_ref())
             .map(|claim| VolumeName::new(&claim.claim_name)),
+        fingerprint: meta
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(ANNOTATION_FINGERPRINT))
+            .map(PodFingerprint::new),
         created: meta.creation_timestamp.as_ref()?.0,
     })
 }
@@ -252,6 +257,7 @@ mod tests {
                     "zoneward.io/cluster": "cache", "zoneward.io/shard": "2",
                     "zoneward.io/zone": "b", "zoneward.io/role": "follower",
                 },
+                "annotations": { "zoneward.io/made-from": "0123" },
             },
             "spec": {
                 "nodeName": "host-1",
@@ -378,6 +384,7 @@ mod tests {
         assert_eq!(seen.role_label, Some(Role::Follower));
         assert_eq!(seen.host, Some(HostName::new("host-1")));
         assert_eq!(seen.volume, Some(VolumeName::new("data-cache-2-17")));
+        assert_eq!(seen.fingerprint, Some(PodFingerprint::new("0123")));
         assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
         assert!(seen.gate_is_open);
         assert!(!seen.is_leaving);

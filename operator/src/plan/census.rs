@@ -11,8 +11,10 @@ use super::evidence::Verdict;
 use super::{Draft, MemberRef};
 use crate::model::{
     Address, ClusterView, ConfigEpoch, Desired, Enrolled, HostView, MemberAnswer, MemberId,
-    MemberName, Observation, PodView, Record, Role, ShardId, SlotSet, ViewEntry, ZoneName,
+    MemberName, Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ViewEntry,
+    ZoneName,
 };
+use crate::resources;
 
 /// One member and all that is known of it.
 #[derive(Clone, Debug)]
@@ -25,6 +27,9 @@ pub struct Member<'a> {
     pub host: Option<&'a HostView>,
     /// What is known of its process.
     pub verdict: Verdict<'a>,
+    /// Its pod was made from another spec than the present one, or its process started before a
+    /// directive that is taken at a start only.
+    pub is_outdated: bool,
 }
 
 impl<'a> Member<'a> {
@@ -148,10 +153,11 @@ pub struct Census<'a> {
 impl<'a> Census<'a> {
     /// Takes the census.
     pub fn new(desired: &Desired, seen: &'a Observation, record: &'a Record) -> Self {
+        let wanted = resources::fingerprint(desired);
         let members: Vec<Member<'a>> = record
             .members
             .iter()
-            .map(|entry| look(entry, seen))
+            .map(|entry| look(entry, seen, &wanted))
             .collect();
         let views: Vec<&ClusterView> = members
             .iter()
@@ -260,7 +266,7 @@ impl<'a> Census<'a> {
     }
 }
 
-fn look<'a>(entry: &'a Enrolled, seen: &'a Observation) -> Member<'a> {
+fn look<'a>(entry: &'a Enrolled, seen: &'a Observation, wanted: &PodFingerprint) -> Member<'a> {
     let pod = seen.pod(&entry.name);
     let host = pod
         .and_then(|pod| pod.host.as_ref())
@@ -272,6 +278,8 @@ fn look<'a>(entry: &'a Enrolled, seen: &'a Observation) -> Member<'a> {
         pod,
         host,
         verdict,
+        is_outdated: entry.made_from.as_ref().is_some_and(|it| it != wanted)
+            || entry.started_before_config,
     }
 }
 
@@ -332,7 +340,7 @@ fn owners(
     for view in views {
         view.entries
             .iter()
-            .filter(|entry| !entry.flags.myself)
+            .filter(|entry| !entry.flags.myself && !empty::is_denied(members, entry))
             .for_each(|entry| put(entry, false));
     }
     best

@@ -3,10 +3,12 @@
 //! It reads the observation for itself and shares no rule with the steps: a bug there must not be
 //! a bug here. A refused plan is not carried out, not even in part.
 
+mod disruption;
 mod moves;
 mod settings;
 mod takeover;
 mod together;
+mod unowned;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +38,7 @@ pub fn check(desired: &Desired, seen: &Observation, plan: &Plan, now: Timestamp)
         refusals.extend(check_action(desired, &world, plan, action));
     }
     refusals.extend(together::one_disruption_per_shard(&world, plan));
+    refusals.extend(disruption::one_zone_at_a_time(&world, plan));
     refusals.extend(together::one_election_at_a_time(plan));
     refusals.extend(moves::one_target_each(plan));
     refusals.extend(moves::forgotten(&world, plan));
@@ -333,11 +336,19 @@ fn pod_deletion(
         .record
         .member(name)
         .is_some_and(|entry| !entry.joined);
+    // what waits to start on a body holds nothing but the body, and that stays
+    let volume = pod.volume.as_ref();
+    let keeps_body = matches!(pod.phase, PodPhase::Waiting { .. })
+        && volume.is_some_and(|it| {
+            let mut members = plan.record.members.iter();
+            members.any(|entry| entry.volume.as_ref() == Some(it))
+        });
     let is_drained = world.seen.record.formed && moves::is_drained(world, pod.shard);
     // clients are let in when it is formed
     let is_unwritten =
         !world.seen.record.formed && world.answers.values().all(|answer| answer.keys == 0);
-    if is_dead || holds_nothing || never_joined || is_drained || is_unwritten {
+    let holds_nothing = holds_nothing || never_joined || keeps_body;
+    if is_dead || holds_nothing || is_drained || is_unwritten {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
@@ -373,17 +384,7 @@ fn command_to(
     };
     let answer = world.answers.get(&member.name)?;
     match command {
-        MemberCommand::AddSlots(slots) => {
-            let owned = world.owned_slots();
-            let taken = slots.count() != slots.difference(&owned).count();
-            (world.seen.record.formed || taken || answer.keys > 0).then(|| {
-                refuse(
-                    "I5",
-                    action,
-                    "slots are dealt out to empty members of a cluster that never was whole, once",
-                )
-            })
-        }
+        MemberCommand::AddSlots(slots) => unowned::refuse_dealing(world, action, answer, slots),
         MemberCommand::Open => (!world.seen.record.formed).then(|| {
             let why =
                 "clients are let in when the cluster is formed: before that it may begin again";
@@ -410,18 +411,7 @@ fn command_to(
             })
         }
         MemberCommand::SeizeSlots { slots, .. } => {
-            let is_empty = answer.keys == 0;
-            let may_be_held = world.may_be_held(entry.shard, slots, &answer.id);
-            let is_told = world.is_loss_on_record(entry.shard, slots);
-            let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
-            (!is_told || !is_wanted || !is_empty || may_be_held).then(|| {
-                refuse(
-                    "I9",
-                    action,
-                    "only slots whose loss is on record and whose every holder is proven dead go to \
-                     an empty member, and only by policy",
-                )
-            })
+            unowned::refuse_seizing(desired, world, action, (entry, answer), slots)
         }
         MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
         MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),

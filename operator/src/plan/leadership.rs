@@ -108,7 +108,8 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
         if zone == leader.zone() && !must_go {
             continue;
         }
-        if let Some(candidate) = heir(shard, |member| member.zone() == zone) {
+        let suits = |member: &Member<'_>| member.zone() == zone && gets_along(shard, member);
+        if let Some(candidate) = heir(shard, suits) {
             hand_over(
                 round,
                 draft,
@@ -141,7 +142,8 @@ fn see_departures_through(round: &Round<'_>, draft: &mut Draft) {
             draft.tell(target, MemberCommand::ReleaseDeparture, why);
             continue;
         }
-        match heir(shard, |member| !member.is_leaving()) {
+        let candidate = heir(shard, |member| gets_along(shard, member));
+        match candidate.or_else(|| heir(shard, |_| true)) {
             Some(candidate) => {
                 hand_over(round, draft, shard, candidate, "its leader was asked to go");
                 draft.wait(
@@ -172,7 +174,7 @@ fn see_departures_through(round: &Round<'_>, draft: &mut Draft) {
 }
 
 /// The follower that could lead at once: current, close behind, staying; the furthest first.
-fn heir<'a, 'b>(
+pub(super) fn heir<'a, 'b>(
     shard: &'b Shard<'a>,
     suits: impl Fn(&Member<'a>) -> bool,
 ) -> Option<&'b Member<'a>> {
@@ -198,7 +200,25 @@ fn heir<'a, 'b>(
         .map(|(member, _)| member)
 }
 
-fn hand_over(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, to: &Member<'_>, why: &str) {
+/// Whether all that stay could follow this one, in the middle of an update: an older server cannot read
+/// a newer one's data. So leadership goes to an upgraded member when all that follow are upgraded, and
+/// never back.
+fn gets_along(shard: &Shard<'_>, heir: &Member<'_>) -> bool {
+    let mut others = shard.members.iter().filter(|it| it.name() != heir.name());
+    if heir.is_outdated {
+        return others.all(|other| other.is_outdated || !shard.is_led_by(other));
+    }
+    others.all(|other| !other.is_outdated || other.entry.surplus || shard.is_led_by(other))
+}
+
+/// Asks for a switchover, or says that it has to wait for its turn.
+pub(super) fn hand_over(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    shard: &Shard<'_>,
+    to: &Member<'_>,
+    why: &str,
+) {
     let (Some(of), Some(target)) = (shard.leader.clone(), to.command_target()) else {
         return;
     };

@@ -24,6 +24,7 @@ mod opening;
 mod placing;
 mod pods;
 mod reshard;
+mod roll;
 mod roster;
 mod settings;
 mod spacing;
@@ -58,6 +59,7 @@ use census::{Round, Step};
 /// place, then what brings them in, then who leads, then who may go.
 const STEPS: &[Step] = &[
     roster::strike_out_the_lost,
+    roll::settle,
     placing::place,
     pods::make_pods,
     form::deal_out,
@@ -82,6 +84,7 @@ const STEPS: &[Step] = &[
     leadership::switch_over,
     pods::retire_surplus,
     reshard::retire_drained,
+    roll::go_on,
     pods::clear_leftovers,
     forget::forget,
     zone_loss::judge_alarms,

@@ -28,70 +28,14 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
         if is_done || answer.loading {
             continue;
         }
-        let Some(target) = member.command_target() else {
+        let shard = round.census.shard(member.shard());
+        let (Some(target), Some(shard)) = (member.command_target(), shard) else {
             continue;
         };
         if answer.is_open_to_followers {
             draft.tell(target, MemberCommand::Open, "the cluster is formed");
-            continue;
-        }
-        if may_be_copied_unseen(round, member) {
-            draft.wait(
-                WaitingReason::ClosedStart,
-                format!(
-                    "{} stays closed: its address was a member's, and a follower of that one which is \
-                     silent may copy from there",
-                    member.name()
-                ),
-            );
-            continue;
-        }
-        if let Some(other) = listed_under_another_id(round, member, answer) {
-            draft.wait(
-                WaitingReason::ClosedStart,
-                format!(
-                    "{} stays closed: its address is still listed as {other}'s",
-                    member.name()
-                ),
-            );
-            continue;
-        }
-        let Some(shard) = round.census.shard(member.shard()) else {
-            continue;
-        };
-        if let Some(other) = may_lead_unseen(round, shard, answer) {
-            draft.wait(WaitingReason::ClosedStart, unseen_message(member, other));
-        } else if may_be_outvoted(round, answer) {
-            let (all, living) = round.census.voters();
-            draft.wait(
-                WaitingReason::ClosedStart,
-                format!(
-                    "{} stays closed: {living} of {all} leaders answer, and the others may have elected \
-                     somebody in its place. Bring their hosts back, or say which are off for good",
-                    member.name()
-                ),
-            );
-        } else if is_succeeded(shard, answer) {
-            draft.wait(
-                WaitingReason::ClosedStart,
-                format!(
-                    "{} stays closed: it has not heard yet who leads in its place",
-                    member.name()
-                ),
-            );
-        } else if is_about_to_be_succeeded(round, shard, answer) {
-            draft.wait(
-                WaitingReason::ClosedStart,
-                format!(
-                    "{} stays closed: the others hold it for dead still, and may elect a follower",
-                    member.name()
-                ),
-            );
-        } else if endangers_followers(round, shard, answer) {
-            draft.wait(
-                WaitingReason::ClosedStart,
-                endangered_message(round, shard, member),
-            );
+        } else if let Some(why) = stays_closed(round, shard, member, answer) {
+            draft.wait(WaitingReason::ClosedStart, why);
         } else {
             let command = if is_forming {
                 MemberCommand::OpenToFollowers
@@ -101,6 +45,41 @@ pub(super) fn open(round: &Round<'_>, draft: &mut Draft) {
             draft.tell(target, command, "its opening endangers no copy");
         }
     }
+}
+
+/// Why nobody is let in yet, in words; none where that endangers no copy.
+fn stays_closed(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    member: &Member<'_>,
+    answer: &MemberAnswer,
+) -> Option<String> {
+    let closed = |why: &str| Some(format!("{} stays closed: {why}", member.name()));
+    if may_be_copied_unseen(round, member) {
+        return closed(
+            "its address was a member's, and a follower of that one which is silent may copy from there",
+        );
+    }
+    if let Some(other) = listed_under_another_id(round, member, answer) {
+        return closed(&format!("its address is still listed as {other}'s"));
+    }
+    if let Some(other) = may_lead_unseen(round, shard, answer) {
+        return Some(unseen_message(member, other));
+    }
+    if may_be_outvoted(round, answer) {
+        let (all, living) = round.census.voters();
+        return closed(&format!(
+            "{living} of {all} leaders answer, and the others may have elected somebody in its place. Bring \
+             their hosts back, or say which are off for good"
+        ));
+    }
+    if is_succeeded(shard, answer) {
+        return closed("it has not heard yet who leads in its place");
+    }
+    if is_about_to_be_succeeded(round, shard, answer) {
+        return closed("the others hold it for dead still, and may elect a follower");
+    }
+    endangers_followers(round, shard, answer).then(|| endangered_message(round, shard, member))
 }
 
 /// It believes that it owns slots, and too few leaders answer to know that no others agreed on another

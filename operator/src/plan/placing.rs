@@ -22,7 +22,7 @@ const SHARDS_ON_THE_MOVE_MAX: usize = 2;
 
 /// Whether this member still fills its place: it lives or is starting, or its silence is young.
 pub(super) fn counts(round: &Round<'_>, member: &Member<'_>) -> bool {
-    if member.entry.surplus || member.is_leaving() {
+    if member.entry.surplus || (member.is_leaving() && !member.entry.restarts) {
         return false;
     }
     match member.verdict {
@@ -114,7 +114,8 @@ fn take_back_surplus(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-fn set_surplus(draft: &mut Draft, member: &Member<'_>, surplus: bool) {
+/// Marks a member that is to leave, or takes the mark back.
+pub(super) fn set_surplus(draft: &mut Draft, member: &Member<'_>, surplus: bool) {
     if let Some(entry) = draft
         .record
         .members
@@ -275,10 +276,12 @@ fn current_shard(
         .iter()
         .filter(|member| may_fill(round, draft, member) && is_listed(member.zone()))
         .collect();
-    let leader = filling
-        .iter()
-        .find(|member| shard.is_led_by(member) && member.answer().is_some())
-        .map(|member| zones::to_solver(member.zone()));
+    // a leader that is being replaced in its zone leads there still: whoever comes after it will
+    let leader = shard
+        .living_leader()
+        .map(|(leader, _)| leader.zone())
+        .filter(|zone| filling.iter().any(|member| member.zone() == *zone))
+        .map(zones::to_solver);
     CurrentShard {
         shard: shard.id.0,
         members: filling
@@ -295,8 +298,25 @@ fn current_shard(
             })
             .collect(),
         leader,
-        pinned: false,
+        pinned: is_only_copy_replaced_elsewhere(round, shard, &filling),
     }
+}
+
+/// The successor of an only copy is in another zone where its own has no room beside it: it stays there
+/// until it leads, also where that zone has too many leaders for the time.
+fn is_only_copy_replaced_elsewhere(
+    round: &Round<'_>,
+    shard: &Shard<'_>,
+    filling: &[&Member<'_>],
+) -> bool {
+    let mut members = shard.members.iter();
+    let is_leaving =
+        |old: &Member<'_>| old.entry.surplus && old.is_outdated && shard.is_led_by(old);
+    let [successor] = filling else { return false };
+    round.desired.followers_per_leader == 0
+        && !successor.is_outdated
+        && !zones::waits_for_room(round, successor)
+        && members.any(|old| is_leaving(old) && old.zone() != successor.zone())
 }
 
 fn solve(

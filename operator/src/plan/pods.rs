@@ -103,7 +103,10 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             .members
             .iter()
             .any(|member| draft.asks_for_failover_by(member.name()));
-        for member in shard.members.iter().filter(|member| member.entry.surplus) {
+        // one that was taken back this round is needed
+        let is_surplus = |it: &&Member<'_>| it.entry.surplus && !stays(draft, it);
+        let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();
+        for member in surplus {
             let never_held_data = !member.entry.joined && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
             let leads = shard.is_led_by(member) || is_owner(round, member);
@@ -125,7 +128,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-fn is_owner(round: &Round<'_>, member: &Member<'_>) -> bool {
+/// Whether anybody who lives gives it slots.
+pub(super) fn is_owner(round: &Round<'_>, member: &Member<'_>) -> bool {
     member
         .entry
         .member_id
@@ -219,7 +223,8 @@ fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-fn delete(draft: &mut Draft, pod: &PodView, is_dead: bool, why: &str) {
+/// Asks a pod to go; one that has ended is taken away.
+pub(super) fn delete(draft: &mut Draft, pod: &PodView, is_dead: bool, why: &str) {
     draft.act(
         Deed::DeletePod {
             pod: pod.name.clone(),
@@ -249,8 +254,8 @@ pub(super) fn report_waiting_pods(round: &Round<'_>, draft: &mut Draft) {
             Some(PodPhase::Waiting { kubelet: Some(why), .. }) if is_image_problem(why) => draft.wait(
                 WaitingReason::ImageProblem,
                 format!(
-                    "pod {name} cannot start image {}: {why}. Correct spec.image in a new \
-                     RedisCluster, or make the image available",
+                    "pod {name} cannot start image {}: {why}. Correct spec.image, or make the \
+                     image available",
                     round.desired.image
                 ),
             ),

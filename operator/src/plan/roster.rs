@@ -1,6 +1,8 @@
 //! The roster of members by intent: writes this round's facts into the record, and strikes out
 //! who is lost. Who is struck out is remembered as departed until the bus has forgotten it.
 
+mod origin;
+
 use jiff::Timestamp;
 
 use super::census::{Census, Member, Round};
@@ -10,6 +12,7 @@ use crate::model::{
     Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, PodPhase,
     Record, STORE_AGE_MILLIS_MAX, Serial, ShardId, StartFailures, VolumeName,
 };
+use crate::resources;
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
@@ -21,10 +24,16 @@ const FORCED_END_MILLIS: u64 = 60_000;
 /// nothing; this much is noted even while the cluster is paused.
 pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) -> Record {
     let mut record = seen.record.clone();
+    let wanted = resources::fingerprint(desired);
     for entry in &mut record.members {
-        record.departed.extend(lost_identity(entry, seen, now));
+        record
+            .departed
+            .extend(origin::lost_identity(entry, seen, now));
         note_member(entry, seen, now);
+        origin::note(entry, seen, &wanted);
     }
+    origin::note_starts(desired, seen, &mut record, now);
+    origin::forgive_start_failures(&mut record, seen, &wanted);
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
@@ -84,32 +93,6 @@ pub(super) fn lost_message(desired: &Desired, seen: &Observation) -> String {
     }
 }
 
-/// A pod whose process has another id than before was started again over nothing (a host that came
-/// back with a fresh disk): who it was is no more, and the bus still knows him. It is a new member in
-/// an old place.
-fn lost_identity(entry: &mut Enrolled, seen: &Observation, now: Timestamp) -> Option<Departed> {
-    let is_its_pod = seen
-        .pod(&entry.name)
-        .is_some_and(|pod| entry.pod_uid.as_ref() == Some(&pod.uid));
-    let Some(Asked::Answered(answer)) = seen.members.get(&entry.name) else {
-        return None;
-    };
-    let before = entry.member_id.clone().filter(|id| id != &answer.id)?;
-    if !is_its_pod {
-        return None;
-    }
-    entry.joined = false;
-    (entry.synced_run, entry.synced_with) = (None, None);
-    Some(Departed {
-        member_id: before,
-        name: entry.name.clone(),
-        shard: entry.shard,
-        host: entry.host.clone(),
-        is_proven_dead: true,
-        since: now,
-    })
-}
-
 fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     let Some(pod) = seen.pod(&entry.name) else {
         if entry.pod_uid.is_some() {
@@ -148,6 +131,10 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
     let census = Census::new(desired, seen, &before);
     let mut is_whole = record.formed;
     for shard in &census.shards {
+        let is_wanted = shard.id.0 < desired.leaders;
+        let is_short =
+            u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
+        is_whole &= !(is_wanted && is_short);
         let leader = shard.living_leader().map(|(_, leader)| leader);
         let feeds = leader.is_some_and(|it| it.is_open_to_followers);
         for member in &shard.members {
@@ -162,7 +149,8 @@ fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
                 entry.joined = true;
                 record.start_failures = None;
             }
-            is_whole &= run.is_some();
+            // who was made from an older spec tells nothing of the present one
+            is_whole &= run.is_some() && !member.is_outdated;
             if feeds {
                 entry.synced_with = leader.filter(|_| run.is_some()).map(|it| it.id.clone());
                 entry.synced_run = run;
@@ -200,7 +188,7 @@ fn note_leaders(desired: &Desired, seen: &Observation, record: &mut Record, now:
 pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
         match member.verdict {
-            Verdict::Dead(reason) => bury(round, draft, member.entry, reason),
+            Verdict::Dead(reason) => bury(round, draft, member, reason),
             // memory-only: nothing of it can come back
             Verdict::Gone if member.entry.volume.is_none() && is_really_gone(round, member) => {
                 let is_proven = kubelet_has_ended_it(round, member);
@@ -256,10 +244,13 @@ fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
         .map_or(0, |since| round.millis_since(since))
 }
 
-fn bury(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
+fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str) {
+    let entry = member.entry;
     // a body has joined in an earlier incarnation: what counts is whether this one got so far
     let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
-    let failed_to_start = !got_far && entry.pod_uid.is_some();
+    // one that was asked to go, or by a spec that is wanted no more, tells nothing of the present one
+    let is_telling = !member.is_outdated && !member.is_leaving();
+    let failed_to_start = !got_far && entry.pod_uid.is_some() && is_telling;
     let is_paused = start_pause_left_millis(round, &draft.record) > 0;
     if failed_to_start && entry.volume.is_some() && is_paused {
         return; // its turn comes; it keeps its place
@@ -328,12 +319,15 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
         *slot = Enrolled {
             name,
             pod_uid: None,
+            made_from: None,
             host: None,
             address: None,
             synced_run: None,
             synced_with: None,
             silent_since: None,
             has_ended: true,
+            started_before_config: false,
+            restarts: false,
             ..entry.clone()
         };
     }
@@ -382,6 +376,7 @@ pub(super) fn enroll(
         zone,
         volume,
         pod_uid: None,
+        made_from: None,
         member_id: None,
         host: None,
         address: None,
@@ -391,6 +386,8 @@ pub(super) fn enroll(
         silent_since: None,
         has_ended: false,
         surplus: false,
+        started_before_config: false,
+        restarts: false,
     });
 }
 
@@ -437,7 +434,7 @@ pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
         WaitingReason::MemberFailsToStart,
         format!(
             "{} members in a row ended before they joined; the last one, {}: {}. Read `kubectl logs {}`, \
-             then correct spec.image or spec.config, in a new RedisCluster where this one was whole before{}",
+             then correct spec.image, spec.pod or spec.config{}",
             failures.count,
             failures.pod,
             failures.reason,

@@ -21,6 +21,8 @@ use crate::resources;
 /// A process that starts this long after redis.conf was changed has read the new one: kubelets watch
 /// the ConfigMaps of their pods.
 const CONFIG_REACHES_PODS_MILLIS: u64 = 30_000;
+/// How far off a process' own word about its age may be: it counts whole seconds.
+const UPTIME_ERROR_MILLIS: u64 = 5_000;
 
 /// The directives that every member is asked about, and the values that they shall have: ours, over
 /// them the owner's, and what is taken back where the owner's is refused or was removed.
@@ -257,10 +259,22 @@ fn remember_original(draft: &mut Draft, deviation: &Deviation) {
     }
 }
 
+/// Whether a rolling update is to replace this process for a directive's sake: not before who starts now
+/// has read redis.conf as it is, or he would have to go, too.
+pub(super) fn is_to_start_again(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let has_reached_pods = |name: &String| {
+        let setting = round.record.settings.setting(name);
+        setting.is_some_and(|it| {
+            round.millis_since(it.since) >= CONFIG_REACHES_PODS_MILLIS + UPTIME_ERROR_MILLIS
+        })
+    };
+    needs_restart(round, member).iter().any(has_reached_pods)
+}
+
 /// The directives for whose sake this process has to be started again: it takes them at its start only,
-/// and started before redis.conf had them. For a rolling update; a process that has started since is
-/// never named again, whatever it shows.
-pub(super) fn needs_restart(round: &Round<'_>, member: &Member<'_>) -> Vec<String> {
+/// and started before redis.conf had them. A process that has started since is never named again,
+/// whatever it shows.
+fn needs_restart(round: &Round<'_>, member: &Member<'_>) -> Vec<String> {
     let Some(answer) = member.answer() else {
         return Vec::new();
     };

@@ -8,8 +8,8 @@ use crate::api::{Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, Wh
 use crate::model::{
     Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
     Disk, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
-    PodPhase, PodUid, PodView, Record, Replication, Role, RunId, SecretsView, Serial, ShardId,
-    SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
+    PodPhase, PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial,
+    ShardId, SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.
@@ -20,6 +20,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         zone: ZoneName::from(zone),
         volume: None,
         pod_uid: None,
+        made_from: None,
         member_id: None,
         host: None,
         joined: false,
@@ -29,6 +30,8 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         has_ended: false,
         address: None,
         surplus: false,
+        started_before_config: false,
+        restarts: false,
     }
 }
 
@@ -46,6 +49,7 @@ pub(crate) fn pod(name: &str, shard: u32, zone: &str) -> PodView {
         gate_is_open: false,
         role_label: None,
         volume: None,
+        fingerprint: None,
         created: Timestamp::UNIX_EPOCH,
     }
 }
@@ -124,6 +128,11 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         },
         tls: None,
         pod: PodTemplate::default(),
+        rollout: Rollout {
+            surge: true,
+            max_shards_at_once: 15,
+            restarts_for_config: false,
+        },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,

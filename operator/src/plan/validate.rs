@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::api::{Persistence, RedisCluster, RedisClusterSpec, ShardLossPolicy, owned_directive};
-use crate::model::{Auth, ClusterKey, Desired, Tls, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Rollout, Tls, Zones};
 
 /// `recovery.rehomeAfterSeconds` where the spec does not say: memory only.
 const REHOME_AFTER_SECONDS_MEMORY: u64 = 30;
 /// The same with storage.
 const REHOME_AFTER_SECONDS_STORAGE: u64 = 300;
+
+/// `rollout.maxShardsAtOnce` where the spec does not say: as many as may make a full copy at once
+/// (`join::follow`). More of them would only wait for their turn, each with its pod's memory taken.
+const MAX_SHARDS_AT_ONCE: u32 = 15;
 
 /// A spec that cannot work. Nothing that runs is touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,15 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
             secret_name: tls.secret_name.clone(),
         }),
         pod: spec.pod.clone(),
+        rollout: Rollout {
+            surge: spec.rollout.surge.unwrap_or(spec.storage.is_none()),
+            max_shards_at_once: spec
+                .rollout
+                .max_shards_at_once
+                .unwrap_or(MAX_SHARDS_AT_ONCE),
+            // no more than image and pod, which the API refuses to change for now
+            restarts_for_config: false,
+        },
         zone_loss_millis: spec.recovery.zone_loss_millis,
         shard_loss: spec.recovery.shard_loss.unwrap_or(default_shard_loss),
         quorum_loss: spec.recovery.quorum_loss,

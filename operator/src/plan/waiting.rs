@@ -33,6 +33,12 @@ pub enum WaitingReason {
     ZoneLabelMissing,
     /// No placement satisfies the zone rule.
     PlacementInfeasible,
+    /// Members are being replaced by others that are made from the present spec.
+    RollingUpdate,
+    /// That waits until something else is over.
+    RollPaused,
+    /// That has stopped: the first members of the present spec do not get along.
+    RollStuck,
     /// Members do not know each other yet, or disagree.
     ViewsDiffer,
     /// A follower is not in sync: it copies its leader's data, or is cut off from it.

@@ -183,6 +183,11 @@ pub(super) fn note_full(round: &Round<'_>, draft: &mut Draft) {
     draft.record.clocks.full_zones = full;
 }
 
+/// Whether the scheduler has found no room in this zone of late.
+pub(super) fn is_full(round: &Round<'_>, zone: &ZoneName) -> bool {
+    waiting_for_room(round).contains(zone) || remembered_full(round).any(|full| &full.zone == zone)
+}
+
 /// Zones for the solver. Where the scheduler found no room for a pod, its zone is as full as it
 /// is now; that pod's zone is named in the second value.
 pub(super) fn for_solver(round: &Round<'_>) -> (Vec<Zone>, BTreeSet<ZoneName>) {

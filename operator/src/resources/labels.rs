@@ -19,6 +19,8 @@ pub const LABEL_SHARD: &str = "zoneward.io/shard";
 pub const LABEL_ZONE: &str = "zoneward.io/zone";
 /// `leader` or `follower`; kept true by the operator, absent before a member has joined.
 pub const LABEL_ROLE: &str = "zoneward.io/role";
+/// On pods: the digest of what the spec decided about it.
+pub const ANNOTATION_FINGERPRINT: &str = "zoneward.io/made-from";
 /// Value of [`LABEL_NAME`].
 pub const NAME_REDIS: &str = "redis";
 /// Value of [`LABEL_MANAGED_BY`], and our field manager's name.

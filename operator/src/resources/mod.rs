@@ -9,6 +9,7 @@ mod config;
 mod container;
 mod disruption;
 mod drift;
+mod fingerprint;
 pub mod labels;
 mod owner;
 mod pod;
@@ -24,6 +25,7 @@ pub use config::{
     config_map, forming_node_timeout_millis, kept_settings, redis_conf,
 };
 pub use drift::drift;
+pub use fingerprint::fingerprint;
 pub use pod::{PodRequest, grace_period_seconds, pod};
 pub use secret::{client_secret, client_secret_name, internal_secret};
 pub use volume::volume;

@@ -14,9 +14,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use super::container::{
     VOLUME_CONFIG, VOLUME_DATA, VOLUME_RUN, VOLUME_SECRET, VOLUME_TLS, VOLUME_TMP, redis,
 };
+use super::fingerprint::fingerprint;
 use super::labels::{
-    HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION, READINESS_GATE, config_map_name,
-    internal_secret_name, is_ours, member_labels, members_service_name, shard_selector,
+    ANNOTATION_FINGERPRINT, HOST_TOPOLOGY_KEY, KEY_HOOK, KEY_OPERATOR, KEY_REPLICATION,
+    READINESS_GATE, config_map_name, internal_secret_name, is_ours, member_labels,
+    members_service_name, shard_selector,
 };
 use super::owner::{manifest, owned_metadata};
 use super::security::pod_security;
@@ -69,9 +71,11 @@ pub fn grace_period_seconds(desired: &Desired) -> i64 {
 fn pod_metadata(desired: &Desired, request: &PodRequest) -> ObjectMeta {
     let mut labels = not_ours(&desired.pod.labels);
     labels.extend(member_labels(desired, request.shard, &request.zone));
-    let annotations = not_ours(&desired.pod.annotations);
+    let mut annotations = not_ours(&desired.pod.annotations);
+    let made_from = fingerprint(desired).as_str().to_owned();
+    annotations.insert(ANNOTATION_FINGERPRINT.to_owned(), made_from);
     ObjectMeta {
-        annotations: (!annotations.is_empty()).then_some(annotations),
+        annotations: Some(annotations),
         ..owned_metadata(desired, request.name.as_str(), labels)
     }
 }

@@ -111,6 +111,19 @@ fn progressing(input: &Input<'_>, facts: &Facts<'_>) -> Finding {
             "nothing is left to do",
         );
     }
+    let wait_of = |reason: WaitingReason| {
+        let mut waits = input.plan.waiting_on.iter();
+        waits.find(|wait| wait.reason == reason)
+    };
+    if let Some(wait) = wait_of(WaitingReason::RollStuck) {
+        let reason = wait.reason.to_string();
+        return Finding::new("Progressing", false, &reason, wait.message.clone());
+    }
+    let roll = wait_of(WaitingReason::RollingUpdate);
+    if let Some(wait) = roll.or_else(|| wait_of(WaitingReason::RollPaused)) {
+        let reason = WaitingReason::RollingUpdate.to_string();
+        return Finding::new("Progressing", true, &reason, wait.message.clone());
+    }
     let reason = input.plan.waiting_on.first().map_or_else(
         || reasons::CONVERGING.to_owned(),
         |wait| wait.reason.to_string(),
@@ -172,6 +185,7 @@ fn is_trouble(reason: WaitingReason) -> bool {
             | W::RecordMissing
             | W::ZoneLabelMissing
             | W::PlacementInfeasible
+            | W::RollStuck
             | W::QuorumLost
             | W::DataLost
             | W::Stranger

@@ -62,7 +62,7 @@ impl Facts<'_> {
             && self
                 .census
                 .members()
-                .all(|member| !member.entry.surplus && !member.is_leaving())
+                .all(|m| !m.entry.surplus && !m.is_leaving() && !m.is_outdated)
             && self.missing_members().is_none()
             && self.census.members().all(|member| {
                 member.answer().is_some_and(|answer| {

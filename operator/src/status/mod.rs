@@ -9,13 +9,16 @@ pub mod reasons;
 mod verdict;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Census, Plan, Refusal, Rejection, Shard, zone_states};
+use crate::plan::{Census, Plan, Refusal, Rejection, Shard, WaitingReason, zone_states};
 use crate::resources;
 use facts::Facts;
 
+/// The reason of `Progressing` while members are replaced.
+const UPDATE: &str = "RollingUpdate";
 /// How many things waited for are listed; the conditions tell of the most important one.
 const WAITING_LISTED_MAX: usize = 30;
 
@@ -81,7 +84,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
         next.engine_version = Some(version.to_string());
     }
     next.shards = facts.shards();
-    next.waiting_on = waiting(input.plan);
+    next.waiting_on = waiting(input);
     next.conditions = conditions::merge(
         input,
         &previous.conditions,
@@ -91,15 +94,20 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     next
 }
 
-fn waiting(plan: &Plan) -> Vec<WaitingStatus> {
-    plan.waiting_on
-        .iter()
-        .take(WAITING_LISTED_MAX)
-        .map(|wait| WaitingStatus {
-            reason: wait.reason.to_string(),
-            message: wait.message.clone(),
-        })
-        .collect()
+/// A refused plan holds all of it up.
+fn waiting(input: &Input<'_>) -> Vec<WaitingStatus> {
+    let refused = input.refusals.iter().map(|refusal| WaitingStatus {
+        reason: WaitingReason::PlanRefused.to_string(),
+        message: format!(
+            "nothing is done while a plan is refused, promise {}: {}",
+            refusal.promise, refusal.message
+        ),
+    });
+    let waits = input.plan.waiting_on.iter().map(|wait| WaitingStatus {
+        reason: wait.reason.to_string(),
+        message: wait.message.clone(),
+    });
+    refused.chain(waits).take(WAITING_LISTED_MAX).collect()
 }
 
 /// A condition that flipped, for an event.
@@ -128,12 +136,15 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
                 Some(old) => old.status != new.status || (!is_good && old.reason != new.reason),
                 None => !is_good && new.type_ == "Degraded",
             };
-            let is_noise = new.type_ == "Progressing" || new.reason == reasons::FORMING;
+            // an update begins and ends by the owner's hand: he is told
+            let is_update = |it: &Condition| it.reason == UPDATE && it.status == "True";
+            let is_news = is_update(new) || old.is_some_and(is_update) && is_good;
+            let is_noise = new.type_ == "Progressing" && !is_news || new.reason == reasons::FORMING;
             (flipped && !is_noise).then(|| Transition {
                 action: format!("{}={}", new.type_, new.status),
                 reason: new.reason.clone(),
                 message: new.message.clone(),
-                is_warning: !is_good,
+                is_warning: !is_good && new.type_ != "Progressing",
             })
         })
         .collect()

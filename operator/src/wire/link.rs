@@ -27,7 +27,7 @@ use super::stream::Stream;
 use super::tls::Line;
 use super::users::OPERATOR_USER;
 use super::wake::Alarm;
-use crate::model::{Address, ClusterKey, RunId};
+use crate::model::{Address, ClusterKey, Engine, RunId};
 use crate::ports::{Credentials, Password, Trust};
 
 /// A member in the same Kubernetes cluster accepts within milliseconds or not at all.
@@ -51,6 +51,7 @@ pub(super) struct Link {
 pub(super) struct Connection {
     inner: MultiplexedConnection,
     run_id: RunId,
+    engine: Engine,
     /// The SHA-256 of what it presented when the connection was made.
     certificate: Option<String>,
     is_up: Arc<AtomicBool>,
@@ -103,11 +104,17 @@ impl Link {
             return Ok(connection.clone());
         }
         *kept = None;
+        let connection = self.another(credentials).await?;
+        *kept = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// A connection beside the kept one.
+    pub(super) async fn another(&self, credentials: &Credentials) -> Result<Connection, WireError> {
         let connection = timeout(CONNECT_LIMIT, self.connect(credentials))
             .await
             .map_err(|_| WireError::TimedOut(CONNECT_LIMIT))??;
         debug!(cluster = %self.cluster, address = %self.address, run = %connection.run_id, "connected");
-        *kept = Some(connection.clone());
         Ok(connection)
     }
 
@@ -165,16 +172,19 @@ impl Link {
         let mut connection = Connection {
             inner,
             run_id: RunId::from(""),
+            engine: Engine::Redis,
             certificate,
             is_up,
         };
         let mut question = redis::pipe();
         question.cmd("INFO").arg("server");
-        connection.run_id = match connection.exchange(&question).await?.into_iter().next() {
+        let reply = match connection.exchange(&question).await?.into_iter().next() {
             Some(Value::ServerError(error)) => return Err(WireError::Declined(error)),
-            Some(reply) => Info::parse(&text(reply)?).run_id()?,
+            Some(reply) => text(reply)?,
             None => return Err(Unreadable::new("a reply", "").into()),
         };
+        let info = Info::parse(&reply);
+        (connection.run_id, connection.engine) = (info.run_id()?, info.server()?.0);
         Ok(connection)
     }
 
@@ -199,6 +209,11 @@ impl Connection {
     /// Which process it leads to.
     pub(super) fn run_id(&self) -> &RunId {
         &self.run_id
+    }
+
+    /// Whether it answers `CLUSTER SETSLOT` only when its followers have done the same.
+    pub(super) fn waits_for_followers(&self) -> bool {
+        self.engine == Engine::Valkey
     }
 
     /// Whether it presented another certificate than the one in the Secret.

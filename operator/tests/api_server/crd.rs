@@ -219,16 +219,16 @@ async fn what_cannot_be_changed_yet_says_so() {
             "spec.image cannot be changed yet",
         ),
         (
+            json!({ "pod": { "labels": { "a": "b" } } }),
+            "spec.pod cannot be changed yet",
+        ),
+        (
             json!({ "storage": { "size": "1Gi" } }),
             "spec.storage cannot be added or removed",
         ),
         (
             json!({ "persistence": "Aof", "storage": { "size": "1Gi" } }),
             "spec.persistence cannot be changed yet",
-        ),
-        (
-            json!({ "pod": { "labels": { "a": "b" } } }),
-            "spec.pod cannot be changed yet",
         ),
     ];
     let plane = control_plane();
@@ -244,7 +244,8 @@ async fn what_cannot_be_changed_yet_says_so() {
         assert!(error.to_string().contains(expected), "{change}: {error}");
     }
     let allowed = Patch::Merge(json!({ "spec": {
-        "followersPerLeader": 2, "paused": true, "nodeTimeoutMillis": 15000 } }));
+        "followersPerLeader": 2, "paused": true, "nodeTimeoutMillis": 15000, "image": "other",
+        "pod": { "labels": { "a": "b" } }, "rollout": { "surge": false, "maxShardsAtOnce": 2 } } }));
     api.patch("cache", &params, &allowed).await.unwrap();
 }
 

@@ -25,6 +25,11 @@ pub fn unmet(world: &World) -> Vec<String> {
         world.pods.len() == wanted,
         format!("{} of {wanted} pods", world.pods.len()),
     );
+    let made_from: BTreeSet<_> = world.pods.values().map(|it| &it.image).collect();
+    let is_updated = made_from
+        .iter()
+        .all(|image| **image == world.resource.spec.image);
+    want(is_updated, format!("pods run {made_from:?}"));
     if world.setup.keep != Keep::Memory {
         let count = world.volumes.len();
         want(count == wanted, format!("{count} of {wanted} volumes"));

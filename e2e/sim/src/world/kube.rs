@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
 use zoneward_operator::model::{
-    HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, Role, SecretsView,
-    ShardId, VolumeName, VolumeView, ZoneName,
+    HostName, HostView, MemberName, ObjectView, PodFingerprint, PodPhase, PodUid, PodView, Role,
+    SecretsView, ShardId, VolumeName, VolumeView, ZoneName,
 };
 use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{ClusterObjects, Credentials, ErrorClass, Password};
-use zoneward_operator::resources::labels::internal_secret_name;
+use zoneward_operator::resources::labels::{ANNOTATION_FINGERPRINT, internal_secret_name};
 
 use super::World;
 use crate::promises::{self, Cause};
@@ -27,6 +27,8 @@ pub struct Pod {
     pub zone: usize,
     /// Its host's number.
     pub host: Option<u8>,
+    /// The image of its container.
+    pub image: String,
     /// Its process.
     pub proc: Option<ProcKey>,
     /// When its next step is due: bound, started, its end reported.
@@ -196,11 +198,18 @@ impl World {
                         .as_str()
                         .map(VolumeName::from)
                 });
-                self.create_pod(&manifest.name, shard, &zone, claim);
+                let body = &manifest.body;
+                let text = |it: &serde_json::Value| it.as_str().map(str::to_owned);
+                let made_from = text(&body["metadata"]["annotations"][ANNOTATION_FINGERPRINT]);
                 let secret =
                     volumes_of(manifest).find_map(|it| it["secret"]["secretName"].as_str());
-                if let (Some(pod), Some(secret)) = (self.pods.get_mut(&manifest.name), secret) {
-                    pod.secret_generation = generation_of(secret);
+                let place = (shard, zone.as_str());
+                if self.create_pod(&manifest.name, place, claim)
+                    && let Some(pod) = self.pods.get_mut(&manifest.name)
+                {
+                    pod.image = text(&body["spec"]["containers"][0]["image"]).unwrap_or_default();
+                    pod.view.fingerprint = made_from.map(PodFingerprint::new);
+                    pod.secret_generation = secret.map_or(0, generation_of);
                 }
             }
             _ => self.apply(manifest),
@@ -225,9 +234,15 @@ impl World {
         self.has_changed = true;
     }
 
-    fn create_pod(&mut self, name: &str, shard: ShardId, zone: &str, volume: Option<VolumeName>) {
+    /// Whether it is made: one that exists is left alone.
+    fn create_pod(
+        &mut self,
+        name: &str,
+        (shard, zone): (ShardId, &str),
+        volume: Option<VolumeName>,
+    ) -> bool {
         if self.pods.contains_key(name) {
-            return;
+            return false;
         }
         promises::check_new_pod(self, name, shard, zone);
         let number = (0..self.setup.zones).find(|number| Setup::zone_name(*number) == zone);
@@ -246,6 +261,7 @@ impl World {
             gate_is_open: false,
             role_label: None,
             volume,
+            fingerprint: None,
             created: self.timestamp(),
         };
         let pod = Pod {
@@ -253,6 +269,7 @@ impl World {
             secret_generation: 0,
             zone: number.unwrap_or(0),
             host: None,
+            image: String::new(),
             proc: None,
             due: self.now + 20,
             asked_to_go: None,
@@ -261,6 +278,7 @@ impl World {
         self.pods.insert(name.to_owned(), pod);
         self.tell(&format!("pod {name} is made for zone {zone}"));
         self.has_changed = true;
+        true
     }
 
     /// Asks the pod with this uid to go. `is_dead`: without waiting for its kubelet.

@@ -100,12 +100,16 @@ impl World {
         if !self.net.is_connected(&self.hosts, host) {
             return; // its kubelet is silent
         }
+        let has_ended = matches!(pod.view.phase, PodPhase::Ended { .. });
         match (pod.proc, pod.asked_to_go) {
-            (None, Some(_)) => self.remove_pod(name),
+            (None, Some(_)) => self.see_off(name),
+            (None, None) if has_ended => {}
+            (None, None) if pod.image.contains("missing") => self.complain(name),
+            (None, None) if pod.image.contains("broken") => self.report_end(name),
             (None, None) => self.start(name, host),
             (Some(key), asked) if !self.proc(key).is_alive => {
                 if asked.is_some() {
-                    self.remove_pod(name);
+                    self.see_off(name);
                 } else {
                     self.report_end(name);
                 }
@@ -359,11 +363,39 @@ impl World {
 
     fn report_end(&mut self, name: &str) {
         if let Some(pod) = self.pods.get_mut(name)
-            && pod.view.phase == PodPhase::Running
+            && !matches!(pod.view.phase, PodPhase::Ended { .. })
         {
             pod.view.phase = PodPhase::Ended {
                 reason: "exit code 137".to_owned(),
             };
+            self.has_changed = true;
+        }
+    }
+
+    /// Of a pod that was asked to go the kubelet reports the end, and lets go of the object some time
+    /// later. No store need have shown the one before the other.
+    fn see_off(&mut self, name: &str) {
+        let has_ended = |pod: &super::kube::Pod| matches!(pod.view.phase, PodPhase::Ended { .. });
+        if self.pods.get(name).is_some_and(has_ended) {
+            self.remove_pod(name);
+            return;
+        }
+        self.report_end(name);
+        let due = self.now + self.rng.random_range(50..800);
+        if let Some(pod) = self.pods.get_mut(name) {
+            pod.due = due;
+        }
+    }
+
+    /// There is no such image.
+    fn complain(&mut self, name: &str) {
+        let kubelet = Some("ErrImagePull: no such image".to_owned());
+        let phase = PodPhase::Waiting {
+            unschedulable: None,
+            kubelet,
+        };
+        if let Some(pod) = self.pods.get_mut(name).filter(|it| it.view.phase != phase) {
+            pod.view.phase = phase;
             self.has_changed = true;
         }
     }
@@ -391,7 +423,7 @@ impl World {
                 Cause::Operator
             },
         );
-        self.remove_pod(name);
+        self.see_off(name);
     }
 
     /// A host loses its power: what runs there is gone, and what its kernel had not written.

@@ -1,7 +1,17 @@
 //! Shards that own nothing: new ones, and those that are about to leave.
 
 use super::{Member, follows};
-use crate::model::{MemberAnswer, MemberId, Record, Role, ShardId, SlotSet};
+use crate::model::{MemberAnswer, MemberId, Record, Role, ShardId, SlotSet, ViewEntry};
+
+/// Whether the leader that this hearsay gives slots to says itself that it owns none: it has given the
+/// last one away, and not everybody has heard.
+pub(super) fn is_denied(members: &[Member<'_>], hearsay: &ViewEntry) -> bool {
+    let own = members
+        .iter()
+        .filter_map(|member| member.answer()?.view.own_entry());
+    let mut leaders = own.filter(|own| own.role == Role::Leader && own.slots.is_empty());
+    leaders.any(|own| own.id == hearsay.id && own.config_epoch >= hearsay.config_epoch)
+}
 
 /// Whether nothing can have been lost with a shard that nobody claims slots for: it never had any, or
 /// others have them now. What it had when all views were equal last is on record.

@@ -91,7 +91,7 @@ pub(super) fn one_target_each(plan: &Plan) -> Option<Refusal> {
 }
 
 /// What may be in two halves is struck off the record only when its new owner says so, and nobody has it
-/// open any more.
+/// open any more; or when neither end owns it, and a third says that it does.
 pub(super) fn forgotten(world: &World<'_>, plan: &Plan) -> Option<Refusal> {
     let seen = world.seen;
     let on = |record: &Record| -> SlotSet {
@@ -99,20 +99,24 @@ pub(super) fn forgotten(world: &World<'_>, plan: &Plan) -> Option<Refusal> {
         transfers.fold(SlotSet::empty(), |all, it| all.union(&it.slots))
     };
     let struck = on(&seen.record).difference(&on(&plan.record));
-    let leads_in = |answer: &MemberAnswer, shard: ShardId| {
-        let entry = seen.record.member_by_id(&answer.id);
-        entry.is_some_and(|entry| entry.shard == shard)
-    };
-    let is_early = |transfer: &Transfer| {
+    let owned_in = |of: &dyn Fn(ShardId) -> bool| {
         let answers = world.answers.values();
-        let mut there = answers.clone().filter(|it| leads_in(it, transfer.to));
+        let shard = |answer: &MemberAnswer| Some(seen.record.member_by_id(&answer.id)?.shard);
+        let own = answers.filter(|it| shard(it).is_some_and(of));
+        own.fold(SlotSet::empty(), |all, it| all.union(&own_slots(it)))
+    };
+    let open: SlotSet = world
+        .answers
+        .values()
+        .filter_map(|it| it.view.own_entry())
+        .flat_map(|own| own.open_slots.iter().map(OpenSlot::slot))
+        .collect();
+    let is_early = |transfer: &Transfer| {
+        let is_end = |shard: ShardId| shard == transfer.from || shard == transfer.to;
+        let arrived = owned_in(&|shard| shard == transfer.to).difference(&open);
+        let taken = owned_in(&|shard| !is_end(shard)).difference(&owned_in(&is_end));
         let gone = struck.intersection(&transfer.slots);
-        let has_arrived = there.any(|it| gone.difference(&own_slots(it)).is_empty());
-        let open: SlotSet = answers
-            .filter_map(|it| it.view.own_entry())
-            .flat_map(|own| own.open_slots.iter().map(OpenSlot::slot))
-            .collect();
-        !gone.is_empty() && (!has_arrived || !open.intersection(&gone).is_empty())
+        !gone.difference(&arrived).difference(&taken).is_empty()
     };
     let transfer = seen.record.transfers().iter().find(|it| is_early(it))?;
     Some(Refusal {

@@ -1,7 +1,7 @@
 //! For each promise: a plan that breaks it is refused, and the like that does not is not.
 
 use super::*;
-use crate::model::{Address, PodUid, RunId};
+use crate::model::{Address, PodUid, Reshard, RunId, Transfer, ZoneName};
 use crate::plan::Manifest;
 use crate::plan::testing::{answer_of, desired, enrolled, formed};
 
@@ -260,14 +260,18 @@ fn i3_no_leader_with_slots_is_made_a_follower_and_nobody_follows_another_shard()
 
 #[test]
 fn i6_one_member_of_a_shard_at_a_time() {
-    let seen = formed();
+    let mut seen = formed();
     let both = vec![
         delete("c-0-2", false),
         failover("c-0-2", FailoverMode::Graceful, "id-c-0-1"),
     ];
     assert_eq!(promises(&seen, both), ["I6"]);
-    let apart = vec![delete("c-0-2", false), delete("c-1-4", false)];
-    assert!(promises(&seen, apart).is_empty());
+    let apart = || vec![delete("c-0-2", false), delete("c-1-4", false)];
+    assert_eq!(promises(&seen, apart()), ["I6"], "two zones");
+    for entry in &mut seen.record.members {
+        entry.zone = ZoneName::from("b");
+    }
+    assert!(promises(&seen, apart()).is_empty());
 }
 
 #[test]
@@ -369,4 +373,45 @@ fn i5_silence_opens_the_fence_where_the_policy_and_the_time_let_it() {
         takeover(&one, Fenced, later(61)),
         "one of three has stopped"
     );
+}
+
+/// Slots go from shard 0 to shard 1, and are struck off the record while this leader owns them.
+fn is_struck_off_while_owned_by(owner: &str) -> bool {
+    let mut seen = formed();
+    let slots = SlotSet::even_share(0, 3).first(10);
+    for name in ["c-0-1", "c-1-3", "c-2-5"] {
+        let mut entries = answer_of(&mut seen, name).view.entries.iter_mut();
+        let own = entries.find(|it| it.flags.myself).unwrap();
+        own.slots = if name == owner {
+            own.slots.union(&slots)
+        } else {
+            own.slots.difference(&slots)
+        };
+    }
+    let transfer = Transfer {
+        from: ShardId(0),
+        to: ShardId(1),
+        slots,
+    };
+    seen.record.reshard = Some(Reshard {
+        total: 10,
+        leaders: 3,
+        moved: None,
+        transfers: vec![transfer],
+    });
+    let mut record = seen.record.clone();
+    record.reshard = None;
+    let plan = Plan {
+        record,
+        ..Plan::default()
+    };
+    check(&desired(3, 1), &seen, &plan, NOW).is_empty()
+}
+
+#[test]
+fn i5_slots_stay_on_record_until_their_new_owner_or_a_third_says_that_it_owns_them() {
+    assert!(!is_struck_off_while_owned_by("c-0-1"));
+    assert!(is_struck_off_while_owned_by("c-1-3"));
+    assert!(is_struck_off_while_owned_by("c-2-5"), "moved on by hand");
+    assert!(!is_struck_off_while_owned_by("nobody"));
 }

@@ -12,7 +12,10 @@ pub(super) fn hindrance(round: &Round<'_>) -> Option<String> {
     if let Some((zone, _)) = gone {
         return Some(format!("zone {zone} is back, or its members are elsewhere"));
     }
-    if !round.census.served.is_all() {
+    // what moves may be seen with neither of its ends, which did not answer at the same moment
+    let moving = round.record.transfers().iter();
+    let served = moving.fold(round.census.served.clone(), |all, it| all.union(&it.slots));
+    if !served.is_all() {
         return Some("all slots are served".to_owned());
     }
     if spacing::is_in_flight(round) {

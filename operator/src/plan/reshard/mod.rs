@@ -6,6 +6,7 @@
 //! So each round says again what is on record and has not arrived; begun slots are seen through, with
 //! whoever leads by then.
 
+mod arrival;
 mod calm;
 mod drain;
 mod even;
@@ -14,10 +15,12 @@ mod stray;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::census::{Census, Round, Shard};
 use super::{Draft, MemberCommand, MoveWay, WaitingReason};
 use crate::model::{
-    Engine, MemberAnswer, OpenSlot, Record, Reshard, ShardId, Share, SlotSet, Transfer, Version,
+    Engine, MemberAnswer, Record, Reshard, ShardId, Share, SlotSet, Transfer, Version,
 };
 
 pub(super) use drain::retire_drained;
@@ -32,6 +35,8 @@ const SLOTS_ON_RECORD_MAX: u16 = 256;
 const SLOTS_ON_RECORD_RANGES_MAX: u16 = 2_048;
 /// Progress is told in so many steps: status must not change at each look.
 const STEPS_TOLD: u16 = 50;
+/// A reshard that moves nothing for so long stands still, and says so.
+const STALLED_AFTER_MILLIS: u64 = 60_000;
 /// The first version of Valkey with `CLUSTER MIGRATESLOTS`.
 const VALKEY_RANGES: Version = Version(9, 0, 0);
 
@@ -65,12 +70,11 @@ pub(super) fn reshard(round: &Round<'_>, draft: &mut Draft) {
         note_shares(round, &mut draft.record);
     }
     for transfer in &mut transfers {
-        let arrived = arrived(round, transfer);
-        transfer.slots = transfer.slots.difference(&arrived);
+        transfer.slots = transfer.slots.difference(&arrival::over(round, transfer));
     }
     transfers.retain(|transfer| !transfer.slots.is_empty());
     let hindrance = calm::hindrance(round);
-    carry_on(round, draft, &transfers, hindrance.is_none());
+    let held_up = carry_on(round, draft, &transfers, hindrance.is_none());
     transfers.extend(stray::adopt(round, draft, &transfers));
 
     let owned = owned(round.census);
@@ -88,12 +92,34 @@ pub(super) fn reshard(round: &Round<'_>, draft: &mut Draft) {
         to_come = left(&transfers);
         draft.record.shares = shares(round);
     }
-    report(draft, total, &transfers, &to_come, hindrance);
+    let before = round.record.reshard.as_ref();
+    let still =
+        before.filter(|it| it.leaders == round.desired.leaders && it.transfers == transfers);
+    let moved = still.and_then(|it| it.moved).unwrap_or(round.now);
+    let trouble = match hindrance {
+        Some(why) => Some(format!("no further slot is begun until {why}")),
+        None => stalled(round, moved, held_up),
+    };
+    report(draft, total, &transfers, &to_come, trouble);
     draft.record.reshard = Some(Reshard {
         total,
         leaders: round.desired.leaders,
+        moved: Some(moved),
         transfers,
     });
+}
+
+/// Why it stands still, where it does.
+fn stalled(round: &Round<'_>, moved: Timestamp, held_up: Option<String>) -> Option<String> {
+    if round.millis_since(moved) < STALLED_AFTER_MILLIS {
+        return None;
+    }
+    let why = held_up.unwrap_or_else(|| {
+        "they are asked for in each round; look for `move ended` in the operator's log, and at \
+         `CLUSTER NODES` and the log of the leaders of both shards"
+            .to_owned()
+    });
+    Some(format!("none for a minute: {why}"))
 }
 
 /// The slots that each shard owns, by the best claim.
@@ -117,99 +143,82 @@ fn note_shares(round: &Round<'_>, record: &mut Record) {
     }
 }
 
-/// Slots that the new owner owns by its own word, and the old one neither owns nor has open.
-fn arrived(round: &Round<'_>, transfer: &Transfer) -> SlotSet {
-    let own = |shard: ShardId| {
-        let shard = round.census.shard(shard)?;
-        shard.living_leader()?.1.view.own_entry()
-    };
-    let Some(there) = own(transfer.to) else {
-        return SlotSet::empty();
-    };
-    let living = round.census.living();
-    let open: SlotSet = living
-        .filter_map(|(_, answer)| answer.view.own_entry())
-        .flat_map(|own| own.open_slots.iter().map(OpenSlot::slot))
-        .collect();
-    let arrived = transfer.slots.intersection(&there.slots);
-    let arrived = arrived.difference(&open);
-    match own(transfer.from) {
-        Some(here) => arrived.difference(&here.slots),
-        // nobody is left of it
-        None if round
-            .census
-            .shard(transfer.from)
-            .is_none_or(|it| it.members.is_empty()) =>
-        {
-            arrived
-        }
-        None => SlotSet::empty(),
-    }
-}
-
-/// Says again what is on record: one target for each source at a time, all sources side by side.
-fn carry_on(round: &Round<'_>, draft: &mut Draft, transfers: &[Transfer], is_calm: bool) {
+/// Says again what is on record: one target for each source at a time, all sources side by side. Tells
+/// what holds one up.
+fn carry_on(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    transfers: &[Transfer],
+    is_calm: bool,
+) -> Option<String> {
     let mut busy = BTreeSet::new();
+    let mut held_up = None;
     for transfer in transfers {
-        let leader = |shard: ShardId| {
-            let shard = round.census.shard(shard)?;
-            let (member, answer) = shard.living_leader()?;
-            (answer.is_open && !answer.loading).then_some((shard, member, answer))
-        };
-        let (Some((_, from, here)), Some((_, to, there))) =
-            (leader(transfer.from), leader(transfer.to))
-        else {
-            continue;
-        };
-        let (Some(source), Some(target)) = (from.command_target(), to.command_target()) else {
-            continue;
-        };
-        if !busy.insert(transfer.from) {
+        if busy.contains(&transfer.from) {
             continue;
         }
-        let knows = here.view.entry(&there.id).is_some() && there.view.entry(&here.id).is_some();
-        if !knows || draft.asks_for_failover_by(from.name()) {
-            continue;
+        match order(round, draft, transfer, is_calm) {
+            Ok(()) => {
+                busy.insert(transfer.from);
+            }
+            Err(why) => {
+                let (from, to) = (transfer.from, transfer.to);
+                held_up.get_or_insert(format!("shard {from} gives to shard {to} once {why}"));
+            }
         }
-        let (slots, unheard) = known_there(there, &transfer.slots);
-        if !unheard.is_empty() {
-            let why = "it imports them and cannot hear who owns them";
-            draft.tell(target, MemberCommand::CloseSlots(unheard), why);
-            continue;
-        }
-        if slots.is_empty() {
-            continue;
-        }
-        draft.tell(
-            source,
-            MemberCommand::MoveSlots {
-                slots,
-                to: target,
-                way: way(here, there),
-                begins: is_calm,
-            },
-            format!(
-                "slots of shard {} go to shard {}",
-                transfer.from, transfer.to
-            ),
-        );
     }
+    held_up
 }
 
-/// Which of these slots the target has heard an owner of, and which it cannot hear of. Only an owner tells
-/// of its slots, a server takes no news of a slot that it imports, and declines keys of one that nobody
-/// owns (`CLUSTERDOWN`, redis 7.0.15: a new member was told to import before it had heard of the source).
-fn known_there(there: &MemberAnswer, slots: &SlotSet) -> (SlotSet, SlotSet) {
-    let entries = there.view.entries.iter();
-    let owned = entries.fold(SlotSet::empty(), |all, it| all.union(&it.slots));
-    let open: SlotSet = there
-        .view
-        .own_entry()
-        .map(|own| own.open_slots.iter().map(OpenSlot::slot).collect())
-        .unwrap_or_default();
-    let known = slots.intersection(&owned);
-    let unheard = slots.difference(&owned).intersection(&open);
-    (known, unheard)
+/// Has the source of this move go on; else what has to be so before.
+fn order(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    transfer: &Transfer,
+    is_calm: bool,
+) -> Result<(), String> {
+    let leader = |shard: ShardId| {
+        let found = round.census.shard(shard).and_then(Shard::living_leader);
+        let open = found.filter(|(_, answer)| answer.is_open && !answer.loading);
+        let named = open.and_then(|(member, answer)| Some((member.command_target()?, answer)));
+        named.ok_or_else(|| format!("shard {shard} has a leader that is open"))
+    };
+    let ((source, here), (target, there)) = (leader(transfer.from)?, leader(transfer.to)?);
+    let knows = here.view.entry(&there.id).is_some() && there.view.entry(&here.id).is_some();
+    if !knows {
+        return Err(format!(
+            "{} and {} know each other",
+            source.name, target.name
+        ));
+    }
+    if draft.asks_for_failover_by(&source.name) {
+        return Err(format!("{} has taken over", source.name));
+    }
+    let (slots, unheard) = arrival::known_there(there, &transfer.slots);
+    let is_heard = format!(
+        "{} has heard who owns slots {}",
+        target.name, transfer.slots
+    );
+    if !unheard.is_empty() {
+        let why = "it imports them and cannot hear who owns them";
+        draft.tell(target, MemberCommand::CloseSlots(unheard), why);
+        return Err(is_heard);
+    }
+    if slots.is_empty() {
+        return Err(is_heard);
+    }
+    let why = format!(
+        "slots of shard {} go to shard {}",
+        transfer.from, transfer.to
+    );
+    let command = MemberCommand::MoveSlots {
+        slots,
+        to: target,
+        way: way(here, there),
+        begins: is_calm,
+    };
+    draft.tell(source, command, why);
+    Ok(())
 }
 
 /// Ranges at once where both servers can, and neither has a slot open (MIGRATESLOTS is refused then).
@@ -301,17 +310,17 @@ fn report(
     total: u16,
     transfers: &[Transfer],
     to_come: &[Transfer],
-    hindrance: Option<String>,
+    trouble: Option<String>,
 ) {
     let moved = total.saturating_sub(count(transfers) + count(to_come));
     let step = (total / STEPS_TOLD).max(1);
     let told = moved / step * step;
-    let how = match hindrance {
-        None => String::new(),
-        Some(why) => format!("; no further slot is begun until {why}"),
-    };
+    let how = trouble.map_or_else(String::new, |why| format!("; {why}"));
     draft.wait(
         WaitingReason::Resharding,
         format!("{told} of {total} slots moved{how}"),
     );
 }
+
+#[cfg(test)]
+mod tests;

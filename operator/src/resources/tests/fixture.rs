@@ -9,7 +9,7 @@ use crate::api::{
     Persistence, PodTemplate, QuorumLossPolicy, RetainPolicy, ShardLossPolicy, Storage,
     WhenUnsatisfiable,
 };
-use crate::model::{Auth, ClusterKey, Desired, Tls, Zones};
+use crate::model::{Auth, ClusterKey, Desired, Rollout, Tls, Zones};
 use crate::resources::labels::labels;
 
 /// What a spec with nothing but an image becomes.
@@ -41,6 +41,11 @@ pub(super) fn minimal() -> Desired {
         },
         tls: None,
         pod: PodTemplate::default(),
+        rollout: Rollout {
+            surge: true,
+            max_shards_at_once: 15,
+            restarts_for_config: false,
+        },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
         shard_loss: ShardLossPolicy::AcceptEmpty,

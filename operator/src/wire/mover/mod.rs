@@ -24,7 +24,7 @@ use crate::plan::{MOVE_MILLIS, MemberRef, MoveWay};
 use crate::ports::AskTarget;
 
 /// What a round last said.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) slots: SlotSet,
     pub(super) to: MemberRef,
@@ -154,10 +154,12 @@ struct Job {
 
 impl Job {
     async fn run(self) {
+        let (cluster, source) = (&self.target.cluster, &self.source.name);
+        debug!(%cluster, %source, order = ?self.order.now(), "move begins");
         let result = self.work().await;
-        if let Err(error) = &result {
-            let source = &self.source.name;
-            debug!(cluster = %self.target.cluster, %source, error = %chain(error), "move ended");
+        match &result {
+            Ok(()) => debug!(%cluster, %source, "move ended"),
+            Err(error) => debug!(%cluster, %source, error = %chain(error), "move ended"),
         }
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         // what is next is known at once

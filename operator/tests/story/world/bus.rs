@@ -7,8 +7,10 @@ use zoneward_operator::plan::MemberCommand;
 
 use super::World;
 
-/// As many as a source gives away between two rounds.
+/// As many as a source gives away between two rounds; the higher its shard, the fewer, so that they do not
+/// end together.
 const SLOTS_IN_A_ROUND: u16 = 100;
+const FEWER_FOR_EACH_SHARD: u16 = 9;
 
 impl World {
     pub(super) fn command(&mut self, name: &MemberName, command: &MemberCommand) {
@@ -56,12 +58,11 @@ impl World {
                 to,
                 begins: true,
                 ..
-            } => self.move_slots(
-                name,
-                &slots.first(SLOTS_IN_A_ROUND),
-                &to.name.clone(),
-                epoch,
-            ),
+            } => {
+                let shard = u16::try_from(self.pods[name].shard.0).unwrap();
+                let count = SLOTS_IN_A_ROUND - FEWER_FOR_EACH_SHARD * shard.min(9);
+                self.move_slots(name, &slots.first(count), &to.name.clone(), epoch);
+            }
             MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,
             MemberCommand::Configure(wanted) => process.directives.configure(wanted),
             MemberCommand::OpenToFollowers => {

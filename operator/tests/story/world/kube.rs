@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
-    Disk, HostName, MemberId, MemberName, PodPhase, PodUid, PodView, ShardId, SlotSet, VolumeName,
-    VolumeView, ZoneName,
+    Disk, HostName, MemberId, MemberName, PodFingerprint, PodPhase, PodUid, PodView, ShardId,
+    SlotSet, VolumeName, VolumeView, ZoneName,
 };
 
 use super::access::Passwords;
@@ -37,6 +37,9 @@ impl World {
             return;
         }
         let name = MemberName::from(name);
+        let image = body["spec"]["containers"][0]["image"].as_str();
+        self.images
+            .insert(name.clone(), image.unwrap_or_default().to_owned());
         assert!(!self.pods.contains_key(&name), "{name} made twice");
         let volume = body["spec"]["volumes"]
             .as_array()
@@ -65,6 +68,9 @@ impl World {
                 gate_is_open: false,
                 role_label: None,
                 volume,
+                fingerprint: body["metadata"]["annotations"]["zoneward.io/made-from"]
+                    .as_str()
+                    .map(PodFingerprint::new),
                 created: self.now,
             },
         );
@@ -77,7 +83,10 @@ impl World {
                 .as_ref()
                 .is_none_or(|host| !self.down.contains(host))
         });
-        if is_dead || host_is_up {
+        let has_host = self.pods.get(name).is_some_and(|pod| pod.host.is_some());
+        if !is_dead && host_is_up && has_host {
+            self.see_off(name);
+        } else if is_dead || host_is_up {
             if let Some(process) = self.processes.get_mut(name) {
                 process.is_dead = true;
             }
@@ -85,6 +94,47 @@ impl World {
         } else if let Some(pod) = self.pods.get_mut(name) {
             pod.is_leaving = true;
         }
+    }
+
+    /// Its kubelet reports the end before it lets the object go.
+    fn see_off(&mut self, name: &MemberName) {
+        if let Some(process) = self.processes.get_mut(name) {
+            process.is_dead = true;
+        }
+        let pod = self.pods.get_mut(name).unwrap();
+        pod.is_leaving = true;
+        pod.phase = PodPhase::Ended {
+            reason: "exit code 0".to_owned(),
+        };
+        self.leaving.entry(name.clone()).or_insert(self.now);
+    }
+
+    /// Asks it to go, as the eviction API does: its preStop hook holds it while it leads.
+    pub(crate) fn evict(&mut self, name: &MemberName) {
+        self.pods.get_mut(name).unwrap().is_leaving = true;
+        self.evicted.insert(name.clone());
+    }
+
+    pub(super) fn let_go(&mut self) {
+        let handed_over = |name: &&MemberName| {
+            let process = self.processes.get(*name);
+            process.is_none_or(|it| it.slots.is_empty())
+        };
+        let done: Vec<MemberName> = self.evicted.iter().filter(handed_over).cloned().collect();
+        for name in done {
+            self.evicted.remove(&name);
+            if self.pods.contains_key(&name) {
+                self.see_off(&name);
+            }
+        }
+        let (now, pods) = (self.now, &mut self.pods);
+        self.leaving.retain(|name, since| {
+            let is_over = now.duration_since(*since).as_millis() >= 300;
+            if is_over {
+                pods.remove(name);
+            }
+            !is_over
+        });
     }
 
     /// The container ends; its kubelet reports it.
@@ -183,9 +233,13 @@ impl World {
         let fits = self.hosts.iter().filter(|host| {
             // a pod without a zone of its own may go anywhere
             host.is_ready
+                && host.is_schedulable
                 && (pod.zone.as_str().is_empty() || host.zone.as_ref() == Some(&pod.zone))
                 && !taken.contains(&(host.name.clone(), pod.shard))
                 && !self.full_zones.contains(&pod.zone)
+                && self
+                    .full_beyond
+                    .is_none_or(|most| held.values().sum::<u32>() < u32::try_from(most).unwrap())
         });
         fits.min_by_key(|host| held.get(&host.name).copied().unwrap_or(0))
             .map(|host| host.name.clone())
@@ -194,7 +248,8 @@ impl World {
     /// What the kubelet does with a pod that was placed.
     fn start(&mut self, name: &MemberName) {
         let pod = self.pods.get_mut(name).unwrap();
-        if self.image_is_bad {
+        let image = self.images[name].clone();
+        if self.image_is_bad || image.contains("missing") {
             let kubelet = Some("ErrImagePull: no such image".to_owned());
             pod.phase = PodPhase::Waiting {
                 unschedulable: None,
@@ -203,7 +258,7 @@ impl World {
             return;
         }
         let is_broken = pod.volume.as_ref().is_some_and(|v| self.broken.contains(v));
-        if is_broken || self.fails_to_start {
+        if is_broken || self.fails_to_start || image.contains("broken") {
             let reason = "exit code 1".to_owned();
             pod.phase = PodPhase::Ended { reason };
             return;
@@ -250,6 +305,7 @@ impl World {
             started: self.now,
             is_dead: false,
             silent_for: 0,
+            told: Default::default(),
         }
     }
 

@@ -19,6 +19,7 @@ use zoneward_operator::model::{
 use zoneward_operator::plan::{self, Deed, Plan};
 use zoneward_operator::status;
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Process {
     pub(crate) id: MemberId,
     pub(crate) epoch: u64,
@@ -38,8 +39,11 @@ pub(crate) struct Process {
     started: Timestamp,
     is_dead: bool,
     silent_for: u64,
+    /// The slots and the epoch that others have heard of, where they hear late.
+    told: (SlotSet, u64),
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 pub(crate) struct World {
     pub(crate) desired: Desired,
     pub(crate) status: RedisClusterStatus,
@@ -50,6 +54,8 @@ pub(crate) struct World {
     pub(crate) volumes: Vec<VolumeView>,
     pub(crate) processes: BTreeMap<MemberName, Process>,
     pub(crate) full_zones: BTreeSet<ZoneName>,
+    /// Hosts take no more pods than so many, all together.
+    pub(crate) full_beyond: Option<usize>,
     pub(crate) image_is_bad: bool,
     /// Pods that exist and that a store which lags does not show.
     pub(crate) hidden: BTreeSet<MemberName>,
@@ -65,6 +71,8 @@ pub(crate) struct World {
     pub(crate) fails_to_start: bool,
     /// Elections are lost.
     pub(crate) no_votes: bool,
+    /// Members hear of each other's slots a round late.
+    pub(crate) hears_late: bool,
     objects: Vec<ObjectView>,
     pub(crate) secrets: SecretsView,
     /// What is in the clients' Secret.
@@ -72,6 +80,9 @@ pub(crate) struct World {
     /// Which generations of our own Secret are there.
     own_secrets: BTreeSet<u32>,
     next_ip: u32,
+    images: BTreeMap<MemberName, String>,
+    leaving: BTreeMap<MemberName, Timestamp>,
+    evicted: BTreeSet<MemberName>,
     bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
     pub(crate) story: Vec<String>,
@@ -99,6 +110,7 @@ impl World {
             volumes: Vec::new(),
             processes: BTreeMap::new(),
             full_zones: BTreeSet::new(),
+            full_beyond: None,
             image_is_bad: false,
             hidden: BTreeSet::new(),
             blind_for: None,
@@ -107,11 +119,15 @@ impl World {
             broken: BTreeSet::new(),
             fails_to_start: false,
             no_votes: false,
+            hears_late: false,
             objects: Vec::new(),
             secrets: SecretsView::default(),
             client_password: 0,
             own_secrets: BTreeSet::new(),
             next_ip: 1,
+            images: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            evicted: BTreeSet::new(),
             bodies: BTreeMap::new(),
             story: Vec::new(),
         }
@@ -134,6 +150,9 @@ impl World {
     /// One round of the loop: decide, check, keep the record, act.
     pub(crate) fn round(&mut self) -> Plan {
         let seen = self.observe();
+        for process in self.processes.values_mut() {
+            process.told = (process.slots.clone(), process.epoch);
+        }
         let plan = plan::plan(&self.desired, &seen, self.now);
         let refusals = plan::check(&self.desired, &seen, &plan, self.now);
         assert_eq!(refusals, [], "story so far:\n{}", self.story.join("\n"));
@@ -208,6 +227,7 @@ impl World {
         for host in &mut self.hosts {
             host.is_ready = !self.down.contains(&host.name);
         }
+        self.let_go();
         self.start_pods();
         self.blind_for = self.blind_for.map(|so_far| so_far + millis);
         let up: BTreeSet<MemberName> = self.living().map(|(name, _)| name.clone()).collect();

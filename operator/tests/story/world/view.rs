@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use zoneward_operator::model::{
     Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink, MemberAnswer,
-    MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, UpstreamLink,
-    Version, ViewEntry, ViewFlags,
+    MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, SlotSet,
+    UpstreamLink, Version, ViewEntry, ViewFlags,
 };
 
 use zoneward_operator::plan;
@@ -64,7 +64,8 @@ impl World {
             .processes
             .iter()
             .filter(|(_, other)| other.id == process.id || process.knows.contains(&other.id))
-            .map(|(other_name, other)| ViewEntry {
+            .map(|(other_name, other)| (other_name, other, self.heard_by(process, other)))
+            .map(|(other_name, other, (slots, epoch))| ViewEntry {
                 id: other.id.clone(),
                 address: self.address(other_name),
                 role: if other.leader.is_some() {
@@ -79,9 +80,9 @@ impl World {
                     suspected: other.silent_for > 0,
                     ..ViewFlags::default()
                 },
-                config_epoch: ConfigEpoch(other.epoch),
+                config_epoch: ConfigEpoch(epoch),
                 link_up: !other.is_dead,
-                slots: other.slots.clone(),
+                slots,
                 open_slots: Vec::new(),
             })
             .collect();
@@ -139,6 +140,16 @@ impl World {
                 current_epoch: CurrentEpoch(self.highest_epoch()),
                 entries,
             },
+        }
+    }
+
+    /// Which slots of the other it has heard of, and of which epoch.
+    fn heard_by(&self, process: &Process, other: &Process) -> (SlotSet, u64) {
+        if self.hears_late && other.id != process.id {
+            let (slots, epoch) = &other.told;
+            (slots.difference(&process.slots), *epoch)
+        } else {
+            (other.slots.clone(), other.epoch)
         }
     }
 

@@ -1,0 +1,73 @@
+//! What is told of a reshard that moves, and of one that does not.
+
+use jiff::Timestamp;
+
+use crate::model::{Observation, Reshard, ShardId, SlotSet, Transfer};
+use crate::plan::testing::{answer_of, desired, formed};
+use crate::plan::{WaitingReason, plan};
+
+/// Ten slots of shard 1 are with shard 0, and on record to go back; nothing moved since the beginning.
+fn uneven() -> Observation {
+    let mut seen = formed();
+    let slots = SlotSet::even_share(1, 3).first(10);
+    let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
+    for name in names {
+        for entry in &mut answer_of(&mut seen, &name).view.entries {
+            match entry.id.as_str() {
+                "id-c-0-1" => entry.slots = entry.slots.union(&slots),
+                "id-c-1-3" => entry.slots = entry.slots.difference(&slots),
+                _ => {}
+            }
+        }
+    }
+    let transfer = Transfer {
+        from: ShardId(0),
+        to: ShardId(1),
+        slots,
+    };
+    seen.record.reshard = Some(Reshard {
+        total: 10,
+        leaders: 3,
+        moved: Some(Timestamp::UNIX_EPOCH),
+        transfers: vec![transfer],
+    });
+    seen
+}
+
+fn told(seen: &Observation, seconds: i64) -> (String, bool) {
+    let plan = plan(
+        &desired(3, 1),
+        seen,
+        Timestamp::from_second(seconds).unwrap(),
+    );
+    let mut waits = plan.waiting_on.iter();
+    let wait = waits.find(|it| it.reason == WaitingReason::Resharding);
+    let mut deeds = plan.actions.iter().map(|it| it.deed.kind());
+    (
+        wait.unwrap().message.clone(),
+        deeds.any(|kind| kind == "move-slots"),
+    )
+}
+
+#[test]
+fn a_reshard_that_stands_still_says_so() {
+    let seen = uneven();
+    assert_eq!(told(&seen, 59), ("0 of 10 slots moved".to_owned(), true));
+    let (message, is_asked_for) = told(&seen, 61);
+    assert!(message.contains("none for a minute: they are asked for"));
+    assert!(is_asked_for);
+}
+
+#[test]
+fn what_holds_a_move_up_is_told() {
+    let mut seen = uneven();
+    let target = answer_of(&mut seen, "c-1-3");
+    target
+        .view
+        .entries
+        .retain(|it| it.id.as_str() != "id-c-0-1");
+    let (message, is_asked_for) = told(&seen, 61);
+    assert!(!is_asked_for);
+    let words = "shard 0 gives to shard 1 once c-0-1 and c-1-3 know each other";
+    assert!(message.contains(words), "{message}");
+}

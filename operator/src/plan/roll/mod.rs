@@ -1,0 +1,199 @@
+//! Rolling updates: members whose pods were made from another spec than the present one are replaced.
+//!
+//! One zone at a time, and in it many shards side by side, so that the time grows with the zones and
+//! not with the shards. All followers first, in all zones, then the leaders: a newer server follows an
+//! older one, and an older one cannot read a newer one's data, so no follower is left behind an
+//! upgraded leader. The first member goes alone: where it does not join, nobody follows it.
+//!
+//! Nothing is kept but who is surplus and who starts again (in the record): each round asks anew who is
+//! outdated by the present spec, so a spec that changes on the way, also back, is followed at once.
+
+mod hindrance;
+mod room;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use super::census::{Member, Round, Shard};
+use super::evidence::Verdict;
+use super::{Draft, WaitingReason, leadership, placing, pods, roster};
+use crate::model::{PodPhase, ZoneName};
+use room::Way;
+
+/// Who was made for a spec that is wanted no more, and is not needed: whom it was to replace stays.
+/// A pod that never started is not waited for.
+pub(super) fn settle(round: &Round<'_>, draft: &mut Draft) {
+    for shard in &round.census.shards {
+        for newcomer in &shard.members {
+            if !newcomer.is_outdated || newcomer.entry.surplus {
+                continue;
+            }
+            if let Some(old) = predecessor(shard, newcomer) {
+                placing::set_surplus(draft, old, false);
+                placing::set_surplus(draft, newcomer, true);
+            } else if never_started(newcomer) {
+                make_anew(round, draft, newcomer);
+            }
+        }
+    }
+}
+
+/// The member that this one was to replace, if it is as the present spec wants it and still there.
+fn predecessor<'a, 'b>(shard: &'b Shard<'a>, newcomer: &Member<'_>) -> Option<&'b Member<'a>> {
+    shard.members.iter().find(|old| {
+        let is_pair = old.entry.surplus && old.zone() == newcomer.zone();
+        is_pair && !old.is_outdated && !old.is_leaving() && shard.is_current(old)
+    })
+}
+
+fn never_started(member: &Member<'_>) -> bool {
+    let is_waiting = |phase: &PodPhase| matches!(phase, PodPhase::Waiting { .. });
+    member.verdict == Verdict::Starting && member.pod.is_some_and(|pod| is_waiting(&pod.phase))
+}
+
+/// Its next pod is made from the present spec.
+fn make_anew(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>) {
+    let Some(pod) = member.pod.filter(|pod| !pod.is_leaving) else {
+        return;
+    };
+    if member.entry.volume.is_some() {
+        note_restart(draft, member);
+    } else {
+        roster::strike_out(draft, member.entry, false, round.now);
+    }
+    pods::delete(
+        draft,
+        pod,
+        false,
+        "it was made for a spec that is wanted no more",
+    );
+}
+
+fn note_restart(draft: &mut Draft, member: &Member<'_>) {
+    let mut entries = draft.record.members.iter_mut();
+    if let Some(entry) = entries.find(|entry| &entry.name == member.name()) {
+        entry.restarts = true;
+    }
+}
+
+/// Begins with the next members, or says why not.
+pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
+    let is_over = round.census.members().all(|member| !member.is_outdated);
+    if is_over || !round.record.formed {
+        return;
+    }
+    let trouble = hindrance::stuck(round);
+    let is_pausing = roster::start_pause_left_millis(round, &draft.record) > 0;
+    if let Some(why) = trouble.clone().or_else(|| hindrance::failed_start(round)) {
+        draft.wait(
+            WaitingReason::RollStuck,
+            format!(
+                "the update has stopped, and members that run are not touched: {why}. Correct \
+                 spec.image and spec.pod, or change them back"
+            ),
+        );
+        // a start that failed is tried again, at growing distances
+        if trouble.is_some() || is_pausing {
+            return;
+        }
+    }
+    if let Some(why) = hindrance::disturbed(round, draft) {
+        draft.wait(
+            WaitingReason::RollPaused,
+            format!("the update goes on by itself when this is over: {why}"),
+        );
+        return;
+    }
+    let busy = turn::busy_zones(round);
+    let Some(zone) = turn::zone(round, &busy) else {
+        report_no_turn(draft, &busy);
+        return;
+    };
+    draft.wait(WaitingReason::RollingUpdate, turn::progress(round, &zone));
+    let mut left = turn::width(round).saturating_sub(busy.get(&zone).copied().unwrap_or(0));
+    for (shard, member) in turn::next(round, &zone) {
+        if left == 0 {
+            return;
+        }
+        if turn::is_calm(round, draft, shard, member) && replace(round, draft, shard, member) {
+            left -= 1;
+        }
+    }
+}
+
+/// Two zones are worked on, or whoever is left to replace is silent, or goes with its shard.
+fn report_no_turn(draft: &mut Draft, busy: &BTreeMap<ZoneName, usize>) {
+    let zones: Vec<&str> = busy.keys().map(ZoneName::as_str).collect();
+    let why = if zones.is_empty() {
+        "nobody is left to replace who answers and stays".to_owned()
+    } else {
+        let zones = zones.join(" and ");
+        format!("zones {zones} are to be whole first: one zone is worked on at a time")
+    };
+    draft.wait(
+        WaitingReason::RollPaused,
+        format!("the update goes on by itself: {why}"),
+    );
+}
+
+/// Begins to replace this member; whether anything was begun.
+fn replace(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, member: &Member<'_>) -> bool {
+    match room::way(round, shard, member) {
+        Some(Way::Beside(zone)) => {
+            // surplus once the new one is in sync: `leadership` has it hand over, `pods` lets it go
+            placing::set_surplus(draft, member, true);
+            roster::enroll(round, draft, shard.id, zone);
+            true
+        }
+        Some(Way::InPlace) => replace_in_place(round, draft, shard, member),
+        None => {
+            draft.wait(
+                WaitingReason::NoRoom,
+                format!(
+                    "no host in zone {} has room for a member beside {}, which it is to replace, and \
+                     no other copy of shard {} is in another zone: add a host to the zone, or make room",
+                    member.zone(),
+                    member.name(),
+                    shard.id
+                ),
+            );
+            false
+        }
+    }
+}
+
+/// Empties its place first: by then somebody else leads.
+fn replace_in_place(
+    round: &Round<'_>,
+    draft: &mut Draft,
+    shard: &Shard<'_>,
+    member: &Member<'_>,
+) -> bool {
+    if shard.is_led_by(member) {
+        let heir = leadership::heir(shard, |other| {
+            !other.is_outdated && room::is_elsewhere(round, member, other)
+        });
+        let Some(heir) = heir else {
+            return false;
+        };
+        let why = "its leader's pod is to be replaced";
+        leadership::hand_over(round, draft, shard, heir, why);
+        return true;
+    }
+    let Some(pod) = member.pod.filter(|_| !pods::is_owner(round, member)) else {
+        return false;
+    };
+    if member.entry.volume.is_some() {
+        note_restart(draft, member);
+    } else {
+        roster::strike_out(draft, member.entry, false, round.now);
+        roster::enroll(round, draft, shard.id, member.zone().clone());
+    }
+    pods::delete(
+        draft,
+        pod,
+        false,
+        "it was made from another spec than the present one",
+    );
+    true
+}
