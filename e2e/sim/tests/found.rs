@@ -420,7 +420,7 @@ fn who_was_deposed_out_of_sight_is_no_whole_copy_of_its_successor() {
         let cut = event(3700, 60_000, Fault::ZonesCut { pick });
         for host in 0..3 {
             let off = event(18_700, 3000, Fault::HostOff { pick: host });
-            holds(&setup, false, &[cut.clone(), off]);
+            holds(&setup, false, &[cut, off]);
         }
     }
 }

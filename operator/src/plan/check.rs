@@ -78,15 +78,15 @@ impl<'a> World<'a> {
     fn is_superseded(&self, id: &MemberId) -> bool {
         let record = &self.seen.record;
         let mut departed = record.departed.iter();
-        let own = |answer: &&MemberAnswer| answer.view.own_entry().cloned();
+        let own = |answer: &MemberAnswer| answer.view.own_entry().cloned();
         let led = self.answers.values().filter(|answer| answer.is_open);
         let led = led
-            .filter_map(|answer| own(&answer))
+            .filter_map(|answer| own(answer))
             .fold(SlotSet::empty(), |all, own| all.union(&own.slots));
         let is_followed = self
             .answers
             .values()
-            .any(|answer| own(&answer).is_some_and(|own| own.leader.as_ref() == Some(id)));
+            .any(|answer| own(answer).is_some_and(|own| own.leader.as_ref() == Some(id)));
         departed.any(|gone| &gone.member_id == id && gone.is_proven_dead)
             && !is_followed
             && self.slots_of(id).difference(&led).is_empty()

@@ -121,7 +121,7 @@ impl Promises {
     /// two: from when they heard each other last until the fault is over. (One that hears no majority
     /// stops by itself; one that hung is told as soon as it is heard.)
     pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
-        let promotions = self.outvoted.get(&leader).into_iter().flatten();
+        let mut promotions = self.outvoted.get(&leader).into_iter().flatten();
         let parted = |(successor, heard, now): &(ProcKey, Millis, Millis)| {
             let of = |key: ProcKey| self.disturbances(key).iter();
             of(leader).chain(of(*successor)).any(|(from, until)| {
@@ -135,7 +135,7 @@ impl Promises {
                 were_parted && (since..=(*now).max(lasts + data::LAG_MILLIS)).contains(&at)
             })
         };
-        promotions.into_iter().any(|it| parted(it))
+        promotions.any(parted)
     }
 
     /// It leads these chunks now.
