@@ -8,13 +8,13 @@ use crate::plan::{Action, Deed, Plan};
 
 /// Members that are to start again, or to make room for their successors, are all in one zone, and
 /// nobody else of their shards is on the way out. (A surplus member is replaced already, and a shard
-/// that gave its slots away serves nobody.)
+/// that gave its slots away serves nobody, nor does a cluster that forms.)
 pub(super) fn one_zone_at_a_time(world: &World<'_>, plan: &Plan) -> Vec<Refusal> {
     let in_service = |name: &MemberName| -> Option<&Enrolled> {
         let answers = matches!(world.seen.members.get(name), Some(Asked::Answered(_)));
         let entry = world.seen.record.member(name)?;
         let serves = entry.joined && !entry.surplus && !moves::is_drained(world, entry.shard);
-        (answers && serves).then_some(entry)
+        (world.seen.record.formed && answers && serves).then_some(entry)
     };
     let mut zones = BTreeSet::new();
     let mut refusals = Vec::new();
