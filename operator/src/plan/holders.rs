@@ -40,6 +40,7 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
         member.entry.joined
             && !is_copy
             && !is_blank(round, member)
+            && !trails_a_copy(shard, member)
             && (member.entry.volume.is_some() || !matches!(member.verdict, Verdict::Dead(_)))
     };
     if may_live || shard.members.iter().any(may_hold_it) || is_led_in_some_view(round, shard) {
@@ -70,6 +71,20 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
         return Left::Whole;
     }
     Left::OlderCopies(copies.into_iter().map(|(member, _)| member).collect())
+}
+
+/// It follows, cut off, one of its shard who leads no more and follows the lost leader.
+fn trails_a_copy(shard: &Shard<'_>, member: &Member<'_>) -> bool {
+    let Some((answer, lost)) = member.answer().zip(shard.leader.as_ref()) else {
+        return false;
+    };
+    let is_cut_off = answer
+        .replication
+        .upstream
+        .as_ref()
+        .is_some_and(|up| !up.is_up);
+    let mut others = shard.members.iter().filter_map(Member::answer);
+    is_cut_off && others.any(|other| follows(answer, &other.id) && follows(other, lost))
 }
 
 /// Views differ: one says that somebody who answers owns some of its slots.

@@ -3,14 +3,22 @@
 use super::{Member, follows};
 use crate::model::{MemberAnswer, MemberId, Record, Role, ShardId, SlotSet, ViewEntry};
 
-/// Whether the leader that this hearsay gives slots to says itself that it owns none: it has given the
-/// last one away, and not everybody has heard.
+/// Whether the leader that this hearsay gives slots to says itself, and knows it at no older epoch, that it
+/// owns none: it has given the last one away, or it follows, and not everybody has heard. (Packets of a
+/// follower bear the epoch of its leader, `clusterBuildMessageHdr`: whoever still takes it for the leader
+/// lists it with that one.)
 pub(super) fn is_denied(members: &[Member<'_>], hearsay: &ViewEntry) -> bool {
-    let own = members
-        .iter()
-        .filter_map(|member| member.answer()?.view.own_entry());
-    let mut leaders = own.filter(|own| own.role == Role::Leader && own.slots.is_empty());
-    leaders.any(|own| own.id == hearsay.id && own.config_epoch >= hearsay.config_epoch)
+    let views = members.iter().filter_map(|it| Some(&it.answer()?.view));
+    let mut own = views.filter_map(|view| Some((view, view.own_entry()?)));
+    own.any(|(view, own)| {
+        let speaks_for = match own.role {
+            Role::Leader => Some(own),
+            Role::Follower => own.leader.as_ref().and_then(|id| view.entry(id)),
+        };
+        own.id == hearsay.id
+            && own.slots.is_empty()
+            && speaks_for.is_some_and(|it| it.config_epoch >= hearsay.config_epoch)
+    })
 }
 
 /// Whether nothing can have been lost with a shard that nobody claims slots for: it never had any, or
