@@ -331,14 +331,11 @@ fn pod_deletion(
         let owns = !world.slots_of(&answer.id).is_empty();
         answer.keys == 0 && !(owns && world.seen.record.formed)
     });
-    let never_joined = world
-        .seen
-        .record
-        .member(name)
-        .is_some_and(|entry| !entry.joined);
-    // what waits to start on a body holds nothing but the body, and that stays
+    let never_joined = world.seen.record.member(name).map(|entry| !entry.joined);
+    // what waits to start on a body holds nothing but the body, and that stays; off the roster it is none
     let volume = pod.volume.as_ref();
-    let keeps_body = matches!(pod.phase, PodPhase::Waiting { .. })
+    let waits = matches!(pod.phase, PodPhase::Waiting { .. });
+    let keeps_body = waits
         && volume.is_some_and(|it| {
             let mut members = plan.record.members.iter();
             members.any(|entry| entry.volume.as_ref() == Some(it))
@@ -347,7 +344,7 @@ fn pod_deletion(
     // clients are let in when it is formed
     let is_unwritten =
         !world.seen.record.formed && world.answers.values().all(|answer| answer.keys == 0);
-    let holds_nothing = holds_nothing || never_joined || keeps_body;
+    let holds_nothing = holds_nothing || never_joined.unwrap_or(waits) || keeps_body;
     if is_dead || holds_nothing || is_drained || is_unwritten {
         return None;
     }

@@ -11,7 +11,7 @@ use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
     Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
-    spacing, zone_loss,
+    spacing, votes, zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, ZoneName};
 
@@ -26,20 +26,6 @@ pub(super) fn leaderless<'a, 'b>(census: &'b Census<'a>) -> impl Iterator<Item =
         .filter(|shard| shard.leader.is_some() && shard.living_leader().is_none())
 }
 
-/// Whether leaders enough answer to elect the shard another one. Who came after its leader was lost has
-/// never heard of that one, and denies its vote.
-pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
-    let Some(lost) = &shard.leader else {
-        return false;
-    };
-    let (all, _) = round.census.voters();
-    let voting = round.census.shards.iter().filter(|other| {
-        let voter = other.living_leader().filter(|_| !other.slots.is_empty());
-        voter.is_some_and(|(_, answer)| answer.view.entry(lost).is_some())
-    });
-    voting.count() > all / 2
-}
-
 /// A leader whose end is known is succeeded at once, without waiting for the bus to notice (1.2 to
 /// 1.5 node timeouts and up to a second). FORCE needs the votes of a majority of leaders, so it
 /// cannot split the cluster; after an election that was lost the shard is left to the bus.
@@ -48,7 +34,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         return;
     }
     let mut lost = leaderless(round.census)
-        .filter(|shard| can_be_elected(round, shard))
+        .filter(|shard| votes::can_be_elected(round, shard))
         .filter(|shard| !spacing::is_too_soon(round, shard))
         .peekable();
     if lost.peek().is_none() {
@@ -62,7 +48,8 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let (heir, _) =
             best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
-                holders::is_whole(shard, heir) && may_stand
+                let has_votes = votes::is_known_as_follower(round, &answer.id);
+                holders::is_whole(shard, heir) && may_stand && has_votes
             })?;
         Some((shard, of, heir.command_target()?, end))
     });
@@ -163,12 +150,16 @@ fn ask(
 /// the fence lets it (`fence`).
 pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
     let lost: Vec<&Shard<'_>> = leaderless(round.census).collect();
-    let is_stuck = lost.iter().any(|shard| !can_be_elected(round, shard));
+    let is_stuck = lost
+        .iter()
+        .any(|shard| !votes::can_be_elected(round, shard));
     if !round.record.formed || !is_stuck {
         return;
     }
     let homes = placing::wanted_leaders(round, draft).unwrap_or_default();
-    let stuck = lost.iter().filter(|shard| !can_be_elected(round, shard));
+    let stuck = lost
+        .iter()
+        .filter(|shard| !votes::can_be_elected(round, shard));
     let next = stuck.into_iter().find_map(|shard| {
         let old = shard.leader.clone()?;
         let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))

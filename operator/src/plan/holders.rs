@@ -135,7 +135,7 @@ pub(super) fn is_whole(shard: &Shard<'_>, member: &Member<'_>) -> bool {
 /// The bus judges a copy's age by the clock of its link, which may say better than the record does.
 fn bus_may_elect(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     let limit = BUS_GIVES_UP_TIMEOUTS * round.desired.node_timeout_millis;
-    super::failover::can_be_elected(round, shard)
+    super::votes::can_be_elected(round, shard)
         && leaderless_since(round, shard).is_none_or(|since| round.millis_since(since) < limit)
 }
 

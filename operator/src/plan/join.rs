@@ -2,7 +2,7 @@
 //! serve a new cluster, a new member, a member that comes back, and addresses that changed.
 
 use super::census::{Member, Round, follows};
-use super::{Draft, MemberCommand, WaitingReason};
+use super::{Draft, MemberCommand, WaitingReason, votes};
 use crate::model::{Address, Asked, MemberAnswer, Role, ViewEntry};
 use crate::resources;
 
@@ -70,6 +70,10 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
         let Some((leader, leader_answer)) = shard.living_leader() else {
             continue;
         };
+        // a new follower would be elected at once, and depose who is back and takes writes
+        if votes::is_taken_for_failed(round, &leader_answer.id) {
+            continue;
+        }
         for member in &shard.members {
             let Some(why) = member
                 .answer()

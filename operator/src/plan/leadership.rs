@@ -4,7 +4,8 @@
 //! only of a follower that is in sync, and never in a hurry: `failover` is for those.
 
 use super::census::{Member, Round, Shard};
-use super::failover::{can_be_elected, leaderless};
+use super::failover::leaderless;
+use super::votes::{can_be_elected, is_known_as_follower};
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
 use crate::model::HostName;
 
@@ -235,6 +236,14 @@ pub(super) fn hand_over(
             ),
         );
         return;
+    }
+    if !is_known_as_follower(round, &target.id) {
+        let words = format!(
+            "shard {}: switchover to {} waits for the others to hear that it follows",
+            shard.id,
+            to.name()
+        );
+        return draft.wait(WaitingReason::ViewsDiffer, words);
     }
     draft
         .record

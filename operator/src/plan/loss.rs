@@ -9,7 +9,7 @@ use super::census::{Member, Round, Shard};
 use super::fence::{self, Fence};
 use super::holders::{self, Left};
 use super::{
-    Draft, FailoverMode, MemberCommand, WaitingReason, failover, placing, reshard, spacing,
+    Draft, FailoverMode, MemberCommand, WaitingReason, failover, placing, reshard, spacing, votes,
 };
 use crate::api::ShardLossPolicy;
 use crate::model::{DataLoss, MemberAnswer, Role, SlotSet, ViewEntry};
@@ -111,7 +111,7 @@ fn lead_on(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, copy: &Membe
     let (Some(of), Some(target)) = (shard.leader.clone(), copy.command_target()) else {
         return false;
     };
-    let mode = if failover::can_be_elected(round, shard) {
+    let mode = if votes::can_be_elected(round, shard) {
         FailoverMode::Force
     } else {
         let lost: Vec<&Shard<'_>> = failover::leaderless(round.census).collect();
@@ -168,8 +168,8 @@ fn begin_anew(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, loss: &Da
 fn lost_words(loss: &DataLoss) -> String {
     match &loss.older_copy {
         Some(copy) => format!(
-            "shard {}: every whole copy of slots {} is lost; {copy} has an older one, without what was \
-             written since it was cut off from its leader",
+            "shard {}: no copy of slots {} that is left is known to be whole; {copy} has the newest, without \
+             what was written since it was cut off from its leader",
             loss.shard, loss.slots
         ),
         None => format!(

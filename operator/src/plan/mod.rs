@@ -32,6 +32,7 @@ mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
 mod validate;
+mod votes;
 mod waiting;
 mod zone_loss;
 mod zones;

@@ -91,7 +91,8 @@ fn may_be_outvoted(round: &Round<'_>, answer: &MemberAnswer) -> bool {
     owns && round.record.formed && living * 2 <= all
 }
 
-/// Who was told to lead in this one's place, and was not heard since: it may, and take writes.
+/// Who may have been told to lead in this one's place, and was not heard since: it may lead, and take
+/// writes, or have taken some.
 fn may_lead_unseen<'a, 'b>(
     round: &Round<'_>,
     shard: &'b Shard<'a>,
@@ -100,11 +101,15 @@ fn may_lead_unseen<'a, 'b>(
     let mut changes = round.record.clocks.role_changes.iter();
     let change = changes
         .find(|change| change.shard == shard.id && change.of.as_ref() == Some(&answer.id))?;
-    let is_unheard = |member: &&Member<'_>| {
-        let since = member.entry.silent_since.unwrap_or(round.now);
-        let is_silent = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
-        let heard_millis = since.as_millisecond() - change.at.as_millisecond();
-        is_silent && member.entry.joined && heard_millis < SHOWS_WITHIN_MILLIS
+    let is_unheard = |member: &&Member<'_>| match member.verdict {
+        Verdict::Silent(_) | Verdict::Gone => {
+            let since = member.entry.silent_since.unwrap_or(round.now);
+            let heard_millis = since.as_millisecond() - change.at.as_millisecond();
+            member.entry.joined && heard_millis < SHOWS_WITHIN_MILLIS
+        }
+        // it led, ended, and its body is about to say so
+        Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
+        Verdict::Alive(_) | Verdict::Dead(_) => false,
     };
     shard.members.iter().find(is_unheard)
 }
@@ -112,7 +117,7 @@ fn may_lead_unseen<'a, 'b>(
 fn unseen_message(member: &Member<'_>, other: &Member<'_>) -> String {
     let (name, other_name) = (member.name(), other.name());
     let words = format!(
-        "{name} stays closed: {other_name} was told to lead in its place, and was not heard since"
+        "{name} stays closed: {other_name} may have been told to lead in its place, and was not heard since"
     );
     match &other.entry.host {
         Some(host) => format!(
@@ -337,6 +342,16 @@ mod tests {
         let told = Timestamp::UNIX_EPOCH - jiff::SignedDuration::from_secs(60);
         seen.record.note_role_change(ShardId(0), id, told);
         assert!(opens(&seen), "heard since, and it did not lead");
+        let ended = MemberName::from("c-0-2");
+        seen.members.remove(&ended);
+        seen.pods.retain(|pod| pod.name != ended);
+        for entry in &mut seen.record.members {
+            if entry.name == ended {
+                entry.volume = Some(crate::model::VolumeName::from("c-0-2"));
+                entry.pod_uid = None;
+            }
+        }
+        assert!(!opens(&seen), "its body is about to start");
     }
 
     #[test]

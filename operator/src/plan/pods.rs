@@ -181,7 +181,9 @@ fn may_go(round: &Round<'_>, pod: &PodView, is_dead: bool) -> bool {
     };
     let shard = round.census.shard(pod.shard);
     let is_copied = shard.is_none_or(|it| it.members.iter().any(|member| it.is_current(member)));
-    is_dead || is_empty || is_copied
+    // it would start on a body at the most, and that stays (`restartPolicy: Never`: it never ran)
+    let never_ran = matches!(pod.phase, PodPhase::Waiting { .. });
+    is_dead || is_empty || is_copied || never_ran
 }
 
 fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
@@ -269,4 +271,35 @@ pub(super) fn report_waiting_pods(round: &Round<'_>, draft: &mut Draft) {
 
 fn is_image_problem(why: &str) -> bool {
     why.contains("Image")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+    use crate::plan::testing::{desired, formed};
+    use jiff::Timestamp;
+
+    #[test]
+    fn a_pod_that_never_ran_holds_nothing_also_where_its_shard_has_no_leader() {
+        let is_taken_away = |phase: PodPhase| {
+            let mut seen = formed();
+            let lost = MemberName::from("c-0-1");
+            seen.members.remove(&lost);
+            seen.pods.retain(|pod| pod.name != lost);
+            let stray = MemberName::from("c-0-0");
+            seen.pods.push(PodView {
+                phase,
+                ..crate::plan::testing::pod("c-0-0", 0, "a")
+            });
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            let is_it = |deed: &Deed| matches!(deed, Deed::DeletePod { pod, .. } if pod == &stray);
+            plan.actions.iter().any(|action| is_it(&action.deed))
+        };
+        assert!(!is_taken_away(PodPhase::Running), "it may hold the data");
+        assert!(is_taken_away(PodPhase::Waiting {
+            unschedulable: None,
+            kubelet: None
+        }));
+    }
 }

@@ -128,15 +128,19 @@ pub fn shares_history(a: &Data, b: &Data) -> bool {
     a.parts().any(|(reign, _)| b.upto(reign) > 0)
 }
 
-/// Whether its chunk is served by somebody who does not build on what it holds: its copy is of no
-/// use to anybody.
+/// Whether its copy is of no use to anybody: its chunk is served by somebody who does not build on what it
+/// holds, or it is about to be replaced by that one's. (What is lost with it is asked about on its own.)
 pub fn is_obsolete(world: &World, key: ProcKey) -> bool {
-    let Some(reign) = world.proc(key).data.reign() else {
+    let process = world.proc(key);
+    let Some(reign) = process.data.reign() else {
         return true;
     };
     let chunk = world.reigns.all[reign.0 as usize].chunk;
     let mut others = world.alive().filter(|it| it.key != key);
-    others.any(|it| it.takes_writes(chunk, world.now) && world.is_running(it.key))
+    others.any(|it| {
+        let succeeds = process.table.leader == Some(it.table.me) && it.leads();
+        (succeeds || it.takes_writes(chunk, world.now)) && world.is_running(it.key)
+    })
 }
 
 /// Who holds the newest writes to this chunk, dead hosts' volumes included.
@@ -158,7 +162,8 @@ pub fn newest_holder(world: &World, chunk: usize) -> Option<String> {
 }
 
 /// Who holds every acknowledged write of the last reign over this chunk, dead hosts' volumes included. That
-/// the last leader took nothing before it ended nobody can know.
+/// the last leader took nothing before it ended nobody can know; nor who followed one to the last that led
+/// out of sight and ended there.
 pub fn whole_holder(world: &World, chunk: usize) -> Option<String> {
     let reigns = &world.reigns.all;
     let last = reigns
@@ -166,6 +171,11 @@ pub fn whole_holder(world: &World, chunk: usize) -> Option<String> {
         .rposition(|it| it.chunk == chunk && !it.acked.is_empty())?;
     let leader = world.promises.promoted_last(chunk);
     if leader.is_some_and(|leader| leader != reigns[last].leader) {
+        return None;
+    }
+    let (first, end) = (reigns[last].acked.first()?, reigns[last].acked.last()?);
+    let mut times = world.promises.disturbances(reigns[last].leader).iter();
+    if times.any(|(from, until)| from <= first && end <= until) {
         return None;
     }
     let upto = reigns[last].acked.len() as u64;

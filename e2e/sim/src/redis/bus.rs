@@ -339,7 +339,11 @@ fn vote(process: &mut Process, packet: &Packet, force: bool, now: Millis, out: &
     {
         return;
     }
-    let Some(leader) = header.leader else { return };
+    // who is a leader to this one still gets no vote
+    let asks = table.nodes.get(&header.sender);
+    let Some(leader) = asks.and_then(|node| node.leader) else {
+        return;
+    };
     // its leader may be this very process, which hands over
     let known = table.nodes.get(&leader);
     if known.is_none() && leader != table.me {

@@ -1,0 +1,93 @@
+//! Who can be elected: what the voters have to know before they are asked (cluster.c,
+//! `clusterSendFailoverAuthIfNeeded`). A vote that is denied costs dear: whoever lost an election waits
+//! 4 node timeouts for the next, and a leader that is to hand over stops its clients for 5 s in vain.
+
+use super::census::{Round, Shard};
+use crate::model::{MemberAnswer, MemberId, Role};
+
+/// Whether leaders enough answer to elect the shard another one. Who came after its leader was lost has
+/// never heard of that one, and denies its vote.
+pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let lost = shard.leader.as_ref();
+    lost.is_some_and(|lost| is_majority(round, |voter| voter.view.entry(lost).is_some()))
+}
+
+/// Whether leaders enough have heard that this one follows: to the others it is a leader still, and no
+/// leader is given a vote. A new copy of little data is in sync before the bus has told everybody.
+pub(super) fn is_known_as_follower(round: &Round<'_>, heir: &MemberId) -> bool {
+    is_majority(round, |voter| {
+        let entry = voter.view.entry(heir);
+        entry.is_some_and(|entry| entry.role == Role::Follower && !entry.flags.handshake)
+    })
+}
+
+/// Whether leaders enough take this one for failed still to elect any follower of it: the flag of one that
+/// came back stands for 2 node timeouts (`clearNodeFailureIfNeeded`).
+pub(super) fn is_taken_for_failed(round: &Round<'_>, id: &MemberId) -> bool {
+    is_majority(round, |voter| {
+        voter.view.entry(id).is_some_and(|entry| entry.flags.failed)
+    })
+}
+
+/// Whether this holds for more than half of all leaders with slots, living or not.
+fn is_majority(round: &Round<'_>, holds: impl Fn(&MemberAnswer) -> bool) -> bool {
+    let (all, _) = round.census.voters();
+    let owning = round.census.shards.iter().filter(|it| !it.slots.is_empty());
+    let voters = owning.filter_map(Shard::living_leader);
+    voters.filter(|(_, answer)| holds(answer)).count() > all / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{MemberId, MemberName, Observation, Role, ViewEntry};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use jiff::Timestamp;
+
+    /// Whether somebody is told to do this.
+    fn tells(seen: &Observation, kind: &str) -> bool {
+        let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+        plan.actions.iter().any(|it| it.deed.kind() == kind)
+    }
+
+    /// Changes how this member lists that one.
+    fn list(seen: &mut Observation, by: &str, id: &str, change: impl Fn(&mut ViewEntry)) {
+        let mut entries = answer_of(seen, by).view.entries.iter_mut();
+        change(
+            entries
+                .find(|it| it.id == MemberId::from(id))
+                .expect("listed"),
+        );
+    }
+
+    #[test]
+    fn nobody_stands_for_election_whom_the_voters_take_for_a_leader() {
+        let mut seen = formed();
+        let leaving = MemberName::from("c-0-1");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+            pod.is_leaving = true;
+        }
+        assert!(tells(&seen, "switchover"));
+        let leads = |entry: &mut ViewEntry| (entry.role, entry.leader) = (Role::Leader, None);
+        list(&mut seen, "c-1-3", "id-c-0-2", leads);
+        assert!(tells(&seen, "switchover"), "two of three vote for it");
+        list(&mut seen, "c-2-5", "id-c-0-2", leads);
+        assert!(!tells(&seen, "switchover"));
+    }
+
+    #[test]
+    fn nobody_is_given_a_leader_that_most_take_for_failed() {
+        let mut seen = formed();
+        let new = answer_of(&mut seen, "c-0-2");
+        new.replication.upstream = None;
+        for entry in new.view.entries.iter_mut().filter(|it| it.flags.myself) {
+            (entry.role, entry.leader) = (Role::Leader, None);
+        }
+        assert!(tells(&seen, "replicate"));
+        let failed = |entry: &mut ViewEntry| entry.flags.failed = true;
+        list(&mut seen, "c-1-3", "id-c-0-1", failed);
+        assert!(tells(&seen, "replicate"), "one elects nobody");
+        list(&mut seen, "c-2-5", "id-c-0-1", failed);
+        assert!(!tells(&seen, "replicate"));
+    }
+}
