@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::bed::{Bed, Checked, Moment};
 use crate::manifest::DEMO_LABEL;
-use crate::objects::{Key, Pod, RedisCluster};
+use crate::objects::{Key, Lost, Pod, RedisCluster};
 use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::seconds;
@@ -118,10 +118,10 @@ impl BringUp {
         if running(pods) == cluster.members_wanted() {
             self.pods_running.get_or_insert(at);
         }
-        if cluster.is_served(None) {
+        if cluster.is_served(&Lost::default()) {
             self.slots_served.get_or_insert(at);
         }
-        if self.redundant == 0.0 && cluster.is_redundant(None) {
+        if self.redundant == 0.0 && cluster.is_redundant(&Lost::default()) {
             self.redundant = at;
         }
         if cluster.is("Ready") && cluster.status.observed_generation == cluster.metadata.generation

@@ -28,6 +28,17 @@ pub struct Cli {
 pub enum Command {
     /// Bring a `RedisCluster` up, stop a zone while writing, watch it heal, bring the zone back.
     Demo(DemoArgs),
+    /// Lose leaders, hosts, zones and power while a writer checks every write; without names, all drills.
+    Drill {
+        /// Which, in this order.
+        names: Vec<String>,
+        /// Namespace and image.
+        #[command(flatten)]
+        target: TargetArgs,
+        /// Seconds that each goal of a drill may take.
+        #[arg(long, default_value_t = 300)]
+        limit_seconds: u64,
+    },
     /// Print the zone map of a `RedisCluster`.
     Map(ClusterArgs),
     /// Check a `RedisCluster` with e2e/check-cluster.

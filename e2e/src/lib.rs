@@ -12,6 +12,7 @@ pub mod cli;
 pub mod crash_loop;
 pub mod demo;
 pub mod diagnosis;
+pub mod drill;
 pub mod kubectl;
 pub mod manifest;
 pub mod map;

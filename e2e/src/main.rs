@@ -11,6 +11,7 @@ use e2e::cli::{Cli, ClusterArgs, Command, TargetArgs};
 use e2e::crash_loop::{self, crash_loop};
 use e2e::demo::{Options, Story, demo};
 use e2e::diagnosis;
+use e2e::drill::{self, DRILLS};
 use e2e::manifest::Change;
 use e2e::objects::Key;
 use e2e::paint::Paint;
@@ -33,6 +34,19 @@ async fn run(cli: Cli) -> Result<()> {
     let screen = Screen::new(Paint::detect());
     match cli.command {
         Command::Demo(args) => tell(&bed, &args.options(&bed.root), screen).await,
+        Command::Drill {
+            names,
+            target,
+            limit_seconds,
+        } => {
+            let options = drill::Options {
+                key: target.key(),
+                example: bed.root.join("examples/redis-cluster.yaml"),
+                image: target.image,
+                limit: limit_seconds,
+            };
+            drills(&bed, &names, &options, screen).await
+        }
         Command::Map(cluster) => map(&bed, &cluster.key(), screen).await,
         Command::Check {
             cluster,
@@ -100,6 +114,41 @@ async fn tell(bed: &Bed, options: &Options, screen: Screen) -> Result<()> {
         }
     }
     told
+}
+
+/// Runs the drills one after another, also after one that failed, and writes what each came to.
+async fn drills(
+    bed: &Bed,
+    names: &[String],
+    options: &drill::Options,
+    screen: Screen,
+) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| drill::named(name).is_none()) {
+        let all: Vec<&str> = DRILLS.iter().map(|it| it.name).collect();
+        bail!("there is no drill {unknown}: {}", all.join(", "));
+    }
+    let mut chosen: Vec<_> = names.iter().filter_map(|name| drill::named(name)).collect();
+    if chosen.is_empty() {
+        chosen = DRILLS.iter().collect();
+    }
+    bed.place_workload(None).await?;
+    let mut failed = Vec::new();
+    for one in chosen {
+        let outcome = drill::drill(bed, one, options, screen).await;
+        write(&bed.root, &format!("drill-{}.json", one.name), &outcome)?;
+        if let Some(error) = outcome.error {
+            let kept = kept(bed, &options.key, Err::<(), _>(anyhow!(error))).await;
+            failed.push(format!(
+                "{}: {:#}",
+                one.name,
+                kept.err().unwrap_or_else(|| anyhow!(""))
+            ));
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("{} drills failed:\n{}", failed.len(), failed.join("\n"))
 }
 
 /// Where it failed, keeps what is needed to find out why.

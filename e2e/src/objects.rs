@@ -214,6 +214,25 @@ pub struct HostStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// What a drill took away: whatever the status says of it stems from before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Zones.
+    pub zones: BTreeSet<String>,
+    /// Pods.
+    pub pods: BTreeSet<String>,
+}
+
+impl Lost {
+    /// A zone.
+    pub fn zone(name: impl Into<String>) -> Self {
+        Self {
+            zones: BTreeSet::from([name.into()]),
+            ..Self::default()
+        }
+    }
+}
+
 impl Host {
     /// Its zone.
     pub fn zone(&self) -> Option<&str> {
@@ -236,9 +255,9 @@ impl Member {
         self.role.as_deref() == Some("leader")
     }
 
-    /// Whether it serves, outside the zone that is lost.
-    pub fn lives(&self, lost: Option<&str>) -> bool {
-        self.state == "Alive" && lost != Some(self.zone.as_str())
+    /// Whether it serves, and is not among what is lost.
+    pub fn lives(&self, lost: &Lost) -> bool {
+        self.state == "Alive" && !lost.zones.contains(&self.zone) && !lost.pods.contains(&self.pod)
     }
 }
 
@@ -279,9 +298,9 @@ impl RedisCluster {
         zones
     }
 
-    /// All slots are served, by leaders that are not in the lost zone. That guards against a
+    /// All slots are served, by leaders that are not among what is lost. That guards against a
     /// status from before the loss.
-    pub fn is_served(&self, lost: Option<&str>) -> bool {
+    pub fn is_served(&self, lost: &Lost) -> bool {
         self.status.slots_served == SLOT_COUNT
             && self.status.shards.len() == self.spec.leaders
             && self
@@ -291,8 +310,8 @@ impl RedisCluster {
                 .all(|shard| shard.leader().is_some_and(|leader| leader.lives(lost)))
     }
 
-    /// Served, and each leader has a follower in sync in another zone that is not lost.
-    pub fn is_redundant(&self, lost: Option<&str>) -> bool {
+    /// Served, and each leader has a follower in sync in another zone, and not among what is lost.
+    pub fn is_redundant(&self, lost: &Lost) -> bool {
         self.is_served(lost)
             && (self.spec.followers_per_leader == 0
                 || self
@@ -308,11 +327,11 @@ impl RedisCluster {
         let leaders_max = self.spec.leaders.div_ceil(zones.max(1));
         self.status.observed_generation == self.metadata.generation
             && self.is("Ready")
-            && self.is_redundant(None)
+            && self.is_redundant(&Lost::default())
             && self.members().count() == self.members_wanted()
             && self
                 .members()
-                .all(|member| member.lives(None) && member.in_sync)
+                .all(|member| member.lives(&Lost::default()) && member.in_sync)
             && self.status.shards.iter().all(Shard::is_spread)
             && self
                 .leaders_by_zone()
@@ -322,7 +341,7 @@ impl RedisCluster {
 }
 
 impl Shard {
-    fn is_redundant(&self, lost: Option<&str>) -> bool {
+    fn is_redundant(&self, lost: &Lost) -> bool {
         self.leader().is_some_and(|leader| {
             self.members.iter().any(|member| {
                 !member.leads()
@@ -406,20 +425,20 @@ mod tests {
 
     #[test]
     fn a_whole_cluster_is_home() {
-        let whole = samples::whole();
-        assert!(whole.is_served(None) && whole.is_redundant(None) && whole.is_home(3));
+        let (whole, none) = (samples::whole(), Lost::default());
+        assert!(whole.is_served(&none) && whole.is_redundant(&none) && whole.is_home(3));
     }
 
     #[test]
     fn a_status_from_before_the_loss_does_not_count() {
         let stale = samples::whole();
-        assert!(!stale.is_served(Some("zone-a")), "a leader is in it");
+        assert!(!stale.is_served(&Lost::zone("zone-a")), "a leader is in it");
         let mut moved = samples::whole();
         moved.status.shards[0].members.swap(0, 1);
         moved.status.shards[0].members[0].role = Some("leader".to_owned());
         moved.status.shards[0].members[1].role = Some("follower".to_owned());
-        assert!(moved.is_served(Some("zone-a")));
-        assert!(!moved.is_redundant(Some("zone-a")));
+        assert!(moved.is_served(&Lost::zone("zone-a")));
+        assert!(!moved.is_redundant(&Lost::zone("zone-a")));
     }
 
     #[test]

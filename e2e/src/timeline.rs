@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::objects::RedisCluster;
+use crate::objects::{Lost, RedisCluster};
 
 /// Something that is reached once after the stop of a zone, in the operator's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -51,7 +51,7 @@ impl Tracker {
 
     /// What this status, seen `at`, has newly reached.
     pub fn observe(&mut self, at: Duration, cluster: &RedisCluster) -> Vec<Phase> {
-        let lost = Some(self.lost.as_str());
+        let lost = &Lost::zone(self.lost.as_str());
         let is_gone = cluster.is("ZoneOutage")
             || cluster
                 .status

@@ -1,6 +1,6 @@
 //! Our reading of a `RedisCluster` against the operator's own types.
 
-use e2e::objects::RedisCluster;
+use e2e::objects::{Lost, RedisCluster};
 use serde_json::json;
 use zoneward_operator::api;
 use zoneward_operator::model::Role;
@@ -55,7 +55,8 @@ fn the_operators_status_is_read_as_it_is_meant() {
     let ours: RedisCluster = serde_json::from_value(resource).unwrap();
     assert_eq!((ours.spec.leaders, ours.spec.followers_per_leader), (1, 1));
     assert_eq!(ours.status.observed_generation, 4);
-    assert!(ours.is_served(None) && ours.is_redundant(None));
+    let none = Lost::default();
+    assert!(ours.is_served(&none) && ours.is_redundant(&none));
     assert_eq!(ours.status.shards[0].leader().unwrap().pod, "one-0-1");
     assert_eq!(ours.status.zones[0].why_not.as_deref(), Some("no majority"));
     assert_eq!(ours.status.waiting_on[0].reason, "PodStarting");

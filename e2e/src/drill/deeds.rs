@@ -1,0 +1,208 @@
+//! What drills do to the testbed, and how it is undone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::bed::{Bed, Fault};
+use crate::diagnosis::operators;
+use crate::objects::{Key, Lost, RedisCluster};
+use crate::program;
+
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// What was taken away, so that it can be given back.
+#[derive(Debug, Default)]
+pub(super) struct Hands {
+    /// All zones, in the order in which they are lost.
+    pub(super) zones: Vec<String>,
+    /// A host that was killed.
+    pub(super) host: Option<String>,
+    /// What the status may still tell of.
+    pub(super) lost: Lost,
+}
+
+impl Hands {
+    /// Nothing is taken away yet.
+    pub(super) async fn new(bed: &Bed, cluster: &RedisCluster) -> Result<Self> {
+        let hosts = bed.kubectl.hosts().await?;
+        let operators = operators(bed).await?;
+        let with_operator: BTreeSet<&str> = operators
+            .iter()
+            .filter_map(|pod| pod.spec.node_name.as_deref())
+            .filter_map(|name| hosts.iter().find(|host| host.metadata.name == name))
+            .filter_map(|host| host.zone())
+            .collect();
+        let with_leader = cluster.leaders_by_zone();
+        let all: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
+        let mut zones: Vec<String> = all.iter().map(|zone| (*zone).to_owned()).collect();
+        zones.sort_by_key(|zone| {
+            let leads = with_leader.contains_key(zone.as_str());
+            (!leads, with_operator.contains(zone.as_str()), zone.clone())
+        });
+        Ok(Self {
+            zones,
+            ..Self::default()
+        })
+    }
+
+    /// The zone of this number.
+    pub(super) fn zone(&self, number: usize) -> Result<String> {
+        let zone = self.zones.get(number).cloned();
+        zone.with_context(|| format!("the testbed has no zone number {number}"))
+    }
+
+    pub(super) async fn delete_leader(
+        &mut self,
+        bed: &Bed,
+        key: &Key,
+        by_force: bool,
+    ) -> Result<String> {
+        let pod = self.leader(bed, key).await?;
+        if by_force {
+            bed.kubectl
+                .kill_pods(&key.namespace, &[pod.as_str()])
+                .await?;
+        } else {
+            let pod_key = Key {
+                namespace: key.namespace.clone(),
+                name: pod.clone(),
+            };
+            bed.kubectl.delete("pod", &pod_key).await?;
+        }
+        self.lost.pods.insert(pod.clone());
+        Ok(format!("pod {pod} is deleted"))
+    }
+
+    pub(super) async fn kill_host(&mut self, bed: &Bed, key: &Key) -> Result<String> {
+        let leader = self.leader(bed, key).await?;
+        let pods = bed.kubectl.members(key).await?;
+        let of_leader = pods.iter().find(|pod| pod.metadata.name == leader);
+        let host = of_leader.and_then(|pod| pod.spec.node_name.clone());
+        let host = host.with_context(|| format!("pod {leader} is on no host"))?;
+        let there = pods
+            .iter()
+            .filter(|pod| pod.spec.node_name.as_ref() == Some(&host));
+        self.lost
+            .pods
+            .extend(there.map(|pod| pod.metadata.name.clone()));
+        docker(&["kill", &host]).await?;
+        self.host = Some(host.clone());
+        Ok(format!("host {host} dies"))
+    }
+
+    pub(super) async fn start_host(&mut self) -> Result<String> {
+        let host = self.host.take().context("no host was killed")?;
+        docker(&["start", &host]).await?;
+        self.lost.pods.clear();
+        Ok(format!("host {host} is started"))
+    }
+
+    pub(super) async fn lose_zone(
+        &mut self,
+        bed: &Bed,
+        number: usize,
+        fault: Fault,
+    ) -> Result<String> {
+        let zone = self.zone(number)?;
+        bed.lose_zone(&zone, fault).await?;
+        self.lost.zones.insert(zone.clone());
+        Ok(format!("{zone}: {}", fault.texts().0))
+    }
+
+    pub(super) async fn return_zone(
+        &mut self,
+        bed: &Bed,
+        number: usize,
+        fault: Fault,
+    ) -> Result<String> {
+        let zone = self.zone(number)?;
+        bed.return_zone(&zone, fault).await?;
+        self.lost.zones.remove(&zone);
+        Ok(format!("{zone}: {}", fault.texts().1))
+    }
+
+    /// All workers at once: one command for each, side by side.
+    pub(super) async fn power(&mut self, bed: &Bed, is_on: bool) -> Result<String> {
+        let fault = Fault::Kill;
+        let mut all = tokio::task::JoinSet::new();
+        for zone in self.zones.clone() {
+            let bed = bed.clone();
+            all.spawn(async move {
+                if is_on {
+                    bed.return_zone(&zone, fault).await
+                } else {
+                    bed.lose_zone(&zone, fault).await
+                }
+            });
+        }
+        while let Some(done) = all.join_next().await {
+            done??;
+        }
+        Ok(if is_on {
+            "all workers are started"
+        } else {
+            "all workers die"
+        }
+        .to_owned())
+    }
+
+    /// Whoever leads the first shard.
+    async fn leader(&self, bed: &Bed, key: &Key) -> Result<String> {
+        let cluster = bed.kubectl.redis_cluster(key).await?;
+        let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+        let leader = cluster
+            .status
+            .shards
+            .first()
+            .and_then(|shard| shard.leader());
+        let leader = leader.with_context(|| format!("nobody leads shard 0 of {key}"))?;
+        Ok(leader.pod.clone())
+    }
+
+    /// Gives everything back, whatever was taken: for the end, and where something failed.
+    pub(super) async fn give_back(&mut self, bed: &Bed) -> Result<()> {
+        if self.host.is_some() {
+            self.start_host().await?;
+        }
+        for zone in &self.zones {
+            for fault in [Fault::Kill, Fault::Pause, Fault::Cut] {
+                bed.return_zone(zone, fault).await?;
+            }
+            taint(bed, zone, false).await?;
+        }
+        self.lost = Lost::default();
+        Ok(())
+    }
+}
+
+/// Says that the hosts of a zone are off for good, or takes that back.
+pub(super) async fn taint(bed: &Bed, zone: &str, is_off: bool) -> Result<String> {
+    let taint = if is_off {
+        format!("{OUT_OF_SERVICE}=nodeshutdown:NoExecute")
+    } else {
+        format!("{OUT_OF_SERVICE}-")
+    };
+    let label = format!("{ZONE_LABEL}={zone}");
+    let words = ["taint", "nodes", "-l", &label, &taint];
+    let told = bed.kubectl.text(&words).await;
+    if is_off {
+        told.with_context(|| format!("failed to taint the hosts of {zone}"))?;
+    }
+    Ok(if is_off {
+        format!("{zone}: its hosts are said to be off for good")
+    } else {
+        format!("{zone}: its hosts are in service again")
+    })
+}
+
+async fn docker(words: &[&str]) -> Result<()> {
+    let mut command = Command::new("docker");
+    command.args(words);
+    program::text(&mut command, "", Duration::from_secs(60))
+        .await
+        .map(drop)
+}

@@ -1,0 +1,294 @@
+//! Drills: what is done to a testbed while a writer checks every acknowledged write, and what has to be
+//! reached after it. Each is a row of the table; `run` plays it.
+
+mod deeds;
+mod run;
+mod watch;
+
+use serde::Serialize;
+
+use crate::bed::Fault;
+use crate::workload::report::Report;
+
+pub use run::{Options, drill};
+
+/// One drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Drill {
+    /// For the command line.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Followers of each of the three leaders.
+    pub followers: u32,
+    /// Size of each member's volume; in memory without one.
+    pub storage: Option<&'static str>,
+    /// `spec.recovery.quorumLoss`, where it is not the default.
+    pub quorum_loss: Option<&'static str>,
+    /// How many `RedisClusters`.
+    pub clusters: usize,
+    /// What is done, in order.
+    pub steps: &'static [Step],
+}
+
+/// Something that is done to the testbed, or waited for. Zones are counted in the order in which they are
+/// lost: those with a leader and without an operator come first.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A leader's pod is deleted.
+    DeleteLeader,
+    /// By force: its process has no time to hand over.
+    CrashLeader,
+    /// A host with a leader on it dies.
+    KillHost,
+    /// It is started again.
+    StartHost,
+    /// A zone is lost.
+    LoseZone(usize, Fault),
+    /// It comes back.
+    ReturnZone(usize, Fault),
+    /// A human says that the zone's hosts are off for good.
+    TaintZone(usize),
+    /// That is taken back.
+    UntaintZone(usize),
+    /// All workers lose their power at once.
+    CutPower,
+    /// They have it again.
+    RestorePower,
+    /// Nothing, for so many seconds.
+    Stay(u64),
+    /// Until this is reached.
+    Until(Goal),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// All slots are served by what is left.
+    Served,
+    /// And every shard has a follower in sync in another zone.
+    Redundant,
+    /// The loss of the next zone would be survived.
+    ZoneSafe,
+    /// All is as it was before.
+    Home,
+}
+
+impl Goal {
+    /// For people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Served => "all slots are served",
+            Self::Redundant => "redundant: each shard has a follower in sync in another zone",
+            Self::ZoneSafe => "zone-safe",
+            Self::Home => "home: zone-safe, leaders even, nothing left over",
+        }
+    }
+}
+
+/// What a drill came to.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Which.
+    pub drill: String,
+    /// For people.
+    pub title: String,
+    /// When the first deed was done, milliseconds since 1970. All seconds count from then.
+    pub unix_millis: i64,
+    /// What was done, reached and said, and when.
+    pub events: Vec<Event>,
+    /// What the writer of each `RedisCluster` saw.
+    pub workloads: Vec<Report>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When, in seconds.
+    pub at: f64,
+    /// Which sort.
+    pub sort: Sort,
+    /// What.
+    pub text: String,
+}
+
+/// Sorts of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sort {
+    /// It was done by the drill.
+    Done,
+    /// It was waited for.
+    Reached,
+    /// The status said so.
+    Said,
+}
+
+/// The drill of this name.
+pub fn named(name: &str) -> Option<&'static Drill> {
+    DRILLS.iter().find(|drill| drill.name == name)
+}
+
+const PLAIN: Drill = Drill {
+    name: "",
+    title: "",
+    followers: 1,
+    storage: None,
+    quorum_loss: None,
+    clusters: 1,
+    steps: &[],
+};
+
+/// A zone goes, all heals, it comes back.
+const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -> Drill {
+    Drill {
+        name,
+        title,
+        steps,
+        ..PLAIN
+    }
+}
+
+/// All drills.
+pub static DRILLS: [Drill; 11] = [
+    Drill {
+        name: "leader-pod",
+        title: "A leader's pod is deleted",
+        steps: &[
+            Step::DeleteLeader,
+            Step::Until(Goal::Redundant),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "leader-crash",
+        title: "A leader's pod is deleted by force",
+        steps: &[
+            Step::CrashLeader,
+            Step::Until(Goal::Redundant),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "host",
+        title: "A host with a leader dies",
+        steps: &[
+            Step::KillHost,
+            Step::Until(Goal::Redundant),
+            Step::StartHost,
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    zone(
+        "zone-kill",
+        "A zone of three is killed",
+        &[
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "zone-pause",
+        "A zone of three stands still",
+        &[
+            Step::LoseZone(0, Fault::Pause),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Pause),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "zone-cut",
+        "A zone of three is cut off",
+        &[
+            Step::LoseZone(0, Fault::Cut),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Cut),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "next-zone",
+        "A zone is killed, comes back, and the next is killed as soon as the status says that it may be",
+        &[
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::ZoneSafe),
+            Step::LoseZone(1, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(1, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    Drill {
+        name: "two-zones-tainted",
+        title: "Two of three zones are killed, and a human says so",
+        followers: 2,
+        steps: &[
+            Step::LoseZone(0, Fault::Kill),
+            Step::LoseZone(1, Fault::Kill),
+            Step::Stay(5),
+            Step::TaintZone(0),
+            Step::TaintZone(1),
+            Step::Until(Goal::Served),
+            Step::UntaintZone(0),
+            Step::UntaintZone(1),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::ReturnZone(1, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "two-zones",
+        title: "Two of three zones are cut off, nobody says anything, and they come back",
+        followers: 2,
+        steps: &[
+            Step::LoseZone(0, Fault::Cut),
+            Step::LoseZone(1, Fault::Cut),
+            Step::Stay(30),
+            Step::ReturnZone(0, Fault::Cut),
+            Step::ReturnZone(1, Fault::Cut),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "two-zones-unreachable",
+        title: "Two of three zones are cut off, with quorumLoss: Unreachable",
+        followers: 2,
+        quorum_loss: Some("Unreachable"),
+        steps: &[
+            Step::LoseZone(0, Fault::Cut),
+            Step::LoseZone(1, Fault::Cut),
+            Step::Until(Goal::Served),
+            Step::ReturnZone(0, Fault::Cut),
+            Step::ReturnZone(1, Fault::Cut),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "power",
+        title: "All hosts lose their power, with two RedisClusters on volumes",
+        storage: Some("64Mi"),
+        clusters: 2,
+        steps: &[
+            Step::CutPower,
+            Step::Stay(3),
+            Step::RestorePower,
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+];

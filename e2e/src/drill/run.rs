@@ -1,0 +1,223 @@
+//! Plays one drill.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::deeds::{Hands, taint};
+use super::watch::{Conditions, reach};
+use super::{Drill, Event, Outcome, Sort, Step};
+use crate::bed::{Bed, Moment};
+use crate::bring_up::{bring_up, confirmed, make_room};
+use crate::crash_loop::open_zones;
+use crate::manifest::{Change, from_example};
+use crate::near::Workload;
+use crate::objects::Key;
+use crate::paint::Color;
+use crate::show::Screen;
+use crate::timeline::seconds;
+
+/// How drills are run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The first `RedisCluster`; others are called the same with a number behind it.
+    pub key: Key,
+    /// The example that it is made from.
+    pub example: PathBuf,
+    /// The image of the members.
+    pub image: String,
+    /// Seconds that each goal may take.
+    pub limit: u64,
+}
+
+/// Runs a drill; what was taken away is given back, also where something fails.
+pub async fn drill(bed: &Bed, drill: &Drill, options: &Options, screen: Screen) -> Outcome {
+    let mut outcome = Outcome {
+        drill: drill.name.to_owned(),
+        title: drill.title.to_owned(),
+        ..Outcome::default()
+    };
+    screen.heading(&format!("{}: {}", drill.name, drill.title));
+    let mut hands = Hands::default();
+    let played = play(bed, drill, options, screen, &mut hands, &mut outcome).await;
+    let given_back = hands.give_back(bed).await;
+    if let Err(error) = played.and(given_back) {
+        screen.warning(&format!("{error:#}"));
+        outcome.error = Some(format!("{error:#}"));
+    }
+    outcome
+}
+
+async fn play(
+    bed: &Bed,
+    drill: &Drill,
+    options: &Options,
+    screen: Screen,
+    hands: &mut Hands,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let keys = keys(drill, options);
+    for key in &keys {
+        make_room(bed, key).await?;
+    }
+    for key in &keys {
+        let manifest = manifest(drill, options, key)?;
+        let (times, _) = bring_up(bed, key, &manifest, options.limit, None).await?;
+        screen.aside(&format!(
+            "{key} is redundant after {:.1} s",
+            times.redundant
+        ));
+    }
+    let first = bed.kubectl.redis_cluster(&options.key).await?;
+    *hands = Hands::new(bed, &first.context("it is gone")?).await?;
+    let mut workloads = Vec::new();
+    for key in &keys {
+        workloads.push(Workload::start(bed, key).await?);
+    }
+    sleep(Duration::from_secs(2)).await;
+    let stage = Stage {
+        bed,
+        keys: &keys,
+        first: &options.key,
+        screen,
+        limit: Duration::from_secs(options.limit),
+        zones: open_zones(bed).await?,
+        start: Instant::now(),
+    };
+    outcome.unix_millis = Timestamp::now().as_millisecond();
+    let done = stage.steps(drill.steps, hands, outcome).await;
+    for workload in workloads {
+        let report = workload.finish().await?;
+        screen.report(&report, Some(outcome.unix_millis));
+        outcome.workloads.push(report);
+    }
+    done?;
+    for key in &keys {
+        confirmed(bed, key, Moment::Whole, 60).await?;
+        make_room(bed, key).await?;
+    }
+    let lost: u64 = outcome
+        .workloads
+        .iter()
+        .map(|report| report.lost() + report.unverified())
+        .sum();
+    if lost > 0 {
+        bail!("{lost} acknowledged writes are lost or cannot be read back");
+    }
+    Ok(())
+}
+
+fn keys(drill: &Drill, options: &Options) -> Vec<Key> {
+    let numbered = |number: usize| Key {
+        namespace: options.key.namespace.clone(),
+        name: match number {
+            0 => options.key.name.clone(),
+            _ => format!("{}-{}", options.key.name, number + 1),
+        },
+    };
+    (0..drill.clusters.max(1)).map(numbered).collect()
+}
+
+fn manifest(drill: &Drill, options: &Options, key: &Key) -> Result<Value> {
+    let change = Change {
+        image: Some(options.image.clone()),
+        leaders: Some(3),
+        followers: Some(drill.followers),
+        storage: drill.storage.map(str::to_owned),
+    };
+    let mut manifest = from_example(&options.example, key, &change)?;
+    if let Some(policy) = drill.quorum_loss {
+        let spec = manifest
+            .get_mut("spec")
+            .and_then(Value::as_object_mut)
+            .context("no spec")?;
+        let recovery = spec.entry("recovery").or_insert_with(|| json!({}));
+        let recovery = recovery
+            .as_object_mut()
+            .context("spec.recovery is no map")?;
+        recovery.insert("quorumLoss".to_owned(), json!(policy));
+        recovery.insert("debounceSeconds".to_owned(), json!(15));
+    }
+    Ok(manifest)
+}
+
+/// Where a drill is played.
+struct Stage<'a> {
+    bed: &'a Bed,
+    keys: &'a [Key],
+    /// The one whose leader or host is lost.
+    first: &'a Key,
+    screen: Screen,
+    limit: Duration,
+    zones: usize,
+    start: Instant,
+}
+
+impl Stage<'_> {
+    async fn steps(&self, steps: &[Step], hands: &mut Hands, outcome: &mut Outcome) -> Result<()> {
+        let mut conditions = Conditions::default();
+        for key in self.keys {
+            if let Some(cluster) = self.bed.kubectl.redis_cluster(key).await? {
+                conditions.changes(&key.name, &cluster);
+            }
+        }
+        for step in steps {
+            let (goal, limit) = match step {
+                Step::Until(goal) => (Some(*goal), self.limit),
+                Step::Stay(seconds) => (None, Duration::from_secs(*seconds)),
+                deed => {
+                    let text = self.act(*deed, hands).await?;
+                    self.note(outcome, Sort::Done, &text);
+                    continue;
+                }
+            };
+            let lost = (&hands.lost.clone(), self.zones);
+            reach(self.bed, self.keys, goal, lost, limit, |name, cluster| {
+                for change in conditions.changes(name, cluster) {
+                    self.note(outcome, Sort::Said, &change);
+                }
+            })
+            .await?;
+            if let Some(goal) = goal {
+                self.note(outcome, Sort::Reached, goal.text());
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&self, step: Step, hands: &mut Hands) -> Result<String> {
+        let (bed, key) = (self.bed, self.first);
+        match step {
+            Step::DeleteLeader => hands.delete_leader(bed, key, false).await,
+            Step::CrashLeader => hands.delete_leader(bed, key, true).await,
+            Step::KillHost => hands.kill_host(bed, key).await,
+            Step::StartHost => hands.start_host().await,
+            Step::LoseZone(number, fault) => hands.lose_zone(bed, number, fault).await,
+            Step::ReturnZone(number, fault) => hands.return_zone(bed, number, fault).await,
+            Step::TaintZone(number) => taint(bed, &hands.zone(number)?, true).await,
+            Step::UntaintZone(number) => taint(bed, &hands.zone(number)?, false).await,
+            Step::CutPower => hands.power(bed, false).await,
+            Step::RestorePower => hands.power(bed, true).await,
+            Step::Stay(_) | Step::Until(_) => Ok(String::new()),
+        }
+    }
+
+    fn note(&self, outcome: &mut Outcome, sort: Sort, text: &str) {
+        let at = self.start.elapsed();
+        let color = match sort {
+            Sort::Done => Color::Red,
+            Sort::Reached => Color::Green,
+            Sort::Said => Color::Yellow,
+        };
+        self.screen.event(at, color, text);
+        outcome.events.push(Event {
+            at: seconds(at),
+            sort,
+            text: text.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! Follows the status of the drilled `RedisClusters`: what it says newly, and what is reached.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Goal;
+use crate::bed::Bed;
+use crate::objects::{Key, Lost, RedisCluster};
+use crate::wait::{Patience, until};
+
+/// Conditions whose changes are told.
+const TOLD: [&str; 4] = ["Available", "ZoneOutage", "ZoneSafe", "DataLost"];
+
+/// What the conditions said last, of each `RedisCluster`.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    last: BTreeMap<(String, &'static str), String>,
+}
+
+impl Conditions {
+    /// What this status says otherwise than the last one. Nothing at first sight.
+    pub(super) fn changes(&mut self, name: &str, cluster: &RedisCluster) -> Vec<String> {
+        let mut changes = Vec::new();
+        for kind in TOLD {
+            let now = cluster
+                .condition(kind)
+                .map_or("absent".to_owned(), |it| it.status.clone());
+            let key = (name.to_owned(), kind);
+            let before = self.last.insert(key, now.clone());
+            if before.is_some_and(|before| before != now) {
+                changes.push(format!("{name}: {kind} is {now}"));
+            }
+        }
+        changes
+    }
+}
+
+/// Whether the goal is reached, by what is left.
+fn holds(goal: Goal, cluster: &RedisCluster, lost: &Lost, zones: usize) -> bool {
+    match goal {
+        Goal::Served => cluster.is_served(lost),
+        Goal::Redundant => cluster.is_redundant(lost),
+        Goal::ZoneSafe => cluster.is_redundant(lost) && cluster.is("ZoneSafe"),
+        Goal::Home => cluster.is_home(zones) && cluster.is("ZoneSafe"),
+    }
+}
+
+/// Waits until all have reached the goal; `tell` hears what their status says newly.
+pub(super) async fn reach(
+    bed: &Bed,
+    keys: &[Key],
+    goal: Option<Goal>,
+    lost: (&Lost, usize),
+    limit: Duration,
+    mut tell: impl FnMut(&str, &RedisCluster),
+) -> Result<()> {
+    let (lost, zones) = lost;
+    let what = goal.map_or("some time", Goal::text);
+    let begun = tokio::time::Instant::now();
+    until(what, Patience::seconds(limit.as_secs() + 1), async || {
+        let mut all = true;
+        for key in keys {
+            let cluster = bed.kubectl.redis_cluster(key).await?;
+            let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+            tell(&key.name, &cluster);
+            all &= match goal {
+                Some(goal) => holds(goal, &cluster, lost, zones),
+                None => begun.elapsed() >= limit,
+            };
+        }
+        Ok(all.then_some(()))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::samples;
+
+    #[test]
+    fn a_change_of_a_condition_is_told_once() {
+        let mut conditions = Conditions::default();
+        let mut cluster = samples::whole();
+        assert!(conditions.changes("demo", &cluster).is_empty());
+        cluster.status.conditions.retain(|it| it.kind != "ZoneSafe");
+        assert_eq!(
+            conditions.changes("demo", &cluster),
+            ["demo: ZoneSafe is absent"]
+        );
+        assert!(conditions.changes("demo", &cluster).is_empty());
+    }
+
+    #[test]
+    fn what_is_lost_reaches_no_goal() {
+        let whole = samples::whole();
+        let (none, zone) = (Lost::default(), Lost::zone("zone-a"));
+        for (goal, lost, reached) in [
+            (Goal::Served, &none, true),
+            (Goal::Served, &zone, false),
+            (Goal::Redundant, &none, true),
+            (Goal::Redundant, &zone, false),
+            (Goal::ZoneSafe, &none, true),
+            (Goal::Home, &none, true),
+        ] {
+            assert_eq!(holds(goal, &whole, lost, 3), reached, "{goal:?} {lost:?}");
+        }
+    }
+}
