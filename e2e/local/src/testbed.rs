@@ -140,6 +140,17 @@ impl Testbed {
         Ok(testbed)
     }
 
+    /// The same, and every shard was written to for a while, by writers that watch for pauses.
+    pub async fn busy(settings: Settings, patience: Duration) -> Result<(Self, Writers)> {
+        const WRITES: usize = 40;
+        let testbed = Self::whole(settings).await?;
+        let writers = testbed.writers()?;
+        writers.until_all_write(patience).await?;
+        writers.begin();
+        writers.until_each_wrote(WRITES, patience).await?;
+        Ok((testbed, writers))
+    }
+
     /// What the operator has done so far.
     pub fn story(&self) -> Vec<Done> {
         self.story.told()

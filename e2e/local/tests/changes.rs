@@ -19,12 +19,7 @@ async fn turn() -> MutexGuard<'static, ()> {
 
 async fn busy(label: &str) -> (Testbed, Writers) {
     let settings = Settings::new(server(label).unwrap(), 3, 1);
-    let testbed = Testbed::whole(settings).await.unwrap();
-    let writers = testbed.writers().unwrap();
-    writers.until_all_write(LONG).await.unwrap();
-    writers.begin();
-    writers.until_each_wrote(40, LONG).await.unwrap();
-    (testbed, writers)
+    Testbed::busy(settings, LONG).await.unwrap()
 }
 
 async fn ends_well(testbed: &Testbed, writers: Writers) {

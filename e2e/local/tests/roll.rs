@@ -20,16 +20,6 @@ async fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().await
 }
 
-/// Whole, and written to.
-async fn busy(settings: Settings) -> (Testbed, Writers) {
-    let testbed = Testbed::whole(settings).await.unwrap();
-    let writers = testbed.writers().unwrap();
-    writers.until_all_write(LONG).await.unwrap();
-    writers.begin();
-    writers.until_each_wrote(40, LONG).await.unwrap();
-    (testbed, writers)
-}
-
 /// Waits until every member runs this server and all is whole.
 async fn until_updated(testbed: &Testbed, image: &str) -> Duration {
     let start = Instant::now();
@@ -76,7 +66,7 @@ async fn upgrade(from: &str, to: &str, change: impl FnOnce(&mut Settings)) {
     let _turn = turn().await;
     let mut settings = Settings::new(server(from).unwrap(), 3, 1);
     change(&mut settings);
-    let (testbed, writers) = busy(settings).await;
+    let (testbed, writers) = Testbed::busy(settings, LONG).await.unwrap();
     let start = Instant::now();
     let image = server(to).unwrap().label;
     testbed.kubernetes.edit(&json!({ "image": image })).unwrap();
@@ -116,7 +106,9 @@ async fn two_followers_are_upgraded_before_their_leader() {
 /// Stops at the first member, and back at once.
 async fn stops_and_goes_back(from: &str, to: &str) {
     let _turn = turn().await;
-    let (testbed, writers) = busy(Settings::new(server(from).unwrap(), 3, 1)).await;
+    let (testbed, writers) = Testbed::busy(Settings::new(server(from).unwrap(), 3, 1), LONG)
+        .await
+        .unwrap();
     let start = Instant::now();
     let before = testbed.kubernetes.pods();
     let good = server(from).unwrap().label;

@@ -8,8 +8,9 @@ use crate::api::{Persistence, PodTemplate, QuorumLossPolicy, ShardLossPolicy, Wh
 use crate::model::{
     Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
     Disk, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
-    PodPhase, PodUid, PodView, Record, Replication, Role, Rollout, RunId, SecretsView, Serial,
-    ShardId, SlotSet, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName, Zones,
+    PodPhase, PodUid, PodView, Record, Replication, Reshard, Role, Rollout, RunId, SecretsView,
+    Serial, ShardId, SlotSet, Transfer, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName,
+    Zones,
 };
 
 /// A member on the roster, never seen.
@@ -247,6 +248,23 @@ fn formed_answer(own: &ViewEntry, entries: &[ViewEntry]) -> MemberAnswer {
         entry.flags.myself = entry.id == own.id;
     }
     answer
+}
+
+/// The first ten slots of this shard are on the way from shard 0 to shard 1; the last one arrived then.
+/// Gives them, too.
+pub(crate) fn reshard(seen: &mut Observation, of: u32, moved: Option<Timestamp>) -> SlotSet {
+    let slots = SlotSet::even_share(of, 3).first(10);
+    seen.record.reshard = Some(Reshard {
+        total: 10,
+        leaders: 3,
+        moved,
+        transfers: vec![Transfer {
+            from: ShardId(0),
+            to: ShardId(1),
+            slots: slots.clone(),
+        }],
+    });
+    slots
 }
 
 /// The answer of this member, to be changed.

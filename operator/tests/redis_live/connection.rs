@@ -104,20 +104,25 @@ async fn loading_is_told_where_the_server_answers_at_all() {
             .await
             .unwrap();
         until("it serves", || async { ask(&wire, at).await.view.says_ok }).await;
-        let script = "for i=1,3000 do redis.call('set','{a}'..i,i) end";
+        let script = "for i=1,9000 do redis.call('set','{a}'..i,i) end";
         let mut connection = login(at, OPERATOR).await.unwrap();
         let mut eval = redis::cmd("EVAL");
         eval.arg(script).arg(1).arg("{a}");
         let () = eval.query_async(&mut connection).await.unwrap();
-        assert_eq!(ask(&wire, at).await.keys, 3000);
+        assert_eq!(ask(&wire, at).await.keys, 9000);
         say(at, OPERATOR, "SAVE").await.unwrap();
         member.kill();
         let config = member.directory().join("redis.conf");
-        let slow = "key-load-delay 1000\nloading-process-events-interval-bytes 1024\n";
+        // it listens now and then only, and takes some 5 s for all
+        let slow = "key-load-delay 500\nloading-process-events-interval-bytes 1024\n";
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, text + slow).unwrap();
         member.restart();
-        match wire.ask(&target(at), LIMIT).await {
+        let mut told = wire.ask(&target(at), LIMIT).await;
+        while matches!(&told, Err(silence) if silence.reason == SilenceReason::Timeout) {
+            told = wire.ask(&target(at), LIMIT).await;
+        }
+        match told {
             Ok(answer) => {
                 assert!(server.version.starts_with("valkey"), "{}", server.version);
                 assert!(answer.loading && !answer.view.says_ok);
@@ -131,7 +136,7 @@ async fn loading_is_told_where_the_server_answers_at_all() {
             matches!(wire.ask(&target(at), LIMIT).await, Ok(answer) if !answer.loading)
         })
         .await;
-        assert_eq!(ask(&wire, at).await.keys, 3000);
+        assert_eq!(ask(&wire, at).await.keys, 9000);
     })
     .await;
 }

@@ -1,9 +1,9 @@
 //! For each promise: a plan that breaks it is refused, and the like that does not is not.
 
 use super::*;
-use crate::model::{Address, PodUid, Reshard, RunId, Transfer, ZoneName};
+use crate::model::{Address, PodUid, RunId, ZoneName};
 use crate::plan::Manifest;
-use crate::plan::testing::{answer_of, desired, enrolled, formed};
+use crate::plan::testing::{answer_of, desired, enrolled, formed, reshard};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -378,7 +378,7 @@ fn i5_silence_opens_the_fence_where_the_policy_and_the_time_let_it() {
 /// Slots go from shard 0 to shard 1, and are struck off the record while this leader owns them.
 fn is_struck_off_while_owned_by(owner: &str) -> bool {
     let mut seen = formed();
-    let slots = SlotSet::even_share(0, 3).first(10);
+    let slots = reshard(&mut seen, 0, None);
     for name in ["c-0-1", "c-1-3", "c-2-5"] {
         let mut entries = answer_of(&mut seen, name).view.entries.iter_mut();
         let own = entries.find(|it| it.flags.myself).unwrap();
@@ -388,17 +388,6 @@ fn is_struck_off_while_owned_by(owner: &str) -> bool {
             own.slots.difference(&slots)
         };
     }
-    let transfer = Transfer {
-        from: ShardId(0),
-        to: ShardId(1),
-        slots,
-    };
-    seen.record.reshard = Some(Reshard {
-        total: 10,
-        leaders: 3,
-        moved: None,
-        transfers: vec![transfer],
-    });
     let mut record = seen.record.clone();
     record.reshard = None;
     let plan = Plan {

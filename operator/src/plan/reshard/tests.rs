@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Observation, Reshard, ShardId, SlotSet, Transfer};
-use crate::plan::testing::{answer_of, desired, formed};
+use crate::model::Observation;
+use crate::plan::testing::{answer_of, desired, formed, reshard};
 use crate::plan::{WaitingReason, plan};
 
 /// Ten slots of shard 1 are with shard 0, and on record to go back; nothing moved since the beginning.
 fn uneven() -> Observation {
     let mut seen = formed();
-    let slots = SlotSet::even_share(1, 3).first(10);
+    let slots = reshard(&mut seen, 1, Some(Timestamp::UNIX_EPOCH));
     let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
     for name in names {
         for entry in &mut answer_of(&mut seen, &name).view.entries {
@@ -20,17 +20,6 @@ fn uneven() -> Observation {
             }
         }
     }
-    let transfer = Transfer {
-        from: ShardId(0),
-        to: ShardId(1),
-        slots,
-    };
-    seen.record.reshard = Some(Reshard {
-        total: 10,
-        leaders: 3,
-        moved: Some(Timestamp::UNIX_EPOCH),
-        transfers: vec![transfer],
-    });
     seen
 }
 
