@@ -196,26 +196,40 @@ impl Drop for Member {
     }
 }
 
-/// The wrappers of `e2e/servers/fetch` exec, so the child's pid is the server's.
+/// The wrappers of `e2e/servers/fetch` exec, so the child's pid is the server's. A killed server's child
+/// that was saving for a follower holds the lock of nodes.conf for a moment: it is tried again then.
 fn spawn(binary: &ServerBinary, directory: &Path, address: Address) -> Child {
-    let mut process = Command::new(&binary.path)
-        .arg(directory.join("redis.conf"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut process = start(binary, directory);
     for _ in 0..500 {
         if std::net::TcpStream::connect((address.ip, address.port)).is_ok() {
             return process;
         }
         if let Some(status) = process.try_wait().unwrap() {
             let log = fs::read_to_string(directory.join("redis.log")).unwrap_or_default();
-            panic!("{} ended at its start: {status}\n{log}", binary.version);
+            let is_locked = log
+                .lines()
+                .last()
+                .is_some_and(|it| it.contains("nodes.conf"));
+            assert!(
+                is_locked,
+                "{} ended at its start: {status}\n{log}",
+                binary.version
+            );
+            process = start(binary, directory);
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("{} does not listen on {address}", binary.version);
+}
+
+fn start(binary: &ServerBinary, directory: &Path) -> Child {
+    Command::new(&binary.path)
+        .arg(directory.join("redis.conf"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 fn config(ip: IpAddr, directory: &Path) -> String {
