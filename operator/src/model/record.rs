@@ -267,7 +267,6 @@ pub struct StraySlots {
     pub since: Timestamp,
 }
 
-/// Every copy of a shard's data was lost.
 /// Every copy of a shard's data was lost, or every whole one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -414,6 +413,16 @@ impl Record {
     pub fn share_of(&self, shard: ShardId) -> Option<&SlotSet> {
         let found = self.shares.iter().find(|it| it.shard == shard);
         found.map(|it| &it.slots)
+    }
+
+    /// How many leaders may vote, by what was true when all views were equal last. Shards that are only
+    /// wanted have no vote: they must not make the lost look few.
+    pub fn voters(&self, wanted: u32) -> usize {
+        let owning = self.shares.iter().filter(|it| !it.slots.is_empty()).count();
+        match owning {
+            0 => usize::try_from(wanted).unwrap_or(usize::MAX),
+            known => known,
+        }
     }
 
     /// The last role change that we asked for in this shard.

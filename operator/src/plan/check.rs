@@ -344,15 +344,18 @@ fn pod_deletion(
     // clients are let in when it is formed
     let is_unwritten =
         !world.seen.record.formed && world.answers.values().all(|answer| answer.keys == 0);
-    let holds_nothing = holds_nothing || never_joined.unwrap_or(waits) || keeps_body;
-    if is_dead || holds_nothing || is_drained || is_unwritten {
+    if is_dead || is_drained || is_unwritten {
         return None;
     }
     let leads = world.answers.get(name).is_some_and(|answer| {
         answer.role() == Role::Leader && !world.slots_of(&answer.id).is_empty()
     });
-    if leads {
+    let is_nothing = holds_nothing || never_joined.unwrap_or(waits) || keeps_body;
+    if leads && (world.seen.record.formed || !is_nothing) {
         return Some(refuse("I3", action, "it leads slots"));
+    }
+    if is_nothing {
+        return None;
     }
     let shard = world.shard_of(name)?;
     let other = plan
@@ -389,7 +392,9 @@ fn command_to(
         }),
         MemberCommand::Forget(id) => {
             let owns = !world.slots_of(id).is_empty() && !world.is_superseded(id);
-            (owns || world.answers_as(id)).then(|| refuse("I7", action, "it owns slots or answers"))
+            let is_ours = world.seen.record.member_by_id(id).is_some();
+            let why = "it owns slots, answers, or is on the roster";
+            (owns || is_ours || world.answers_as(id)).then(|| refuse("I7", action, why))
         }
         MemberCommand::Replicate { leader } => {
             let of_another_shard = world

@@ -199,7 +199,7 @@ fn by_hand(round: &Round<'_>, next: Option<(ShardId, MemberName)>) -> String {
 
 /// Among the followers of the lost leader that were in sync with it to the last: the one with the
 /// most data, ties to the zone that the solver wants. What is to be done with older copies is `loss`'s.
-/// Of a leader that came back without its data any copy is better.
+/// Of a leader that came back without its data any copy is better, of one with less of it any that has more.
 fn best_candidate<'a, 'b>(
     shard: &'b Shard<'a>,
     old: &MemberId,
@@ -266,7 +266,11 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
             );
             continue; // one shard's distance must not hold up the next
         }
-        let heir = best_candidate(shard, &answer.id, None);
+        // who would not be elected would only have to wait the longer
+        let heir = best_candidate(shard, &answer.id, None).filter(|(_, heir)| {
+            let has_votes = votes::is_known_as_follower(round, &heir.id);
+            has_votes && !spacing::is_behind(round, heir)
+        });
         if let Some((_, target)) = heir.and_then(|(m, _)| Some((m, m.command_target()?))) {
             let why = format!(
                 "{} restarted and may be older than its followers",

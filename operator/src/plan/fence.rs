@@ -94,7 +94,7 @@ fn unknown_leaders<'a>(round: &Round<'a>) -> Vec<Unproven<'a>> {
 /// How many leaders there are, whether anybody alive has heard of them or not.
 fn leaders(round: &Round<'_>) -> usize {
     let (known, _) = round.census.voters();
-    known.max(usize::try_from(round.desired.leaders).unwrap_or(usize::MAX))
+    known.max(round.seen.record.voters(round.desired.leaders))
 }
 
 /// Weighs what is known of the leaders of all these shards.
@@ -194,7 +194,7 @@ fn what_to_do(round: &Round<'_>, unproven: &[Unproven<'_>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Asked, MemberName, Observation};
+    use crate::model::{Asked, MemberName, Observation, Share};
     use crate::plan::census::Census;
     use crate::plan::testing::{desired, formed};
 
@@ -226,7 +226,11 @@ mod tests {
     }
 
     fn fence(seen: &Observation, policy: QuorumLossPolicy, seconds: i64) -> Fence {
-        let mut wanted = desired(3, 1);
+        fence_of(3, seen, policy, seconds)
+    }
+
+    fn fence_of(leaders: u32, seen: &Observation, policy: QuorumLossPolicy, seconds: i64) -> Fence {
+        let mut wanted = desired(leaders, 1);
         wanted.quorum_loss = policy;
         let census = Census::new(&wanted, seen, &seen.record);
         let round = Round {
@@ -314,6 +318,21 @@ mod tests {
             }
         }
         assert!(!is_open(&seen), "c-1-3 may serve");
+    }
+
+    #[test]
+    fn leaders_that_are_only_wanted_do_not_make_the_lost_a_minority() {
+        let mut seen = silent(2);
+        let share = |shard: u32| Share {
+            shard: crate::model::ShardId(shard),
+            slots: crate::model::SlotSet::even_share(shard, 3),
+        };
+        seen.record.shares = (0..3).map(share).collect();
+        let fence = fence_of(6, &seen, QuorumLossPolicy::Fenced, 3600);
+        assert!(
+            matches!(fence, Fence::Shut(_)),
+            "two of three serve, if they live"
+        );
     }
 
     #[test]

@@ -226,10 +226,13 @@ fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
 }
 
 /// The host's kubelet lives and has had time to end the container of a pod that is gone: a forced
-/// deletion does not wait for that. A host object that is gone proves nothing.
+/// deletion does not wait for that. A host object that is gone proves nothing, and who is in touch with
+/// the others has not ended, whatever the time.
 fn kubelet_has_ended_it(round: &Round<'_>, member: &Member<'_>) -> bool {
     let is_ready = member.host.is_some_and(|host| host.is_ready);
-    is_ready && silent_millis(round, member) >= FORCED_END_MILLIS
+    let id = member.entry.member_id.as_ref();
+    let is_in_touch = id.is_some_and(|id| round.census.is_in_touch_with(id));
+    is_ready && !is_in_touch && silent_millis(round, member) >= FORCED_END_MILLIS
 }
 
 fn leads(round: &Round<'_>, member: &Member<'_>) -> bool {

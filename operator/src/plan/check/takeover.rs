@@ -43,7 +43,7 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
         .chain(living_owners(world))
         .map(|id| shard_of(world, id))
         .collect();
-    let all = all.len().max(usize::try_from(desired.leaders).unwrap_or(0));
+    let all = all.len().max(world.seen.record.voters(desired.leaders));
     let is_few = unproven.len() * 2 <= all;
     let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
     let has_stopped = is_few && is_unheard;
