@@ -177,6 +177,26 @@ fn a_body_that_was_replaced_is_taken_back_where_its_place_has_no_room_for_anothe
 }
 
 #[test]
+fn a_copy_keeps_the_place_where_a_body_finds_no_room_beside_it() {
+    let setup = Setup {
+        zones: 4,
+        hosts_per_zone: 1,
+        keep: Keep::Aof,
+        zone_loss: 0,
+        rehome_seconds: 5,
+        copy: 500,
+        ..plain()
+    };
+    for pick in 0..4 {
+        let leader = Fault::UserDeletes { pick, leader: true };
+        let off = |pick| event(4093, 5398, Fault::HostOff { pick });
+        for host in 0..4 {
+            holds(&setup, false, &[event(596, 33_512, leader), off(host)]);
+        }
+    }
+}
+
+#[test]
 fn a_pod_is_given_the_volume_that_could_not_be_made_with_it() {
     let setup = Setup {
         leaders: 6,

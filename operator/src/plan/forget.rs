@@ -25,7 +25,9 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
     let may_be_remembered = unheard_members(round);
     for gone in &round.record.departed {
         let owns = owns_slots(round, gone) && !is_superseded(round, gone);
-        if owns || still_answers(round, gone) {
+        // a body that was started again under another name keeps its id
+        let is_ours = round.seen.record.member_by_id(&gone.member_id).is_some();
+        if owns || is_ours || still_answers(round, gone) {
             continue;
         }
         let mut is_listed = false;

@@ -133,14 +133,15 @@ fn adjust(round: &Round<'_>, draft: &mut Draft, id: ShardId, wanted: &[&ZoneName
         *missing.entry(zone).or_default() += 1;
     }
     let mut too_many = Vec::new();
-    let members = round
-        .census
-        .shard(id)
-        .map(|shard| shard.members.as_slice())
-        .unwrap_or_default();
-    // who holds a copy keeps the place before who is only on the way
+    let shard = round.census.shard(id);
+    let members = shard.map_or(&[][..], |shard| shard.members.as_slice());
+    // who holds a copy keeps the place before who is only on the way, or has a body that finds no room
+    // beside it; where nobody leads the body may be all that is left
+    let is_led = shard.is_some_and(|shard| shard.living_leader().is_some());
+    let is_settled =
+        |m: &&Member<'_>| m.entry.joined && !(is_led && zones::waits_for_room(round, m));
     let (settled, coming): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
-        members.iter().partition(|member| member.entry.joined);
+        members.iter().partition(is_settled);
     let all = settled.into_iter().chain(coming);
     for member in all.filter(|m| may_fill(round, draft, m)) {
         match missing.get_mut(member.zone()) {
