@@ -48,7 +48,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let (heir, _) =
             best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
-                let has_votes = votes::is_known_as_follower(round, &answer.id);
+                let has_votes = votes::would_elect(round, answer);
                 holders::is_whole(shard, heir) && may_stand && has_votes
             })?;
         Some((shard, of, heir.command_target()?, end))
@@ -268,8 +268,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         }
         // who would not be elected would only have to wait the longer
         let heir = best_candidate(shard, &answer.id, None).filter(|(_, heir)| {
-            let has_votes = votes::is_known_as_follower(round, &heir.id);
-            has_votes && !spacing::is_behind(round, heir)
+            votes::would_elect(round, heir) && !spacing::is_behind(round, heir)
         });
         if let Some((_, target)) = heir.and_then(|(m, _)| Some((m, m.command_target()?))) {
             let why = format!(

@@ -5,9 +5,9 @@
 
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
-use super::votes::{can_be_elected, is_known_as_follower};
+use super::votes::{can_be_elected, would_elect, would_hand_over};
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
-use crate::model::HostName;
+use crate::model::{HostName, MemberAnswer};
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
@@ -237,9 +237,10 @@ pub(super) fn hand_over(
         );
         return;
     }
-    if !is_known_as_follower(round, &target.id) {
+    let is_known = |heir: &MemberAnswer| would_hand_over(shard, heir) && would_elect(round, heir);
+    if !to.answer().is_some_and(is_known) {
         let words = format!(
-            "shard {}: switchover to {} waits for the others to hear that it follows",
+            "shard {}: switchover to {} waits until the leaders have heard of it, and it of them",
             shard.id,
             to.name()
         );

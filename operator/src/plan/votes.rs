@@ -3,7 +3,7 @@
 //! 4 node timeouts for the next, and a leader that is to hand over stops its clients for 5 s in vain.
 
 use super::census::{Round, Shard};
-use crate::model::{MemberAnswer, MemberId, Role};
+use crate::model::{MemberAnswer, MemberId};
 
 /// Whether leaders enough answer to elect the shard another one. Who came after its leader was lost has
 /// never heard of that one, and denies its vote.
@@ -12,12 +12,25 @@ pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     lost.is_some_and(|lost| is_majority(round, |voter| voter.view.entry(lost).is_some()))
 }
 
-/// Whether leaders enough have heard that this one follows: to the others it is a leader still, and no
-/// leader is given a vote. A new copy of little data is in sync before the bus has told everybody.
-pub(super) fn is_known_as_follower(round: &Round<'_>, heir: &MemberId) -> bool {
+/// Whether leaders enough would vote for this one. Each must have heard that it follows: to the others it is
+/// a leader still, and no leader is given a vote (a new copy of little data is in sync before the bus has
+/// told everybody). And it must have heard of no later epoch than the candidate has: new members that meet
+/// with the same one take the next, also where nobody was elected.
+pub(super) fn would_elect(round: &Round<'_>, heir: &MemberAnswer) -> bool {
     is_majority(round, |voter| {
-        let entry = voter.view.entry(heir);
-        entry.is_some_and(|entry| entry.role == Role::Follower && !entry.flags.handshake)
+        let entry = voter.view.entry(&heir.id);
+        // by gossip alone it is known for a follower, and not whose
+        let follows = entry.is_some_and(|it| it.leader.is_some() && !it.flags.handshake);
+        follows && voter.view.current_epoch.0 <= heir.view.current_epoch.0
+    })
+}
+
+/// Whether the leader would stop its clients for this one (`CLUSTERMSG_TYPE_MFSTART`): it does so only for
+/// whom it lists as its own follower itself, and the follower that asks too early waits for 5 s in vain.
+pub(super) fn would_hand_over(shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
+    shard.living_leader().is_some_and(|(_, leader)| {
+        let entry = leader.view.entry(&heir.id);
+        entry.is_some_and(|it| it.leader.as_ref() == Some(&leader.id))
     })
 }
 
@@ -71,8 +84,30 @@ mod tests {
         let leads = |entry: &mut ViewEntry| (entry.role, entry.leader) = (Role::Leader, None);
         list(&mut seen, "c-1-3", "id-c-0-2", leads);
         assert!(tells(&seen, "switchover"), "two of three vote for it");
+        let mut early = seen.clone();
+        list(&mut early, "c-0-1", "id-c-0-2", leads);
+        list(&mut early, "c-1-3", "id-c-0-2", |it| {
+            it.leader = Some(MemberId::from("id-c-0-1"));
+        });
+        assert!(!tells(&early, "switchover"), "its leader has not heard");
         list(&mut seen, "c-2-5", "id-c-0-2", leads);
         assert!(!tells(&seen, "switchover"));
+    }
+
+    #[test]
+    fn nobody_stands_for_election_who_has_not_heard_of_the_last_epoch() {
+        let mut seen = formed();
+        let leaving = MemberName::from("c-0-1");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+            pod.is_leaving = true;
+        }
+        for name in ["c-1-3", "c-2-5"] {
+            assert!(tells(&seen, "switchover"), "one may be ahead, not two");
+            answer_of(&mut seen, name).view.current_epoch.0 = 7;
+        }
+        assert!(!tells(&seen, "switchover"));
+        answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 7;
+        assert!(tells(&seen, "switchover"));
     }
 
     #[test]

@@ -78,8 +78,9 @@ pub fn receive(process: &mut Process, packet: &Packet, now: Millis, out: &mut Ve
 
 /// A leader that is to hand over stops its clients, so that its follower can catch up.
 fn stop_clients(process: &mut Process, packet: &Packet, now: Millis, out: &mut Vec<Packet>) {
-    let header = packet.header;
-    let follows_me = header.leader == Some(process.table.me);
+    // by its own table: it may not have heard yet that the other follows
+    let asks = process.table.nodes.get(&packet.header.sender);
+    let follows_me = asks.is_some_and(|node| node.leader == Some(process.table.me));
     if follows_me && process.leads() {
         let manual = &mut process.manual;
         manual.end = Some(now + super::process::MANUAL_TIMEOUT);
