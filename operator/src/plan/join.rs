@@ -103,9 +103,11 @@ fn must_follow(
         .view
         .entry(&leader_answer.id)
         .is_some_and(|entry| entry.address == leader.address() && !entry.flags.handshake);
+    // who is too many is given no leader; one that has it already must find it, for it may be taken back
+    let is_let_go = member.entry.surplus && !follows(answer, &leader_answer.id);
     if answer.id == leader_answer.id
         || !knows_leader
-        || member.entry.surplus
+        || is_let_go
         || !leader_answer.is_open_to_followers
     {
         return None;
