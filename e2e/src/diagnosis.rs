@@ -1,5 +1,6 @@
 //! What to keep when something went wrong, so that it can be understood without the cluster.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::bed::Bed;
 use crate::kubectl::CLUSTER_LABEL;
-use crate::objects::{Key, Pod};
+use crate::objects::{Host, Key, Pod};
 
 /// Writes status, pods, events and the ends of logs to `target/e2e/<time>/` and says where.
 pub async fn keep(bed: &Bed, key: &Key, error: &anyhow::Error) -> Result<PathBuf> {
@@ -56,6 +57,14 @@ pub async fn operators(bed: &Bed) -> Result<Vec<Pod>> {
     bed.kubectl
         .pods(&bed.operator_namespace, label, value)
         .await
+}
+
+/// The zones that have an operator's pod.
+pub async fn zones_with_operator(bed: &Bed, hosts: &[Host]) -> Result<BTreeSet<String>> {
+    let pods = operators(bed).await?;
+    let on = pods.iter().filter_map(|pod| pod.spec.node_name.as_deref());
+    let hosts = on.filter_map(|name| hosts.iter().find(|host| host.metadata.name == name));
+    Ok(hosts.filter_map(Host::zone).map(str::to_owned).collect())
 }
 
 async fn logs(bed: &Bed, folder: &Path, namespace: &str, pod: &Pod, tail: &str) -> Result<()> {

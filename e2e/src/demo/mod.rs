@@ -4,7 +4,6 @@
 mod outage;
 mod story;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use tokio::time::sleep;
 use crate::bed::{Bed, Fault};
 use crate::bring_up::{bring_up, make_room};
 use crate::crash_loop::open_zones;
-use crate::diagnosis::operators;
+use crate::diagnosis::{operators, zones_with_operator};
 use crate::manifest::{Change, from_example};
 use crate::near::Workload;
 use crate::objects::{Key, RedisCluster};
@@ -143,16 +142,10 @@ async fn choose_zone(bed: &Bed, options: &Options, cluster: &RedisCluster) -> Re
         return Ok(zone.clone());
     }
     let hosts = bed.kubectl.hosts().await?;
-    let operators = operators(bed).await?;
-    let of_operators: BTreeSet<&str> = operators
-        .iter()
-        .filter_map(|pod| pod.spec.node_name.as_deref())
-        .filter_map(|name| hosts.iter().find(|host| host.metadata.name == name))
-        .filter_map(|host| host.zone())
-        .collect();
+    let of_operators = zones_with_operator(bed, &hosts).await?;
     with_leader
         .keys()
-        .find(|zone| !of_operators.contains(*zone))
+        .find(|zone| !of_operators.contains(**zone))
         .or_else(|| with_leader.keys().next())
         .map(|zone| (*zone).to_owned())
         .context("no zone has a leader")

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use crate::bed::{Bed, Fault};
-use crate::diagnosis::operators;
+use crate::diagnosis::zones_with_operator;
 use crate::objects::{Key, Lost, RedisCluster};
 use crate::program;
 
@@ -29,19 +29,13 @@ impl Hands {
     /// Nothing is taken away yet.
     pub(super) async fn new(bed: &Bed, cluster: &RedisCluster) -> Result<Self> {
         let hosts = bed.kubectl.hosts().await?;
-        let operators = operators(bed).await?;
-        let with_operator: BTreeSet<&str> = operators
-            .iter()
-            .filter_map(|pod| pod.spec.node_name.as_deref())
-            .filter_map(|name| hosts.iter().find(|host| host.metadata.name == name))
-            .filter_map(|host| host.zone())
-            .collect();
+        let with_operator = zones_with_operator(bed, &hosts).await?;
         let with_leader = cluster.leaders_by_zone();
         let all: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
         let mut zones: Vec<String> = all.iter().map(|zone| (*zone).to_owned()).collect();
         zones.sort_by_key(|zone| {
             let leads = with_leader.contains_key(zone.as_str());
-            (!leads, with_operator.contains(zone.as_str()), zone.clone())
+            (!leads, with_operator.contains(zone), zone.clone())
         });
         Ok(Self {
             zones,
@@ -101,6 +95,7 @@ impl Hands {
         Ok(format!("host {host} is started"))
     }
 
+    /// Takes the zone of this number away.
     pub(super) async fn lose_zone(
         &mut self,
         bed: &Bed,
@@ -108,11 +103,13 @@ impl Hands {
         fault: Fault,
     ) -> Result<String> {
         let zone = self.zone(number)?;
-        bed.lose_zone(&zone, fault).await?;
+        // before it is done: where that fails half way, it is lost all the same
         self.lost.zones.insert(zone.clone());
+        bed.lose_zone(&zone, fault).await?;
         Ok(format!("{zone}: {}", fault.texts().0))
     }
 
+    /// Brings it back.
     pub(super) async fn return_zone(
         &mut self,
         bed: &Bed,
@@ -163,19 +160,21 @@ impl Hands {
         Ok(leader.pod.clone())
     }
 
-    /// Gives everything back, whatever was taken: for the end, and where something failed.
+    /// Gives everything back, whatever was taken: for the end, and where something failed. What cannot be
+    /// given back holds up nothing else; the first such error is told.
     pub(super) async fn give_back(&mut self, bed: &Bed) -> Result<()> {
+        let mut told = Ok(());
         if self.host.is_some() {
-            self.start_host().await?;
+            told = self.start_host().await.map(drop);
         }
         for zone in &self.zones {
             for fault in [Fault::Kill, Fault::Pause, Fault::Cut] {
-                bed.return_zone(zone, fault).await?;
+                told = told.and(bed.return_zone(zone, fault).await);
             }
-            taint(bed, zone, false).await?;
+            told = told.and(taint(bed, zone, false).await.map(drop));
         }
         self.lost = Lost::default();
-        Ok(())
+        told.context("the testbed is not as it was: make kind-down, then make kind-up")
     }
 }
 
@@ -189,8 +188,12 @@ pub(super) async fn taint(bed: &Bed, zone: &str, is_off: bool) -> Result<String>
     let label = format!("{ZONE_LABEL}={zone}");
     let words = ["taint", "nodes", "-l", &label, &taint];
     let told = bed.kubectl.text(&words).await;
-    if is_off {
-        told.with_context(|| format!("failed to taint the hosts of {zone}"))?;
+    // what is not there need not be taken away
+    let is_absent = |error: &anyhow::Error| !is_off && format!("{error:#}").contains("not found");
+    if let Err(error) = told
+        && !is_absent(&error)
+    {
+        return Err(error.context(format!("failed to change the taint of the hosts of {zone}")));
     }
     Ok(if is_off {
         format!("{zone}: its hosts are said to be off for good")

@@ -102,6 +102,8 @@ pub struct Outcome {
     pub workloads: Vec<Report>,
     /// What went wrong.
     pub error: Option<String>,
+    /// The user has had enough: no other drill follows.
+    pub interrupted: bool,
 }
 
 /// Something that happened.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -14,6 +14,7 @@ use super::{Drill, Event, Outcome, Sort, Step};
 use crate::bed::{Bed, Moment};
 use crate::bring_up::{bring_up, confirmed, make_room};
 use crate::crash_loop::open_zones;
+use crate::diagnosis;
 use crate::manifest::{Change, from_example};
 use crate::near::Workload;
 use crate::objects::Key;
@@ -43,7 +44,20 @@ pub async fn drill(bed: &Bed, drill: &Drill, options: &Options, screen: Screen) 
     };
     screen.heading(&format!("{}: {}", drill.name, drill.title));
     let mut hands = Hands::default();
-    let played = play(bed, drill, options, screen, &mut hands, &mut outcome).await;
+    let played = tokio::select! {
+        played = play(bed, drill, options, screen, &mut hands, &mut outcome) => Some(played),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    outcome.interrupted = played.is_none();
+    let played = played.unwrap_or_else(|| Err(anyhow!("interrupted")));
+    if let Err(error) = &played {
+        // now: afterwards it would show the state after all was given back
+        match diagnosis::keep(bed, &options.key, error).await {
+            Ok(folder) => screen.aside(&format!("status and logs are in {}", folder.display())),
+            Err(other) => screen.warning(&format!("status and logs could not be kept: {other:#}")),
+        }
+    }
+    screen.aside("giving back what was taken away");
     let given_back = hands.give_back(bed).await;
     if let Err(error) = played.and(given_back) {
         screen.warning(&format!("{error:#}"));
@@ -66,7 +80,7 @@ async fn play(
     }
     for key in &keys {
         let manifest = manifest(drill, options, key)?;
-        let (times, _) = bring_up(bed, key, &manifest, options.limit, None).await?;
+        let (times, _) = bring_up(bed, key, &manifest, options.limit, Some(screen)).await?;
         screen.aside(&format!(
             "{key} is redundant after {:.1} s",
             times.redundant
