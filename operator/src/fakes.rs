@@ -76,6 +76,7 @@ pub(crate) fn objects(spec: &serde_json::Value) -> ClusterObjects {
         name: crate::model::HostName::new(format!("host-{zone}")),
         zone: Some(ZoneName::from(zone)),
         is_ready: true,
+        ready_since: Some(Timestamp::UNIX_EPOCH),
         is_schedulable: true,
         is_out_of_service: false,
     });

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use zoneward_operator::model::{MemberName, PodPhase, PodUid};
 
@@ -98,6 +99,8 @@ impl State {
                 .is_none_or(|since| since.elapsed() < limit);
             has_changed |= host.view.is_ready != is_ready;
             host.view.is_ready = is_ready;
+            let since = host.view.ready_since;
+            host.view.ready_since = is_ready.then(|| since.unwrap_or_else(Timestamp::now));
         }
         has_changed
     }

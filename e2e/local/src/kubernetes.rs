@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
@@ -251,6 +252,7 @@ impl Host {
                 name: HostName::new(format!("{name}{host}")),
                 zone: Some(ZoneName::from(name.as_str())),
                 is_ready: true,
+                ready_since: Some(Timestamp::UNIX_EPOCH),
                 is_schedulable: true,
                 is_out_of_service: false,
             },

@@ -68,6 +68,11 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// How long a pod may take to end (`resources::grace_period_seconds`).
+    pub fn grace(&self) -> Millis {
+        4 * self.node_timeout + 30_000
+    }
+
     /// One that the promises hold for.
     pub fn draw(rng: &mut StdRng) -> Self {
         use QuorumLossPolicy::{Fenced, Unreachable};

@@ -62,6 +62,8 @@ pub struct HostView {
     pub zone: Option<ZoneName>,
     /// Its `Ready` condition is True. False tells of silence, not of death.
     pub is_ready: bool,
+    /// Since when it is, by the clock of its kubelet; none where it is not, or Kubernetes does not tell.
+    pub ready_since: Option<Timestamp>,
     /// A member of this RedisCluster could be scheduled to it: not cordoned, no taint in its way.
     pub is_schedulable: bool,
     /// It carries the out-of-service taint: a human's word that it is dead.

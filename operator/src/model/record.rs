@@ -155,6 +155,11 @@ pub struct Enrolled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub silent_since: Option<Timestamp>,
+    /// Since when its pod, which was seen, is not there. Its process may be: who deletes by force does not
+    /// wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub gone_since: Option<Timestamp>,
     /// Its last process is proven to have ended, and the next one has not answered yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_ended: bool,

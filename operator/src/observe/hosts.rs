@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, NodeSpec, Taint, Toleration};
+use k8s_openapi::api::core::v1::{Node, NodeCondition, NodeSpec, Taint, Toleration};
 
 use crate::api::RedisClusterSpec;
 use crate::model::{HostName, HostView, ZoneName};
@@ -20,6 +20,8 @@ pub(super) fn host_view(spec: &RedisClusterSpec, node: &Node) -> Option<HostView
             .and_then(|labels| labels.get(&spec.zones.topology_key))
             .map(|zone| ZoneName::from(zone.as_str())),
         is_ready: is_ready(node),
+        ready_since: ready(node)
+            .and_then(|condition| Some(condition.last_transition_time.as_ref()?.0)),
         is_schedulable: node_spec.is_none_or(|node| admits(node, &spec.pod.tolerations))
             && matches_selector(labels, &spec.pod.node_selector),
         is_out_of_service: taints(node_spec).any(|taint| taint.key == OUT_OF_SERVICE),
@@ -42,10 +44,14 @@ pub fn fingerprint(node: &Node) -> impl Eq + use<> {
 }
 
 fn is_ready(node: &Node) -> bool {
-    node.status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten())
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    ready(node).is_some()
+}
+
+/// The `Ready` condition where it is True.
+fn ready(node: &Node) -> Option<&NodeCondition> {
+    let conditions = node.status.as_ref()?.conditions.as_ref()?;
+    let mut found = conditions.iter();
+    found.find(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn taints(spec: Option<&NodeSpec>) -> impl Iterator<Item = &Taint> {
@@ -102,7 +108,8 @@ mod tests {
             "metadata": { "name": "host-1", "labels": {
                 "topology.kubernetes.io/zone": "a", "disk": "ssd" } },
             "spec": {},
-            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+            "status": { "conditions": [{ "type": "Ready", "status": "True",
+                "lastTransitionTime": "2026-11-21T00:00:00Z" }] },
         });
         for (key, part) in value.as_object().unwrap() {
             base[key] = part.clone();
@@ -204,13 +211,18 @@ mod tests {
         let seen = host_view(&wanted, &node(&json!({}))).unwrap();
         assert_eq!(seen.zone, Some(ZoneName::from("a")));
         assert!(seen.is_ready && !seen.is_out_of_service);
+        assert_eq!(
+            seen.ready_since,
+            Some("2026-11-21T00:00:00Z".parse().unwrap())
+        );
 
         let dead = tainted(OUT_OF_SERVICE, "nodeshutdown", "NoExecute");
         assert!(host_view(&wanted, &node(&dead)).unwrap().is_out_of_service);
 
-        let silent =
-            json!({ "status": { "conditions": [{ "type": "Ready", "status": "Unknown" }] } });
-        assert!(!host_view(&wanted, &node(&silent)).unwrap().is_ready);
+        let silent = json!({ "status": { "conditions": [{ "type": "Ready", "status": "Unknown",
+                "lastTransitionTime": "2026-11-21T00:00:00Z" }] } });
+        let seen = host_view(&wanted, &node(&silent)).unwrap();
+        assert!(!seen.is_ready && seen.ready_since.is_none());
 
         wanted.zones.topology_key = "rack".to_owned();
         assert_eq!(host_view(&wanted, &node(&json!({}))).unwrap().zone, None);

@@ -51,6 +51,7 @@ fn with_lost_hosts(objects: &ClusterObjects, record: &Record) -> Vec<HostView> {
             zone: member.map(|entry| entry.zone.clone()),
             name,
             is_ready: false,
+            ready_since: None,
             is_schedulable: false,
             is_out_of_service: true,
         });

@@ -1,6 +1,7 @@
 //! The roster of members by intent: writes this round's facts into the record, and strikes out
 //! who is lost. Who is struck out is remembered as departed until the bus has forgotten it.
 
+mod ended;
 mod origin;
 
 use jiff::Timestamp;
@@ -9,16 +10,14 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, PodPhase,
-    Record, STORE_AGE_MILLIS_MAX, Serial, ShardId, StartFailures, VolumeName,
+    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, Record,
+    Serial, ShardId, StartFailures, VolumeName,
 };
 use crate::resources;
+use ended::{body_is_free, is_really_gone, kubelet_has_ended_it};
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
-/// A host that is still Ready this long after a pod on it was deleted by force has a kubelet that was
-/// heard since (Kubernetes waits 40 to 50 s for its heartbeats), and that has ended the container.
-const FORCED_END_MILLIS: u64 = 60_000;
 
 /// The record with what was seen in it: pods and ids learnt, silence begun or ended. Decides
 /// nothing; this much is noted even while the cluster is paused.
@@ -38,24 +37,11 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
         record.next_serial = Serial(1);
     }
     for gone in &mut record.departed {
-        gone.is_proven_dead |= has_surely_ended(gone, seen, now);
+        gone.is_proven_dead |= ended::has_surely_ended(gone, desired, seen, now);
     }
     note_copies(desired, seen, &mut record);
     note_leaders(desired, seen, &mut record, now);
     record
-}
-
-/// What was not proven when it was struck out may be by now: a human gave his word about its host,
-/// or the kubelet there is back and has had time to end it. A pod that stands there still is told of
-/// by its kubelet.
-fn has_surely_ended(gone: &Departed, seen: &Observation, now: Timestamp) -> bool {
-    let host = gone.host.as_ref().and_then(|host| seen.host(host));
-    let millis = now.as_millisecond() - gone.since.as_millisecond();
-    let had_time = u64::try_from(millis).unwrap_or(0) >= FORCED_END_MILLIS;
-    match seen.pod(&gone.name) {
-        Some(pod) => matches!(pod.phase, PodPhase::Ended { .. }),
-        None => host.is_some_and(|host| host.is_out_of_service || host.is_ready && had_time),
-    }
 }
 
 /// There are pods or volumes that the record cannot know, for serials are raised in it first: the
@@ -97,6 +83,7 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     let Some(pod) = seen.pod(&entry.name) else {
         if entry.pod_uid.is_some() {
             entry.silent_since.get_or_insert(now);
+            entry.gone_since.get_or_insert(now);
         }
         return;
     };
@@ -104,8 +91,10 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
     if entry.pod_uid.as_ref() != Some(&pod.uid) {
         // a late call made it again after its pod was gone
         entry.silent_since.get_or_insert(now);
+        entry.gone_since.get_or_insert(now);
         return;
     }
+    entry.gone_since = None; // a store that lagged showed none
     if pod.host.is_some() {
         entry.host.clone_from(&pod.host);
     }
@@ -207,44 +196,9 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-/// A store that lags shows no pod where there is one: the bus would still be in touch with it.
-/// Where nobody can tell, the oldest store is waited for.
-fn is_really_gone(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let silent = silent_millis(round, member);
-    match &member.entry.member_id {
-        Some(_) if round.census.living().next().is_none() => silent >= STORE_AGE_MILLIS_MAX,
-        Some(id) => !round.census.is_in_touch_with(id),
-        None => true,
-    }
-}
-
-/// Whether no process can be at work on the volume of a pod that is gone: it never was on a host, or
-/// the kubelet there has ended it. (A human's word makes it dead, not gone.)
-fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let has_no_pod = round.seen.pod(member.name()).is_none();
-    has_no_pod && (member.entry.host.is_none() || kubelet_has_ended_it(round, member))
-}
-
-/// The host's kubelet lives and has had time to end the container of a pod that is gone: a forced
-/// deletion does not wait for that. A host object that is gone proves nothing, and who is in touch with
-/// the others has not ended, whatever the time.
-fn kubelet_has_ended_it(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let is_ready = member.host.is_some_and(|host| host.is_ready);
-    let id = member.entry.member_id.as_ref();
-    let is_in_touch = id.is_some_and(|id| round.census.is_in_touch_with(id));
-    is_ready && !is_in_touch && silent_millis(round, member) >= FORCED_END_MILLIS
-}
-
 fn leads(round: &Round<'_>, member: &Member<'_>) -> bool {
     let shard = round.census.shard(member.shard());
     shard.is_some_and(|shard| shard.is_led_by(member))
-}
-
-fn silent_millis(round: &Round<'_>, member: &Member<'_>) -> u64 {
-    member
-        .entry
-        .silent_since
-        .map_or(0, |since| round.millis_since(since))
 }
 
 fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str) {
@@ -328,6 +282,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             synced_run: None,
             synced_with: None,
             silent_since: None,
+            gone_since: None,
             has_ended: true,
             started_before_config: false,
             restarts: false,
@@ -387,6 +342,7 @@ pub(super) fn enroll(
         synced_run: None,
         synced_with: None,
         silent_since: None,
+        gone_since: None,
         has_ended: false,
         surplus: false,
         started_before_config: false,
@@ -489,5 +445,12 @@ mod tests {
         seen.record = record;
         let again = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH).record;
         assert_eq!(again.departed.len(), 1, "it is noted once");
+        // a body's next pod, over a volume that was made anew, may answer as soon as it is seen
+        seen.record.departed.clear();
+        for entry in seen.record.members.iter_mut().filter(|it| it.name == pod) {
+            (entry.member_id, entry.pod_uid) = (Some(old.clone()), None);
+        }
+        let third = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH).record;
+        assert_eq!(third.departed.len(), 1);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         synced_run: None,
         synced_with: None,
         silent_since: None,
+        gone_since: None,
         has_ended: false,
         address: None,
         surplus: false,
@@ -61,6 +62,7 @@ pub(crate) fn host(name: &str, zone: &str) -> HostView {
         name: HostName::from(name),
         zone: Some(ZoneName::from(zone)),
         is_ready: true,
+        ready_since: Some(Timestamp::UNIX_EPOCH),
         is_schedulable: true,
         is_out_of_service: false,
     }

@@ -28,6 +28,8 @@ pub struct Host {
     pub heard: Millis,
     /// Kubernetes' word on it.
     pub is_ready: bool,
+    /// Since when that is so.
+    pub ready_since: Millis,
     /// It takes no new pods.
     pub is_cordoned: bool,
     /// A human said that it is dead.

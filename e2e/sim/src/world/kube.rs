@@ -11,7 +11,7 @@ use zoneward_operator::plan::{Manifest, ManifestKind};
 use zoneward_operator::ports::{ClusterObjects, Credentials, ErrorClass, Password};
 use zoneward_operator::resources::labels::{ANNOTATION_FINGERPRINT, internal_secret_name};
 
-use super::World;
+use super::{World, timestamp};
 use crate::promises::{self, Cause};
 use crate::redis::{Millis, ProcKey};
 use crate::setup::Setup;
@@ -92,6 +92,7 @@ impl World {
             name: HostName::new(host.name.clone()),
             zone: Some(ZoneName::from(Setup::zone_name(host.zone))),
             is_ready: host.is_ready,
+            ready_since: host.is_ready.then(|| timestamp(host.ready_since)),
             is_schedulable: !host.is_cordoned,
             is_out_of_service: host.is_tainted,
         });
@@ -318,7 +319,7 @@ impl World {
             return;
         };
         if let Some(key) = pod.proc.filter(|key| self.proc(*key).is_alive) {
-            self.orphans.push((key, self.now + 1000));
+            self.orphans.push((key, None));
         }
         self.has_changed = true;
     }

@@ -5,7 +5,7 @@ use zoneward_operator::model::{HostName, PodPhase};
 
 use super::host::{HostState, NOT_READY_AFTER};
 use super::{Body, World};
-use crate::promises::Cause;
+use crate::promises::{self, Cause};
 use crate::redis::answer::ip;
 use crate::redis::passwords::Passwords;
 use crate::redis::process::{Election, HANDSHAKES_FROM, Manual};
@@ -43,18 +43,31 @@ impl World {
             let is_ready = now < host.heard + NOT_READY_AFTER;
             if host.is_ready != is_ready {
                 host.is_ready = is_ready;
+                host.ready_since = now;
                 self.has_changed = true;
             }
         }
     }
 
+    /// A kubelet that hears of it lets them have their grace period; who hangs in preStop takes all of it.
     fn end_orphans(&mut self) {
-        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.orphans)
+        let mut orphans = std::mem::take(&mut self.orphans);
+        orphans.retain(|(key, _)| self.proc(*key).is_alive);
+        let grace = self.setup.grace();
+        for (key, ends) in &mut orphans {
+            let host = self.proc(*key).addr.host;
+            if ends.is_none() && self.net.is_connected(&self.hosts, host) {
+                // no draw: it would change what all later draws of a history mean
+                *ends = Some(self.now + 1000 + (key.0 as u64) * 7919 % grace);
+            }
+        }
+        let is_due = |world: &Self, key: ProcKey, ends: Option<Millis>| {
+            let host = &world.hosts[usize::from(world.proc(key).addr.host)];
+            ends.is_some_and(|ends| ends <= world.now) && host.state == HostState::Up
+        };
+        let (due, rest): (Vec<_>, Vec<_>) = orphans
             .into_iter()
-            .partition(|(key, at)| {
-                let host = self.proc(*key).addr.host;
-                *at <= self.now && self.net.is_connected(&self.hosts, host)
-            });
+            .partition(|(key, ends)| is_due(self, *key, *ends));
         self.orphans = rest;
         for (key, _) in due {
             self.end_process(key, Cause::Fault);
@@ -296,6 +309,7 @@ impl World {
         let process = self.process(key, name, addr, body);
         self.listening.insert(addr, key);
         self.procs.push(process);
+        promises::data::note_started(self, key);
         key
     }
 
@@ -406,7 +420,7 @@ impl World {
         if process.hangs_until > self.now {
             return;
         }
-        let grace = 4 * self.setup.node_timeout + 30_000;
+        let grace = self.setup.grace();
         let has_follower = process.downstream.values().any(|link| link.is_online);
         let is_ignored = self.now > asked + HOOK_PATIENCE && !process.departure_acknowledged;
         let waits = process.leads() && has_follower && !process.departure_released && !is_ignored;

@@ -127,8 +127,9 @@ pub struct World {
     pub secrets: BTreeSet<String>,
     /// What is in the clients' one.
     pub client_password: u32,
-    /// Processes whose pod object is gone.
-    pub orphans: Vec<(ProcKey, Millis)>,
+    /// Processes whose pod object is gone, and when they end: once their kubelet has heard of it, and not
+    /// before.
+    pub orphans: Vec<(ProcKey, Option<Millis>)>,
     /// Zones without room for new pods.
     pub full_zones: BTreeSet<usize>,
     /// Whether anything changed that Kubernetes tells of.
@@ -166,6 +167,7 @@ impl World {
                 state: HostState::Up,
                 heard: 0,
                 is_ready: true,
+                ready_since: 0,
                 is_cordoned: false,
                 is_tainted: false,
                 next_number: 1,

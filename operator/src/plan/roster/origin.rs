@@ -70,9 +70,10 @@ pub(super) fn lost_identity(
     seen: &Observation,
     now: Timestamp,
 ) -> Option<Departed> {
+    // one that was not seen before may answer at once
     let is_its_pod = seen
         .pod(&entry.name)
-        .is_some_and(|pod| entry.pod_uid.as_ref() == Some(&pod.uid));
+        .is_some_and(|pod| entry.pod_uid.as_ref().is_none_or(|uid| uid == &pod.uid));
     let Some(Asked::Answered(answer)) = seen.members.get(&entry.name) else {
         return None;
     };

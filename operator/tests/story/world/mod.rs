@@ -83,7 +83,7 @@ pub(crate) struct World {
     images: BTreeMap<MemberName, String>,
     leaving: BTreeMap<MemberName, Timestamp>,
     evicted: BTreeSet<MemberName>,
-    bodies: BTreeMap<VolumeName, MemberId>,
+    pub(crate) bodies: BTreeMap<VolumeName, MemberId>,
     /// Every deed, in words.
     pub(crate) story: Vec<String>,
 }
@@ -96,6 +96,7 @@ impl World {
                 name: HostName::new(format!("{zone}{n}")),
                 zone: Some(ZoneName::from(*zone)),
                 is_ready: true,
+                ready_since: Some(Timestamp::UNIX_EPOCH),
                 is_schedulable: true,
                 is_out_of_service: false,
             })
@@ -226,6 +227,7 @@ impl World {
         self.now += SignedDuration::from_millis(i64::try_from(millis).unwrap());
         for host in &mut self.hosts {
             host.is_ready = !self.down.contains(&host.name);
+            host.ready_since = host.is_ready.then(|| host.ready_since.unwrap_or(self.now));
         }
         self.let_go();
         self.start_pods();
