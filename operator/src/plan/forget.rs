@@ -6,7 +6,7 @@
 
 use super::census::{Round, follows};
 use super::{Draft, MemberCommand, spacing};
-use crate::model::{Asked, Departed, SlotSet};
+use crate::model::{Asked, Departed, MemberId, SlotSet};
 
 /// How long an id that nobody lists any more stays on record: past the bus' ban of 60 s, so that
 /// its return is recognised.
@@ -70,7 +70,9 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
 /// stranger. Strangers are left alone; one that owns no slots and that nobody can reach is nobody's any
 /// more.
 fn forget_ghosts(round: &Round<'_>, draft: &mut Draft) {
-    for id in &round.census.strangers {
+    // who came back as another this round is on record still
+    let is_ours = |id: &&MemberId| round.seen.record.member_by_id(id).is_some();
+    for id in round.census.strangers.iter().filter(|id| !is_ours(id)) {
         let views = || {
             let living = round.census.living();
             living.filter_map(|(member, answer)| Some((member, answer.view.entry(id)?)))

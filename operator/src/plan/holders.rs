@@ -132,8 +132,9 @@ pub(super) fn is_whole(shard: &Shard<'_>, member: &Member<'_>) -> bool {
     others.any(|(other_id, other_offset)| other_id == id && other_offset <= offset)
 }
 
-/// The bus judges a copy's age by the clock of its link, which may say better than the record does.
-fn bus_may_elect(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+/// Whether the bus may still elect somebody by itself: it judges a copy's age by the clock of its link, which
+/// may say better than the record does.
+pub(super) fn bus_may_elect(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     let limit = BUS_GIVES_UP_TIMEOUTS * round.desired.node_timeout_millis;
     super::votes::can_be_elected(round, shard)
         && leaderless_since(round, shard).is_none_or(|since| round.millis_since(since) < limit)

@@ -5,9 +5,10 @@
 
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
-use super::votes::{can_be_elected, would_elect, would_hand_over};
+use super::holders::bus_may_elect;
+use super::votes::{would_elect, would_hand_over};
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
-use crate::model::{HostName, MemberAnswer};
+use crate::model::{HostName, MemberAnswer, PodPhase};
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
@@ -34,7 +35,7 @@ pub(super) fn report_leaderless(round: &Round<'_>, draft: &mut Draft) {
             {
                 draft.wait(WaitingReason::SlotsUnserved, unserved_message(round, shard));
             }
-        } else if can_be_elected(round, shard) {
+        } else if bus_may_elect(round, shard) {
             draft.wait(
                 WaitingReason::Election,
                 format!(
@@ -68,17 +69,35 @@ fn unserved_message(round: &Round<'_>, shard: &Shard<'_>) -> String {
     let who = if awaited.is_empty() {
         "it is looked into".to_owned()
     } else {
+        let stranded = shard.members.iter().find_map(stranded_message);
         format!(
-            "it is waited for {}, which may hold the data. Bring back the host or the volume; if a host \
-             is off for good, say so: kubectl taint node HOST \
-             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",
-            awaited.join(", ")
+            "it is waited for {}, which may hold the data. {}",
+            awaited.join(", "),
+            stranded.unwrap_or_else(|| {
+                "Bring back the host or the volume; if a host is off for good, say so: kubectl taint node \
+                 HOST node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+                    .to_owned()
+            })
         )
     };
     format!(
         "shard {}: no member with its data answers, slots {} are not served; {who}",
         shard.id, shard.slots
     )
+}
+
+/// What to do where no host can take the pod, its volume being where none is: that may be for good.
+fn stranded_message(member: &Member<'_>) -> Option<String> {
+    let (pod, volume) = member.pod.zip(member.entry.volume.as_ref())?;
+    let PodPhase::Waiting { unschedulable, .. } = &pod.phase else {
+        return None;
+    };
+    let why = unschedulable.as_ref()?;
+    let name = member.name();
+    Some(format!(
+        "No host takes {name}: {why}. If its volume is destroyed, give it up, and what only it holds with it: \
+         kubectl delete pvc {volume} --wait=false && kubectl delete pod {name}"
+    ))
 }
 
 /// Leaders that were asked to go hand over first, then leadership goes to the zones that the

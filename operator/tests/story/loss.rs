@@ -1,7 +1,7 @@
 //! Every copy of a shard is lost, or seems to be.
 
 use zoneward_operator::api::ShardLossPolicy;
-use zoneward_operator::model::{Desired, MemberName};
+use zoneward_operator::model::{Desired, MemberName, ZoneName};
 
 use crate::scene::{
     assert_promises, condition, formed, mark_out_of_service, members_of, names, run, settle, shape,
@@ -92,6 +92,40 @@ fn a_shard_that_was_deleted_by_force_is_lost_when_the_kubelets_have_ended_it_and
     mark_out_of_service(&mut world, &host);
     run(&mut world, 60_000);
     assert_eq!(seizures(&world), 1, "a human's word");
+}
+
+#[test]
+fn a_volume_that_no_host_can_use_is_named_with_the_way_to_give_it_up() {
+    let mut world = formed(with_volumes(3, "Retain"));
+    world.desired.shard_loss = ShardLossPolicy::AcceptEmpty;
+    let members = members_of(&world, 1);
+    world.full_zones = ["a", "b", "c"].map(ZoneName::from).into();
+    for name in &members {
+        world.kill(name);
+    }
+    run(&mut world, 600_000);
+    assert_eq!(seizures(&world), 0);
+    let mut waits = world.status.waiting_on.iter();
+    let wait = waits.find(|it| it.reason == "SlotsUnserved").unwrap();
+    let stranded = members_of(&world, 1);
+    let volume = world.pods[&stranded[0]].volume.clone().unwrap();
+    let command = format!(
+        "kubectl delete pvc {volume} --wait=false && kubectl delete pod {}",
+        stranded[0]
+    );
+    assert!(wait.message.contains(&command), "{}", wait.message);
+    // the human gives both up, and the hosts take pods again
+    for name in stranded {
+        let volume = world.pods[&name].volume.clone().unwrap();
+        world.volumes.retain(|it| it.name != volume);
+        world.bodies.remove(&volume);
+        world.pods.remove(&name);
+    }
+    world.full_zones.clear();
+    settle(&mut world);
+    assert_eq!(seizures(&world), 1);
+    assert!(condition(&world, "DataLost"));
+    assert_promises(&world, 3);
 }
 
 #[test]
