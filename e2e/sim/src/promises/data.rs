@@ -98,6 +98,40 @@ fn account(
     }
 }
 
+/// Who starts on a body holds what is on it, like anybody else, unless its chunk is led already: by
+/// somebody who went on without it. What it took right before it ended may be lost: a follower that was in
+/// sync is made to lead before anybody knows whether the body comes back.
+pub fn note_started(world: &mut World, key: ProcKey) {
+    let data = world.proc(key).data.clone();
+    let Some(reign) = data.reign() else {
+        return;
+    };
+    let chunk = world.reigns.all[reign.0 as usize].chunk;
+    let is_led = world.alive().any(|it| {
+        let me = Some(it.table.me);
+        it.key != key && it.leads() && it.table.owners.get(chunk) == Some(&me)
+    });
+    if is_led {
+        return;
+    }
+    let ended = ended_before(world, key).saturating_sub(LAG_MILLIS);
+    for (reign, upto) in data.parts() {
+        let info = &mut world.reigns.all[reign.0 as usize];
+        let settled = info.acked.partition_point(|at| *at < ended) as u64;
+        info.holders.insert(key, upto.min(settled));
+    }
+}
+
+/// When the last process before this one ended that ran on its volume.
+fn ended_before(world: &World, key: ProcKey) -> Millis {
+    let volume = world.volume_of(key);
+    let earlier = (0..key.0).rev().map(ProcKey);
+    let last = earlier
+        .filter(|it| volume.is_some() && world.volume_of(*it) == volume)
+        .find_map(|it| world.promises.disturbances(it).last().copied());
+    last.map_or(world.now, |(from, _)| from)
+}
+
 /// Whether everybody that ever held this write was disturbed since it was acknowledged: who was not has
 /// lost it by what the operator did.
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {

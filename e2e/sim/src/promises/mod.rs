@@ -255,6 +255,18 @@ pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) 
             .promises
             .break_one("I8", now, format!("the name {name} is used twice"));
     }
+    // two processes on one volume: the second writes over what the first holds
+    let volume = own.and_then(|entry| entry.volume.as_ref());
+    let user = volume.and_then(|volume| {
+        let uses = |it: &&crate::redis::Process| {
+            world.mounts.get(&it.pod).map(String::as_str) == Some(volume.as_str())
+        };
+        world.alive().find(uses).map(|it| it.pod.clone())
+    });
+    if let Some(user) = user.filter(|user| user != name) {
+        let what = format!("{name} is made on the volume that {user} writes on");
+        world.promises.break_one("I3", now, what);
+    }
     // a body whose place is given away is started all the same where it may hold the last copy (I3)
     if own.is_some_and(|entry| entry.surplus) {
         return;
