@@ -136,6 +136,23 @@ impl Kubectl {
         Ok(holders.filter(|holder| !holder.is_empty()).collect())
     }
 
+    /// The address of the Service that clients are given; none where it is not there.
+    pub async fn service_address(&self, key: &Key) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Found {
+            spec: Spec,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Spec {
+            #[serde(rename = "clusterIP")]
+            address: Option<String>,
+        }
+        let path = format!("/api/v1/namespaces/{}/services/{}", key.namespace, key.name);
+        let found: Option<Found> = self.read(&path).await?;
+        Ok(found.and_then(|found| found.spec.address))
+    }
+
     /// The password of the user `default`; none where auth is off.
     pub async fn password(&self, key: &Key) -> Result<Option<String>> {
         #[derive(Deserialize)]

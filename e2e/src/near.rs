@@ -26,9 +26,12 @@ impl Workload {
     /// Starts it and waits until it writes to every shard.
     pub async fn start(bed: &Bed, key: &Key) -> Result<Self> {
         let pods = bed.kubectl.members(key).await?;
+        // the Service leads to members also when all their addresses have changed
+        let service = bed.kubectl.service_address(key).await?;
         let seeds = pods
             .iter()
             .filter_map(|pod| pod.status.address.as_ref())
+            .chain(service.as_ref())
             .map(|address| format!("{address}:6379"));
         let password = bed.kubectl.password(key).await?.unwrap_or_default();
         let mut process = Command::new("docker")
