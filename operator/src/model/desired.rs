@@ -85,8 +85,6 @@ pub struct Rollout {
     pub surge: bool,
     /// Shards that have a member replaced at once.
     pub max_shards_at_once: u32,
-    /// Members are replaced for a directive's sake, too, that is taken at a start only.
-    pub restarts_for_config: bool,
 }
 
 /// How clients log in.

@@ -134,7 +134,6 @@ pub(crate) fn desired(leaders: u32, followers_per_leader: u32) -> Desired {
         rollout: Rollout {
             surge: true,
             max_shards_at_once: 15,
-            restarts_for_config: false,
         },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,

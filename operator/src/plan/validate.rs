@@ -74,8 +74,6 @@ pub fn validate(resource: &RedisCluster) -> Result<Desired, Rejection> {
                 .rollout
                 .max_shards_at_once
                 .unwrap_or(MAX_SHARDS_AT_ONCE),
-            // no more than image and pod, which the API refuses to change for now
-            restarts_for_config: false,
         },
         zone_loss_millis: spec.recovery.zone_loss_millis,
         shard_loss: spec.recovery.shard_loss.unwrap_or(default_shard_loss),

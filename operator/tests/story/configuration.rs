@@ -81,14 +81,11 @@ fn a_value_that_is_refused_changes_nothing_and_holds_up_no_other_and_no_repair()
 fn what_a_server_takes_at_its_start_waits_for_that() {
     let mut world = formed(with(""));
     change(&mut world, "tcp-backlog", "900");
-    run(&mut world, 40_000);
+    run(&mut world, 10_000);
     assert_eq!(values(&world, "tcp-backlog"), ["511"]);
     assert!(waits_for(&world, "RestartNeeded"));
     assert!(world.redis_conf().contains("tcp-backlog 900"));
-    for name in crate::scene::names(&world) {
-        world.kill(&name);
-        run(&mut world, 20_000);
-    }
+    run(&mut world, 60_000);
     settle(&mut world);
     assert_eq!(values(&world, "tcp-backlog"), ["900"]);
     assert!(!waits_for(&world, "RestartNeeded"));
@@ -121,11 +118,7 @@ fn a_directive_that_is_removed_goes_back_to_what_was_there_before() {
     // it was there from the start: nobody knows what a server has without it, until one starts so
     assert_eq!(values(&world, "hz"), ["20"]);
     assert!(waits_for(&world, "RestartNeeded"));
-    run(&mut world, 40_000);
-    for name in crate::scene::names(&world) {
-        world.kill(&name);
-        run(&mut world, 20_000);
-    }
+    run(&mut world, 60_000);
     settle(&mut world);
     assert_eq!(values(&world, "hz"), ["10"]);
     assert!(world.status.record.settings.is_empty());

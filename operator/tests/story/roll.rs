@@ -298,7 +298,6 @@ fn a_directive_that_is_taken_at_a_start_only_is_rolled_out() {
     ] {
         let mut world = formed(spec);
         let before: BTreeSet<MemberName> = world.pods.keys().cloned().collect();
-        world.desired.rollout.restarts_for_config = true;
         let config = &mut world.desired.config;
         config.insert("tcp-backlog".to_owned(), "900".to_owned());
         let has_it = |world: &World| {

@@ -41,8 +41,7 @@ pub(super) fn note_starts(
     for member in answering {
         let mut entries = record.members.iter_mut();
         if let Some(entry) = entries.find(|entry| &entry.name == member.name()) {
-            entry.started_before_config =
-                desired.rollout.restarts_for_config && settings::is_to_start_again(&round, member);
+            entry.started_before_config = settings::is_to_start_again(&round, member);
         }
     }
 }

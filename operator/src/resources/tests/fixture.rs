@@ -44,7 +44,6 @@ pub(super) fn minimal() -> Desired {
         rollout: Rollout {
             surge: true,
             max_shards_at_once: 15,
-            restarts_for_config: false,
         },
         zone_loss_millis: 2000,
         rehome_after_millis: 30_000,
