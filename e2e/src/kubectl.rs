@@ -183,6 +183,16 @@ impl Kubectl {
             .map(drop)
     }
 
+    /// Drains the hosts with this label, one after the other.
+    pub async fn drain(&self, label: &str, limit: Duration) -> Result<()> {
+        let mut command = self.environment("kubectl");
+        command.args(["drain", "-l", label, "--ignore-daemonsets"]);
+        command.arg("--delete-emptydir-data");
+        command.arg(format!("--timeout={}s", limit.as_secs()));
+        let limit = limit + Duration::from_secs(10);
+        program::text(&mut command, "", limit).await.map(drop)
+    }
+
     /// Deletes an object without waiting for its end; content where it is gone.
     pub async fn delete(&self, kind: &str, key: &Key) -> Result<()> {
         let words = ["-n", &key.namespace, "delete", kind, &key.name];

@@ -37,7 +37,7 @@ struct Cli {
     /// Stop after so many that broke a promise.
     #[arg(long, default_value_t = 5)]
     stop_after: usize,
-    /// With updates of the image, which the API refuses for now, in place of some faults.
+    /// With updates of the image in place of some faults.
     #[arg(long)]
     updates: bool,
 }

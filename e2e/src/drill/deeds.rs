@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::process::Command;
+use tokio::time::Instant;
 
 use crate::bed::{Bed, Fault};
 use crate::diagnosis::zones_with_operator;
@@ -12,6 +13,8 @@ use crate::objects::{Key, Lost, RedisCluster};
 use crate::program;
 
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+/// How long the hosts of a zone may take to be drained.
+const DRAINED_WITHIN: Duration = Duration::from_secs(180);
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// What was taken away, so that it can be given back.
@@ -172,6 +175,7 @@ impl Hands {
                 told = told.and(bed.return_zone(zone, fault).await);
             }
             told = told.and(taint(bed, zone, false).await.map(drop));
+            told = told.and(uncordon(bed, zone).await.map(drop));
         }
         self.lost = Lost::default();
         told.context("the testbed is not as it was: make kind-down, then make kind-up")
@@ -200,6 +204,31 @@ pub(super) async fn taint(bed: &Bed, zone: &str, is_off: bool) -> Result<String>
     } else {
         format!("{zone}: its hosts are in service again")
     })
+}
+
+/// Has the hosts of a zone drained; a leader hands over before its pod may go.
+pub(super) async fn drain(bed: &Bed, zone: &str) -> Result<String> {
+    let label = format!("{ZONE_LABEL}={zone}");
+    let begun = Instant::now();
+    bed.kubectl.drain(&label, DRAINED_WITHIN).await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(format!("{zone}: its hosts are drained, in {seconds:.1} s"))
+}
+
+/// Has them take pods again.
+pub(super) async fn uncordon(bed: &Bed, zone: &str) -> Result<String> {
+    let label = format!("{ZONE_LABEL}={zone}");
+    bed.kubectl.text(&["uncordon", "-l", &label]).await?;
+    Ok(format!("{zone}: its hosts take pods again"))
+}
+
+/// Changes the spec as its owner would.
+pub(super) async fn change(bed: &Bed, key: &Key, spec: &str) -> Result<String> {
+    let patch = format!(r#"{{"spec": {spec}}}"#);
+    let words = ["-n", &key.namespace, "patch", "rdc", &key.name];
+    let how = ["--type", "merge", "-p", &patch];
+    bed.kubectl.text(&[words.as_slice(), &how].concat()).await?;
+    Ok(format!("spec is changed: {spec}"))
 }
 
 async fn docker(words: &[&str]) -> Result<()> {

@@ -57,6 +57,12 @@ pub enum Step {
     CutPower,
     /// They have it again.
     RestorePower,
+    /// The hosts of a zone are drained, one after the other, as for maintenance.
+    DrainZone(usize),
+    /// They take pods again.
+    UncordonZone(usize),
+    /// The owner changes the spec: a merge patch of it, in JSON.
+    Change(&'static str),
     /// Nothing, for so many seconds.
     Stay(u64),
     /// Until this is reached.
@@ -74,6 +80,10 @@ pub enum Goal {
     ZoneSafe,
     /// All is as it was before.
     Home,
+    /// The same, and every member is as the present spec wants it.
+    Updated,
+    /// An update has stopped at its first member.
+    Stuck,
 }
 
 impl Goal {
@@ -84,6 +94,8 @@ impl Goal {
             Self::Redundant => "redundant: each shard has a follower in sync in another zone",
             Self::ZoneSafe => "zone-safe",
             Self::Home => "home: zone-safe, leaders even, nothing left over",
+            Self::Updated => "updated, and home",
+            Self::Stuck => "the update has stopped",
         }
     }
 }
@@ -153,7 +165,12 @@ const PLAIN: Drill = Drill {
     steps: &[],
 };
 
-/// A zone goes, all heals, it comes back.
+/// A change of the spec that asks for nothing but new pods.
+const NEW_PODS: &str = r#"{"pod": {"labels": {"drill": "changed"}}}"#;
+/// An update and nothing else.
+const ROLL: [Step; 2] = [Step::Change(NEW_PODS), Step::Until(Goal::Updated)];
+
+/// Three leaders with a follower each, in memory.
 const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -> Drill {
     Drill {
         name,
@@ -164,7 +181,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 11] = [
+pub static DRILLS: [Drill; 16] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -289,6 +306,46 @@ pub static DRILLS: [Drill; 11] = [
         ],
         ..PLAIN
     },
+    zone("roll", "All pods are to be changed", &ROLL),
+    Drill {
+        name: "roll-volumes",
+        title: "The same, on volumes",
+        storage: Some("64Mi"),
+        steps: &ROLL,
+        ..PLAIN
+    },
+    zone(
+        "roll-zone-kill",
+        "A zone is killed in the middle of an update",
+        &[
+            Step::Change(NEW_PODS),
+            Step::Stay(4),
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::Updated),
+        ],
+    ),
+    zone(
+        "bad-image",
+        "An image that does not exist, and back",
+        &[
+            Step::Change(r#"{"image": "zoneward.local/redis:none"}"#),
+            Step::Until(Goal::Stuck),
+            Step::Change(r#"{"image": "zoneward.local/redis:8"}"#),
+            Step::Until(Goal::Updated),
+        ],
+    ),
+    zone(
+        "drain",
+        "The hosts of a zone are drained",
+        &[
+            Step::DrainZone(0),
+            Step::Until(Goal::Served),
+            Step::UncordonZone(0),
+            Step::Until(Goal::Home),
+        ],
+    ),
     Drill {
         name: "power",
         title: "All hosts lose their power, with two RedisClusters on volumes",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::deeds::{Hands, taint};
+use super::deeds::{Hands, change, drain, taint, uncordon};
 use super::watch::{Conditions, reach};
 use super::{Drill, Event, Outcome, Sort, Step};
 use crate::bed::{Bed, Moment};
@@ -217,6 +217,9 @@ impl Stage<'_> {
             Step::ReturnZone(number, fault) => hands.return_zone(bed, number, fault).await,
             Step::TaintZone(number) => taint(bed, &hands.zone(number)?, true).await,
             Step::UntaintZone(number) => taint(bed, &hands.zone(number)?, false).await,
+            Step::DrainZone(number) => drain(bed, &hands.zone(number)?).await,
+            Step::UncordonZone(number) => uncordon(bed, &hands.zone(number)?).await,
+            Step::Change(spec) => change(bed, key, spec).await,
             Step::CutPower => hands.power(bed, false).await,
             Step::RestorePower => hands.power(bed, true).await,
             Step::Stay(_) | Step::Until(_) => Ok(String::new()),

@@ -44,6 +44,13 @@ fn holds(goal: Goal, cluster: &RedisCluster, lost: &Lost, zones: usize) -> bool 
         Goal::Redundant => cluster.is_redundant(lost),
         Goal::ZoneSafe => cluster.is_redundant(lost) && cluster.is("ZoneSafe"),
         Goal::Home => cluster.is_home(zones) && cluster.is("ZoneSafe"),
+        Goal::Updated => {
+            cluster.is_home(zones) && cluster.is("ZoneSafe") && !cluster.is("Progressing")
+        }
+        Goal::Stuck => {
+            let progress = cluster.condition("Progressing");
+            progress.is_some_and(|it| it.reason == "RollStuck")
+        }
     }
 }
 
