@@ -129,7 +129,9 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
             continue;
         }
         let suits = |member: &Member<'_>| member.zone() == zone && gets_along(shard, member);
-        if let Some(candidate) = heir(shard, suits) {
+        // in the middle of an update that one may have to wait for others, which wait for who is to go
+        let other = || heir(shard, |member| gets_along(shard, member)).filter(|_| must_go);
+        if let Some(candidate) = heir(shard, suits).or_else(other) {
             hand_over(
                 round,
                 draft,

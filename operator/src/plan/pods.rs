@@ -2,7 +2,7 @@
 
 use super::census::{Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, reshard, roster};
+use super::{Deed, Draft, WaitingReason, reshard, roster, spacing};
 use crate::api::{RetainPolicy, WhenUnsatisfiable};
 use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView};
 use crate::resources::{self, PodRequest};
@@ -99,10 +99,11 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             .filter(|member| stays(draft, member))
             .collect();
         let is_whole = staying.len() >= whole && staying.iter().all(|m| shard.is_current(m));
-        let mut is_disturbed = shard
-            .members
-            .iter()
-            .any(|member| draft.asks_for_failover_by(member.name()));
+        let mut is_disturbed = spacing::is_in_flight_in(round, shard)
+            || shard
+                .members
+                .iter()
+                .any(|member| draft.asks_for_failover_by(member.name()));
         // one that was taken back this round is needed
         let is_surplus = |it: &&Member<'_>| it.entry.surplus && !stays(draft, it);
         let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();

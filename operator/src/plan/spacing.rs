@@ -19,11 +19,15 @@ const SPREADS_WITHIN_MILLIS: u64 = 200;
 
 /// Whether a role change was asked for and does not show yet.
 pub(super) fn is_in_flight(round: &Round<'_>) -> bool {
-    recent(round).any(|change| {
-        let shard = round.census.shard(change.shard);
-        let leader = shard.and_then(|shard| shard.leader.as_ref());
-        leader.is_some() && leader == change.of.as_ref()
-    })
+    let mut shards = round.census.shards.iter();
+    shards.any(|shard| is_in_flight_in(round, shard))
+}
+
+/// The same of one shard: somebody is about to lead it who does not yet.
+pub(super) fn is_in_flight_in(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let leader = shard.leader.as_ref();
+    let mut changes = recent(round).filter(|change| change.shard == shard.id);
+    leader.is_some() && changes.any(|change| leader == change.of.as_ref())
 }
 
 /// Whether one is in flight, or not everybody may have heard of the last one yet: a voter that has

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::census::{Member, Round, Shard};
-use super::super::{Draft, placing};
+use super::super::{Draft, placing, spacing};
 use crate::model::ZoneName;
 
 /// Shards that stay.
@@ -118,6 +118,7 @@ pub(super) fn is_calm(
     is_led
         // an election makes no successor of a leader that owns nothing
         && !shard.is_empty
+        && !spacing::is_in_flight_in(round, shard)
         && shard.members.len() >= whole
         && others.all(rests)
         && shard.members.iter().all(is_as_before)
