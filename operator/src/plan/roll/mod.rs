@@ -38,10 +38,13 @@ pub(super) fn settle(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
-/// The member that this one was to replace, if it is as the present spec wants it and still there.
+/// The member that this one was to replace, if it is as the present spec wants it and still there: in the
+/// same zone, or in one that nobody else of the shard has.
 fn predecessor<'a, 'b>(shard: &'b Shard<'a>, newcomer: &Member<'_>) -> Option<&'b Member<'a>> {
     shard.members.iter().find(|old| {
-        let is_pair = old.entry.surplus && old.zone() == newcomer.zone();
+        let mut others = shard.members.iter().filter(|it| !it.entry.surplus);
+        let has_place = others.all(|it| it.name() == newcomer.name() || it.zone() != old.zone());
+        let is_pair = old.entry.surplus && has_place;
         is_pair && !old.is_outdated && !old.is_leaving() && shard.is_current(old)
     })
 }
