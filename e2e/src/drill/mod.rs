@@ -355,6 +355,8 @@ pub static DRILLS: [Drill; 16] = [
             Step::CutPower,
             Step::Stay(3),
             Step::RestorePower,
+            // the operator had lost its power, too: until it is back, its status tells of the time before
+            Step::Stay(30),
             Step::Until(Goal::Home),
         ],
         ..PLAIN

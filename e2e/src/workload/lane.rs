@@ -12,6 +12,7 @@ use super::gaps::{Gap, GapMeter};
 use super::link::{Failure, Links};
 use super::report::Line;
 use super::route::Route;
+use super::slots::Address;
 
 /// How often a lane whose tries fail asks anew who serves which slots.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -151,6 +152,7 @@ impl Lane {
         };
         self.meter.failed(&failure);
         let now = self.start.elapsed();
+        let was_moved = matches!(failure, Failure::Moved(_));
         match failure {
             Failure::Moved(to) => self.route.moved(to, now),
             Failure::Timeout | Failure::Broken => self.route.failed(now),
@@ -160,15 +162,18 @@ impl Lane {
             .asked
             .is_none_or(|asked| now.saturating_sub(asked) >= ASK_EVERY)
         {
-            self.ask_slots().await;
+            // whoever was named as the leader is there; another one may have gone with its address, and
+            // the lane would stand still until the question times out
+            let named = was_moved.then(|| self.route.target().clone());
+            self.ask_slots(named).await;
         }
         None
     }
 
-    async fn ask_slots(&mut self) {
+    async fn ask_slots(&mut self, named: Option<Address>) {
         let now = self.start.elapsed();
         self.asked = Some(now);
-        let Some(whom) = self.route.whom_to_ask(now) else {
+        let Some(whom) = named.or_else(|| self.route.whom_to_ask(now)) else {
             return;
         };
         match self.links.ask_slots(&whom).await {
