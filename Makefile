@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench demo smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench demo drill smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -64,6 +64,9 @@ local-bench: servers ## outages with the operator and with the bus alone, real s
 
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
+
+drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-kill roll"; figures in target/e2e; about 25 minutes; installs what kind-up does
+	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(DRILLS)
 
 smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it
 	cargo run --locked -p e2e -- demo --assert --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
