@@ -43,6 +43,7 @@ async fn defaults_appear() {
             "config": {},
             "auth": { "enabled": true, "rotationGraceSeconds": 3600 },
             "pod": {},
+            "rollout": {},
             "recovery": { "debounceSeconds": 60, "quorumLoss": "Fenced", "zoneLossMillis": 2000 },
             "paused": false,
         })
