@@ -130,7 +130,12 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
         }
         let suits = |member: &Member<'_>| member.zone() == zone && gets_along(shard, member);
         // in the middle of an update that one may have to wait for others, which wait for who is to go
-        let other = || heir(shard, |member| gets_along(shard, member)).filter(|_| must_go);
+        let waits_for_others = |member: &Member<'_>| {
+            let is_there = member.zone() == zone && shard.is_current(member);
+            is_there && !shard.is_led_by(member) && !gets_along(shard, member)
+        };
+        let is_held_up = must_go && shard.members.iter().any(waits_for_others);
+        let other = || heir(shard, |member| gets_along(shard, member)).filter(|_| is_held_up);
         if let Some(candidate) = heir(shard, suits).or_else(other) {
             hand_over(
                 round,
