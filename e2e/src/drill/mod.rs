@@ -61,7 +61,7 @@ pub enum Step {
     DrainZone(usize),
     /// They take pods again.
     UncordonZone(usize),
-    /// The owner changes the spec: a merge patch of it, in JSON.
+    /// The owner changes the spec: a merge patch of it, in JSON; IMAGE is the one that the drill began with.
     Change(&'static str),
     /// Nothing, for so many seconds.
     Stay(u64),
@@ -332,7 +332,7 @@ pub static DRILLS: [Drill; 16] = [
         &[
             Step::Change(r#"{"image": "zoneward.local/redis:none"}"#),
             Step::Until(Goal::Stuck),
-            Step::Change(r#"{"image": "zoneward.local/redis:8"}"#),
+            Step::Change(r#"{"image": "IMAGE"}"#),
             Step::Until(Goal::Updated),
         ],
     ),
