@@ -462,3 +462,23 @@ fn a_view_that_names_a_dead_owner_with_a_higher_epoch_is_mended() {
         holds(&setup, false, &events);
     }
 }
+
+#[test]
+fn nobody_takes_over_while_one_may_lead_whom_the_dead_elected_beyond_a_cut() {
+    let setup = Setup {
+        keep: Keep::Rdb,
+        volumes_are_local: true,
+        zone_loss: 0,
+        rehome_seconds: 10,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let cut = event(2490, 47_182, Fault::ZonesCut { pick: 125_068 });
+    for pick in 0..3 {
+        holds(
+            &setup,
+            false,
+            &[cut, event(17_874, 32_620, Fault::ZoneOff { pick })],
+        );
+    }
+}

@@ -163,6 +163,10 @@ pub struct Enrolled {
     /// Its last process is proven to have ended, and the next one has not answered yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_ended: bool,
+    /// That one was silent for longer than an election takes before its end was proven: cut off and not dead
+    /// yet, it may have elected somebody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_unseen: bool,
     /// It is to leave as soon as it is not needed: its place is elsewhere now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub surplus: bool,
@@ -202,6 +206,9 @@ pub struct Departed {
     /// Whether its process was proven dead, and not merely its pod gone or its host silent.
     #[serde(default)]
     pub is_proven_dead: bool,
+    /// See [`Enrolled::ended_unseen`]; also where its end is not proven yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_unseen: bool,
     /// When it was struck out, or some time after that a member still knew it.
     #[schemars(with = "String")]
     pub since: Timestamp,

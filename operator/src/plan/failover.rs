@@ -377,6 +377,7 @@ mod tests {
             shard: ShardId(1),
             host: None,
             is_proven_dead: true,
+            ended_unseen: false,
             since: Timestamp::UNIX_EPOCH,
         };
         // a former member that all still list

@@ -91,6 +91,70 @@ fn unknown_leaders<'a>(round: &Round<'a>) -> Vec<Unproven<'a>> {
         .collect()
 }
 
+/// Followers whom the lost leaders may have elected where nobody saw it, one of each shard: those that are
+/// proven dead now may have been cut off with others before, and have made a majority there.
+fn elected_unseen<'a>(
+    round: &Round<'a>,
+    lost: &[&Shard<'_>],
+    unproven: &[Unproven<'_>],
+) -> Vec<Unproven<'a>> {
+    let voted = lost.iter().filter(|shard| may_have_voted(round, shard));
+    if voted.count() * 2 <= leaders(round) {
+        return Vec::new();
+    }
+    let is_counted = |shard: &&Shard<'_>| {
+        let leader = shard.leader.as_ref();
+        leader.is_some_and(|leader| unproven.iter().all(|it| &it.id != leader))
+    };
+    let shards = round.census.shards.iter().filter(is_counted);
+    let unseen = |shard: &Shard<'a>| {
+        let mut members = shard.members.iter();
+        let member = members.find(|it| {
+            let is_unheard = matches!(it.verdict, Verdict::Silent(_) | Verdict::Gone);
+            is_unheard && it.entry.joined
+        });
+        let member = member.and_then(|it| {
+            Some(Unproven {
+                id: it.entry.member_id.clone()?,
+                name: it.name().to_string(),
+                host: it.host,
+                silent_since: it.entry.silent_since,
+            })
+        });
+        member.or_else(|| departed_unproven(round, shard))
+    };
+    shards.filter_map(unseen).collect()
+}
+
+/// Who was struck out of this shard and is not proven dead.
+fn departed_unproven<'a>(round: &Round<'a>, shard: &Shard<'_>) -> Option<Unproven<'a>> {
+    let mut departed = round.seen.record.departed.iter();
+    let gone = departed.find(|gone| gone.shard == shard.id && !gone.is_proven_dead)?;
+    Some(Unproven {
+        id: gone.member_id.clone(),
+        name: gone.name.to_string(),
+        host: gone.host.as_ref().and_then(|host| round.seen.host(host)),
+        silent_since: Some(gone.since),
+    })
+}
+
+/// Whether the shard's lost leader was silent for longer than an election takes, and alive for all that was
+/// known then.
+fn may_have_voted(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let Some(id) = shard.leader.as_ref() else {
+        return true;
+    };
+    let Some(entry) = round.record.member_by_id(id) else {
+        let mut departed = round.seen.record.departed.iter();
+        let gone = departed.find(|gone| &gone.member_id == id);
+        return gone.is_none_or(|gone| gone.ended_unseen || !gone.is_proven_dead);
+    };
+    let silent = entry
+        .silent_since
+        .map_or(0, |since| round.millis_since(since));
+    entry.ended_unseen || !entry.has_ended && silent >= round.desired.node_timeout_millis
+}
+
 /// How many leaders there are, whether anybody alive has heard of them or not.
 fn leaders(round: &Round<'_>) -> usize {
     let (known, _) = round.census.voters();
@@ -99,11 +163,13 @@ fn leaders(round: &Round<'_>) -> usize {
 
 /// Weighs what is known of the leaders of all these shards.
 pub(super) fn of(round: &Round<'_>, lost: &[&Shard<'_>]) -> Fence {
-    let unproven: Vec<Unproven<'_>> = lost
+    let mut unproven: Vec<Unproven<'_>> = lost
         .iter()
         .filter_map(|shard| unproven_leader(round, shard))
         .chain(unknown_leaders(round))
         .collect();
+    let elected = elected_unseen(round, lost, &unproven);
+    unproven.extend(elected);
     if round.desired.quorum_loss == QuorumLossPolicy::Manual {
         return Fence::Manual(silence(round, &unproven));
     }
@@ -332,6 +398,46 @@ mod tests {
         assert!(
             matches!(fence, Fence::Shut(_)),
             "two of three serve, if they live"
+        );
+    }
+
+    #[test]
+    fn who_may_have_been_elected_before_the_dead_were_dead_counts() {
+        let seen = |ended_unseen: bool| {
+            let mut seen = silent(2);
+            let gone = MemberName::from("c-0-1");
+            seen.record.members.retain(|entry| entry.name != gone);
+            seen.pods.retain(|pod| pod.name != gone);
+            seen.record.departed.push(crate::model::Departed {
+                member_id: MemberId::from("id-c-0-1"),
+                name: gone,
+                shard: crate::model::ShardId(0),
+                host: None,
+                is_proven_dead: true,
+                ended_unseen,
+                since: Timestamp::UNIX_EPOCH,
+            });
+            // c-2-5 is left, its follower is on the far side
+            let silence = crate::model::Silence {
+                reason: crate::model::SilenceReason::Timeout,
+                millis: 3_600_000,
+                said_goodbye: false,
+            };
+            let follower = MemberName::from("c-2-6");
+            seen.members
+                .insert(follower.clone(), Asked::Silent(silence));
+            let mut entries = seen.record.members.iter_mut();
+            let entry = entries.find(|entry| entry.name == follower);
+            entry.unwrap().silent_since = Some(Timestamp::UNIX_EPOCH);
+            seen
+        };
+        let is_open = |seen: &Observation| {
+            matches!(fence(seen, QuorumLossPolicy::Fenced, 3600), Fence::Open(_))
+        };
+        assert!(is_open(&seen(false)), "one of three was never a majority");
+        assert!(
+            !is_open(&seen(true)),
+            "c-0-1 and c-1-3 may have elected c-2-6"
         );
     }
 

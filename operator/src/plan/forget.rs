@@ -175,6 +175,7 @@ mod tests {
             shard: crate::model::ShardId(0),
             host: None,
             is_proven_dead: true,
+            ended_unseen: false,
             since: jiff::Timestamp::UNIX_EPOCH,
         });
         assert!(!is_remembered(&seen));

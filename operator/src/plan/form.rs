@@ -140,7 +140,7 @@ fn must_start_over(round: &Round<'_>) -> bool {
 
 fn start_over(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
-        super::roster::strike_out(draft, member.entry, false, round.now);
+        super::roster::strike_out(round, draft, member.entry, false);
         if let Some(pod) = member.pod {
             draft.act(
                 Deed::DeletePod {

@@ -287,6 +287,7 @@ mod tests {
                 shard: ShardId(0),
                 host: None,
                 is_proven_dead: true,
+                ended_unseen: false,
                 since: Timestamp::UNIX_EPOCH,
             });
         }

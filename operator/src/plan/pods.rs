@@ -121,7 +121,7 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
                 is_disturbed = true;
             }
             let is_dead = matches!(member.verdict, Verdict::Dead(_));
-            roster::strike_out(draft, member.entry, is_dead, round.now);
+            roster::strike_out(round, draft, member.entry, is_dead);
             if let Some(pod) = member.pod {
                 delete(draft, pod, is_dead, "its place is taken");
             }

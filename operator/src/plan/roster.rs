@@ -103,7 +103,7 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
         Some(Asked::Answered(answer)) => {
             entry.member_id = Some(answer.id.clone());
             entry.silent_since = None;
-            entry.has_ended = false;
+            (entry.has_ended, entry.ended_unseen) = (false, false);
         }
         Some(Asked::Silent(_)) if entry.member_id.is_some() => {
             entry.silent_since.get_or_insert(now);
@@ -185,7 +185,7 @@ pub(super) fn strike_out_the_lost(round: &Round<'_>, draft: &mut Draft) {
                 // take over from it
                 let may_be_proven = is_proven || placing::counts(round, member);
                 if is_proven || !may_be_proven || !leads(round, member) {
-                    strike_out(draft, member.entry, is_proven, round.now);
+                    strike_out(round, draft, member.entry, is_proven);
                 }
             }
             Verdict::Gone if member.entry.volume.is_some() && body_is_free(round, member) => {
@@ -225,7 +225,7 @@ fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str)
     if entry.volume.is_some() {
         reincarnate(round, draft, entry);
     } else {
-        strike_out(draft, entry, true, round.now);
+        strike_out(round, draft, entry, true);
     }
 }
 
@@ -284,6 +284,7 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
             silent_since: None,
             gone_since: None,
             has_ended: true,
+            ended_unseen: was_unseen(round, entry),
             started_before_config: false,
             restarts: false,
             ..entry.clone()
@@ -291,12 +292,20 @@ fn reincarnate(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled) {
     }
 }
 
+/// Whether its process was silent for longer than an election takes, or the one before it was.
+fn was_unseen(round: &Round<'_>, entry: &Enrolled) -> bool {
+    let silent = entry
+        .silent_since
+        .map_or(0, |since| round.millis_since(since));
+    entry.ended_unseen || silent >= round.desired.node_timeout_millis
+}
+
 /// Takes a member off the roster; its id is to be forgotten by the others.
 pub(super) fn strike_out(
+    round: &Round<'_>,
     draft: &mut Draft,
     entry: &Enrolled,
     is_proven_dead: bool,
-    now: Timestamp,
 ) {
     draft
         .record
@@ -310,7 +319,8 @@ pub(super) fn strike_out(
             shard: entry.shard,
             host: entry.host.clone(),
             is_proven_dead,
-            since: now,
+            ended_unseen: !is_proven_dead || was_unseen(round, entry),
+            since: round.now,
         });
     }
 }
@@ -344,6 +354,7 @@ pub(super) fn enroll(
         silent_since: None,
         gone_since: None,
         has_ended: false,
+        ended_unseen: false,
         surplus: false,
         started_before_config: false,
         restarts: false,

@@ -30,6 +30,7 @@ pub(crate) fn enrolled(name: &str, shard: u32, zone: &str) -> Enrolled {
         silent_since: None,
         gone_since: None,
         has_ended: false,
+        ended_unseen: false,
         address: None,
         surplus: false,
         started_before_config: false,

@@ -12,12 +12,19 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
         return Some("the policy leaves it to a human");
     }
     let lost = lost_owners(world);
-    let unproven: Vec<&MemberId> = lost
+    let unknown = unknown_owners(desired, world);
+    let mut unproven: Vec<&MemberId> = lost
         .iter()
         .copied()
-        .chain(unknown_owners(desired, world))
+        .chain(unknown)
         .filter(|id| !world.is_id_proven_dead(id))
         .collect();
+    let all = voters(desired, world, &lost);
+    let timeout = desired.node_timeout_millis;
+    let unseen = lost.iter().filter(|id| acted_unseen(world, id, timeout));
+    if unseen.count() * 2 > all {
+        unproven.extend(possible_heirs(world, &unproven));
+    }
     if unproven.is_empty() {
         return None;
     }
@@ -37,18 +44,56 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
             "nothing proves that a lost leader is dead, and it is not silent for long enough",
         );
     }
+    let is_few = unproven.len() * 2 <= all;
+    let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
+    let has_stopped = is_few && is_unheard;
+    (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
+        .then_some("nothing proves that a lost leader is dead, and it may serve with others")
+}
+
+/// How many leaders there are or were.
+fn voters(desired: &Desired, world: &World<'_>, lost: &BTreeSet<&MemberId>) -> usize {
     let all: BTreeSet<Option<ShardId>> = lost
         .iter()
         .copied()
         .chain(living_owners(world))
         .map(|id| shard_of(world, id))
         .collect();
-    let all = all.len().max(world.seen.record.voters(desired.leaders));
-    let is_few = unproven.len() * 2 <= all;
-    let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
-    let has_stopped = is_few && is_unheard;
-    (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
-        .then_some("nothing proves that a lost leader is dead, and it may serve with others")
+    all.len().max(world.seen.record.voters(desired.leaders))
+}
+
+/// Whether a lost leader lived, for all that is known, for a node timeout in which we did not hear it.
+fn acted_unseen(world: &World<'_>, id: &MemberId, timeout_millis: u64) -> bool {
+    let record = &world.seen.record;
+    if let Some(entry) = record.member_by_id(id) {
+        let silent = silent_millis(world, id).unwrap_or(0);
+        return entry.ended_unseen || !entry.has_ended && silent >= timeout_millis;
+    }
+    let departed = record.departed.iter().find(|gone| &gone.member_id == id);
+    departed.is_none_or(|gone| gone.ended_unseen || !gone.is_proven_dead)
+}
+
+/// Of each shard without an unproven leader, one member that may have been elected beyond a cut.
+fn possible_heirs<'a>(world: &'a World<'_>, unproven: &[&MemberId]) -> Vec<&'a MemberId> {
+    let record = &world.seen.record;
+    let counted: BTreeSet<ShardId> = unproven
+        .iter()
+        .filter_map(|id| shard_of(world, id))
+        .collect();
+    let enrolled = record
+        .members
+        .iter()
+        .filter(|entry| entry.joined && !world.answers.contains_key(&entry.name))
+        .filter_map(|entry| Some((entry.shard, entry.member_id.as_ref()?)));
+    let departed = record
+        .departed
+        .iter()
+        .map(|gone| (gone.shard, &gone.member_id));
+    let heirs: std::collections::BTreeMap<ShardId, &MemberId> = enrolled
+        .chain(departed)
+        .filter(|(shard, id)| !counted.contains(shard) && !world.is_id_proven_dead(id))
+        .collect();
+    heirs.into_values().collect()
 }
 
 fn living_owners<'a>(world: &'a World<'_>) -> impl Iterator<Item = &'a MemberId> {

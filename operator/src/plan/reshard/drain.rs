@@ -62,7 +62,7 @@ fn leave(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, member: &Membe
         return;
     }
     let is_dead = matches!(member.verdict, Verdict::Dead(_));
-    roster::strike_out(draft, member.entry, is_dead, round.now);
+    roster::strike_out(round, draft, member.entry, is_dead);
     if let Some(pod) = member.pod.filter(|pod| !pod.is_leaving || is_dead) {
         let deed = Deed::DeletePod {
             pod: pod.name.clone(),

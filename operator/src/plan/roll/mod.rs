@@ -62,7 +62,7 @@ fn make_anew(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>) {
     if member.entry.volume.is_some() {
         note_restart(draft, member);
     } else {
-        roster::strike_out(draft, member.entry, false, round.now);
+        roster::strike_out(round, draft, member.entry, false);
     }
     pods::delete(
         draft,
@@ -189,7 +189,7 @@ fn replace_in_place(
     if member.entry.volume.is_some() {
         note_restart(draft, member);
     } else {
-        roster::strike_out(draft, member.entry, false, round.now);
+        roster::strike_out(round, draft, member.entry, false);
         roster::enroll(round, draft, shard.id, member.zone().clone());
     }
     pods::delete(

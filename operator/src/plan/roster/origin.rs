@@ -88,6 +88,7 @@ pub(super) fn lost_identity(
         shard: entry.shard,
         host: entry.host.clone(),
         is_proven_dead: true,
+        ended_unseen: entry.silent_since.is_some(),
         since: now,
     })
 }
