@@ -204,6 +204,9 @@ pub struct Replication {
     /// The one that this history goes on from; none where nobody was promoted.
     #[serde(default)]
     pub former_id: Option<String>,
+    /// Up to which offset, in bytes, it is that one; none where there is none.
+    #[serde(default)]
+    pub former_until: Option<u64>,
     /// How far along that history: a leader's own offset, a follower's processed one, in bytes.
     pub offset: u64,
     /// Set on a follower.

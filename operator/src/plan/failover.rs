@@ -239,9 +239,18 @@ fn best_candidate<'a, 'b>(
 }
 
 /// Whether it holds more of the same history: a body that was started again goes on from the offset that
-/// its snapshot had.
+/// its snapshot had, and names the history that it had then as its former one. A leader that was replaced,
+/// and follows its successor's body now, may have the larger offset and nothing of what that one took. Of
+/// a body without a history nobody can tell.
 pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
-    copy.keys > 0 && copy.replication.offset > body.replication.offset
+    let (own, of_body) = (&copy.replication, &body.replication);
+    let was_its = of_body.former_id.as_ref() == Some(&own.replication_id)
+        && of_body
+            .former_until
+            .is_none_or(|until| of_body.offset <= until);
+    let is_unknown = body.keys == 0 || of_body.former_id.is_none();
+    let is_same = own.replication_id == of_body.replication_id || was_its || is_unknown;
+    copy.keys > 0 && is_same && own.offset > of_body.offset
 }
 
 /// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
@@ -287,8 +296,50 @@ mod tests {
     use super::*;
     use crate::model::{Observation, PodPhase, RoleChange};
     use crate::plan::plan;
-    use crate::plan::testing::{answer_of, desired, formed};
+    use crate::plan::testing::{answer, answer_of, desired, formed};
     use jiff::Timestamp;
+
+    #[test]
+    fn only_who_is_of_the_same_history_is_ahead_of_a_body() {
+        // (the copy's history, what the body names as former, until where), the body's being "b"
+        let table = [
+            (
+                "b",
+                Some("a"),
+                Some(50),
+                true,
+                "it follows who started again with its id",
+            ),
+            (
+                "a",
+                Some("a"),
+                Some(100),
+                true,
+                "the body was started again, and took nothing since",
+            ),
+            (
+                "a",
+                Some("a"),
+                Some(50),
+                false,
+                "the body was promoted, and took writes",
+            ),
+            ("a", Some("x"), Some(100), false, "two leaders of one shard"),
+            ("a", None, None, true, "nobody can tell"),
+        ];
+        for (id, former, until, expected, why) in table {
+            let (mut copy, mut body) = (answer("copy"), answer("body"));
+            (copy.keys, body.keys) = (10, 10);
+            (copy.replication.offset, body.replication.offset) = (120, 100);
+            copy.replication.replication_id = id.to_owned();
+            body.replication.replication_id = "b".to_owned();
+            body.replication.former_id = former.map(str::to_owned);
+            body.replication.former_until = until;
+            assert_eq!(is_ahead_of(&copy, &body), expected, "{why}");
+            body.keys = 0;
+            assert!(is_ahead_of(&copy, &body), "it came back empty");
+        }
+    }
 
     fn commands(seen: &Observation) -> Vec<&'static str> {
         let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);

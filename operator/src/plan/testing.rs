@@ -90,6 +90,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         replication: Replication {
             replication_id: "r".to_owned(),
             former_id: None,
+            former_until: None,
             offset: 0,
             upstream: None,
             followers: Vec::new(),

@@ -91,6 +91,10 @@ impl<'a> Info<'a> {
                 .ok()
                 .filter(|id| id.contains(|digit| digit != '0'))
                 .map(str::to_owned),
+            former_until: self
+                .number::<i64>("second_repl_offset")
+                .ok()
+                .and_then(|next| u64::try_from(next.checked_sub(1)?).ok()),
             offset: clamp(offset),
             upstream,
             followers: self.numbered("slave").filter_map(follower).collect(),

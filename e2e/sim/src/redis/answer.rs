@@ -110,6 +110,8 @@ fn replication(
     let id = |reign: u32| format!("{reign:040x}");
     let reigns = process.data.parts().map(|(reign, _)| reign.0 + 1);
     let former = reigns.filter(|it| *it != reign).last();
+    let own = process.data.parts().last().map_or(0, |(_, upto)| upto);
+    let until = process.data.offset() - own;
     let followers = process.downstream.iter().map(|(key, link)| FollowerLink {
         ip: addr_of(*key).map(ip),
         is_online: link.is_online,
@@ -119,6 +121,7 @@ fn replication(
     Replication {
         replication_id: id(reign),
         former_id: former.map(id),
+        former_until: former.map(|_| until),
         offset: process.data.offset(),
         upstream: process.table.leader.map(|_| upstream(process, now)),
         followers: followers.collect(),

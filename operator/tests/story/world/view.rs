@@ -130,6 +130,7 @@ impl World {
             replication: Replication {
                 replication_id: "r".to_owned(),
                 former_id: None,
+                former_until: None,
                 offset: process.offset,
                 upstream,
                 followers: self.links_to_followers(process),
