@@ -229,6 +229,9 @@ pub struct UpstreamLink {
     pub is_syncing: bool,
     /// Seconds since the leader was last heard, while the link is up.
     pub last_io_seconds: Option<u64>,
+    /// Seconds since the link broke, or another leader was named; none while it is up, and where there never
+    /// was one.
+    pub down_seconds: Option<u64>,
 }
 
 /// A leader's link to one follower.

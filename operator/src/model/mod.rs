@@ -27,8 +27,9 @@ pub use observation::{
     SecretsView, VolumeView,
 };
 pub use record::{
-    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, Leaderless, LeftAddress,
-    Passwords, Record, Reshard, RoleChange, Share, StartFailures, StraySlots, Transfer, ZoneAlarm,
+    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, History, Leaderless,
+    LeftAddress, Passwords, Record, Reshard, RoleChange, Share, StartFailures, StraySlots,
+    Transfer, ZoneAlarm,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

@@ -48,6 +48,9 @@ pub struct Record {
     /// meanwhile is followed by a reshard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dealt: Option<u32>,
+    /// The history of writes that each shard's leader went on with when it was heard last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histories: Vec<History>,
     /// The slots of each shard, when all views were equal last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<Share>,
@@ -234,6 +237,18 @@ pub struct Share {
     /// Its slots.
     #[schemars(with = "String")]
     pub slots: SlotSet,
+}
+
+/// Whose writes a whole copy of a shard has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// The shard.
+    pub shard: ShardId,
+    /// Who led it.
+    pub leader: MemberId,
+    /// `master_replid`: followers take it over with their first full copy.
+    pub replication_id: String,
 }
 
 /// Slots on the move between shards.

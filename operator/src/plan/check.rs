@@ -164,16 +164,20 @@ impl<'a> World<'a> {
     fn is_id_proven_dead(&self, id: &MemberId) -> bool {
         let record = &self.seen.record;
         let departed = record.departed.iter().find(|gone| &gone.member_id == id);
-        let is_dead = |entry: &Enrolled| match self.seen.pod(&entry.name) {
-            _ if entry.has_ended => true,
+        let is_dead = |entry: &Enrolled| entry.has_ended || self.has_ended(entry);
+        departed.is_some_and(|gone| gone.is_proven_dead)
+            || record.member_by_id(id).is_some_and(is_dead)
+    }
+
+    /// Its present process: as its pod tells, or a human's word about the host of one whose pod is gone.
+    fn has_ended(&self, entry: &Enrolled) -> bool {
+        match self.seen.pod(&entry.name) {
             Some(pod) => self.is_proven_dead(pod),
             None => {
                 let host = entry.host.as_ref().and_then(|host| self.seen.host(host));
                 entry.pod_uid.is_some() && host.is_some_and(|host| host.is_out_of_service)
             }
-        };
-        departed.is_some_and(|gone| gone.is_proven_dead)
-            || record.member_by_id(id).is_some_and(is_dead)
+        }
     }
 
     fn is_loss_on_record(&self, shard: ShardId, slots: &SlotSet) -> bool {
@@ -210,8 +214,7 @@ impl<'a> World<'a> {
     fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
         let mut members = self.seen.record.members.iter();
         members.any(|entry| {
-            let pod = self.seen.pod(&entry.name);
-            let is_dead = pod.is_some_and(|pod| self.is_proven_dead(pod));
+            let is_dead = self.has_ended(entry);
             let holds_none = self.answers.get(&entry.name).is_some_and(|answer| {
                 let leads_nothing = self.slots_of(&answer.id).is_empty();
                 let is_cut_off = answer

@@ -6,8 +6,10 @@
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing};
-use crate::model::{ConfigEpoch, Desired, MemberAnswer, Observation, PodPhase, Role, SlotSet};
+use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing, roster};
+use crate::model::{
+    Asked, ConfigEpoch, Desired, MemberAnswer, MemberName, Observation, PodPhase, Role, SlotSet,
+};
 
 /// How long a pod may take to start before the others begin to serve without it.
 const HELD_UP_AFTER_MILLIS: u64 = 20_000;
@@ -82,9 +84,19 @@ fn prepare(
         let is_another = other.name() != member.name();
         is_another && may_own_unheard(other)
     });
+    let mut departed = round.record.departed.iter();
+    let may_run = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
+    let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
+    let is_free = slots.difference(&slots_of_former(round)) == slots && !may_run;
     let is_first = leads && shard.leader.is_none() && !may_be_owned;
+    if is_first && !is_free {
+        let words = format!(
+            "shard {}: a process of an earlier try to form the cluster may still run, and own its slots",
+            shard.id
+        );
+        return draft.wait(WaitingReason::ViewsDiffer, words);
+    }
     if is_first && answer.keys == 0 && answer.role() == Role::Leader {
-        let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
         draft.tell(
             target,
             MemberCommand::AddSlots(slots),
@@ -105,6 +117,23 @@ fn may_own_unheard(member: &Member<'_>) -> bool {
                 member.entry.volume.is_some()
             }
         }
+}
+
+/// What processes own that were struck out and have not ended yet: of a cluster that began again.
+fn slots_of_former(round: &Round<'_>) -> SlotSet {
+    let is_former = |name: &MemberName| round.record.member(name).is_none();
+    let former = round
+        .seen
+        .members
+        .iter()
+        .filter(|(name, _)| is_former(name));
+    let answers = former.filter_map(|(_, asked)| match asked {
+        Asked::Answered(answer) => Some(answer),
+        Asked::Silent(_) | Asked::NotAsked => None,
+    });
+    answers
+        .flat_map(|answer| &answer.view.entries)
+        .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
 }
 
 fn knows_nobody(answer: &MemberAnswer) -> bool {
@@ -131,16 +160,24 @@ fn must_start_over(round: &Round<'_>) -> bool {
                 .as_ref()
                 .is_some_and(|id| round.record.member_by_id(id).is_none())
     });
-    // who is merely silent may have been written to
-    let is_silent = |member: &Member<'_>| matches!(member.verdict, Verdict::Silent(_));
     lost_owner
         && round.census.living().all(|(_, answer)| answer.keys == 0)
-        && !round.census.members().any(is_silent)
+        && !round.census.members().any(|it| may_lead_unheard(round, it))
+}
+
+/// Who is merely silent may have been written to, and whose pod was deleted by force may own its slots
+/// until it has ended.
+fn may_lead_unheard(round: &Round<'_>, member: &Member<'_>) -> bool {
+    match member.verdict {
+        Verdict::Silent(_) => true,
+        Verdict::Gone => !roster::kubelet_has_ended_it(round, member),
+        _ => false,
+    }
 }
 
 fn start_over(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
-        super::roster::strike_out(round, draft, member.entry, false);
+        roster::strike_out(round, draft, member.entry, false);
         if let Some(pod) = member.pod {
             draft.act(
                 Deed::DeletePod {
@@ -190,4 +227,128 @@ fn is_held_up(round: &Round<'_>, member: &Member<'_>) -> bool {
             matches!(pod.phase, PodPhase::Waiting { .. })
                 && round.millis_since(pod.created) >= HELD_UP_AFTER_MILLIS
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Departed, MemberId, Record, Serial};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, enrolled, formed, pod};
+    use jiff::Timestamp;
+
+    /// All but shard 0 have their slots; of that one only c-0-2 is there, new and alone.
+    fn forming() -> Observation {
+        let mut seen = formed();
+        let gone = MemberName::from("c-0-1");
+        seen.members.remove(&gone);
+        seen.pods.retain(|pod| pod.name != gone);
+        let is_gone = |name: &MemberName| name == &gone;
+        seen.record = Record {
+            formed: false,
+            dealt: Some(3),
+            next_serial: Serial(9),
+            ..seen.record
+        };
+        seen.record.members.retain(|entry| !is_gone(&entry.name));
+        // its follower finds no room: the one that is there leads, wherever the solver wants the leader
+        seen.record.members.push(enrolled("c-0-8", 0, "a"));
+        let mut held_up = pod("c-0-8", 0, "a");
+        held_up.phase = PodPhase::Waiting {
+            unschedulable: Some("no room".to_owned()),
+            kubelet: None,
+        };
+        seen.pods.push(held_up);
+        for asked in seen.members.values_mut() {
+            let Asked::Answered(answer) = asked else {
+                continue;
+            };
+            answer.keys = 0;
+            let entries = &mut answer.view.entries;
+            entries.retain(|entry| entry.id.as_str() != "id-c-0-1");
+            for new in entries.iter_mut().filter(|it| it.id.as_str() == "id-c-0-2") {
+                (new.role, new.leader) = (Role::Leader, None);
+            }
+        }
+        answer_of(&mut seen, "c-0-2").replication.upstream = None;
+        seen
+    }
+
+    fn deals(seen: &Observation) -> bool {
+        let plan = plan(&desired(3, 1), seen, Timestamp::new(30, 0).unwrap());
+        let mut actions = plan.actions.iter();
+        actions.any(|it| {
+            let is_dealing =
+                |command: &MemberCommand| matches!(command, MemberCommand::AddSlots(_));
+            matches!(&it.deed, Deed::Command { command, .. } if is_dealing(command))
+        })
+    }
+
+    #[test]
+    fn slots_wait_for_who_may_still_own_them_from_an_earlier_try() {
+        let seen = forming();
+        assert!(deals(&seen));
+        let mut left = seen.clone();
+        left.record.departed.push(Departed {
+            member_id: MemberId::from("id-c-0-1"),
+            name: MemberName::from("c-0-1"),
+            shard: crate::model::ShardId(0),
+            host: None,
+            is_proven_dead: false,
+            ended_unseen: false,
+            since: Timestamp::UNIX_EPOCH,
+        });
+        assert!(!deals(&left), "its process may run");
+        left.record.departed[0].is_proven_dead = true;
+        assert!(deals(&left));
+        let mut answers = seen;
+        let whole = formed();
+        let former = MemberName::from("c-0-1");
+        let answer = whole.members[&former].clone();
+        answers.members.insert(former, answer);
+        assert!(!deals(&answers), "it answers yet, off the roster");
+    }
+
+    #[test]
+    fn nothing_begins_again_while_one_whose_pod_is_gone_may_own_slots() {
+        let begins = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            record.dealt.is_none()
+        };
+        let mut seen = forming();
+        // its leader died, and was struck out
+        for entry in &mut answer_of(&mut seen, "c-1-4").view.entries {
+            entry.slots = match entry.id.as_str() {
+                "id-c-1-3" => SlotSet::empty(),
+                _ => entry.slots.clone(),
+            };
+        }
+        let lost = formed();
+        let owner = answer_of(&mut lost.clone(), "c-1-3")
+            .view
+            .own_entry()
+            .cloned();
+        for name in ["c-0-2", "c-1-4", "c-2-5", "c-2-6"] {
+            let view = &mut answer_of(&mut seen, name).view;
+            let mut dead = owner.clone().unwrap();
+            dead.id = MemberId::from("id-dead");
+            dead.slots = SlotSet::even_share(0, 3);
+            dead.flags.myself = false;
+            view.entries.push(dead);
+        }
+        seen.record.departed.push(Departed {
+            member_id: MemberId::from("id-dead"),
+            name: MemberName::from("c-0-0"),
+            shard: crate::model::ShardId(0),
+            host: None,
+            is_proven_dead: true,
+            ended_unseen: false,
+            since: Timestamp::UNIX_EPOCH,
+        });
+        assert!(begins(&seen));
+        let by_force = MemberName::from("c-1-3");
+        seen.members.remove(&by_force);
+        seen.pods.retain(|pod| pod.name != by_force);
+        assert!(!begins(&seen));
+    }
 }

@@ -76,6 +76,10 @@ pub(super) fn go_on_without(round: &Round<'_>, draft: &mut Draft) {
         let Some((_, copies)) = lost_slots(round, shard) else {
             continue;
         };
+        // of an earlier loss; this one is noted now, and on record when the next round begins
+        if loss.accepted.is_some() && !spacing::was_asked_a_moment_ago(round, shard) {
+            continue;
+        }
         if round.desired.shard_loss == ShardLossPolicy::Wait {
             draft.wait(WaitingReason::DataLost, wait_message(round, loss));
             continue;
@@ -328,6 +332,7 @@ mod tests {
             is_up: false,
             is_syncing: false,
             last_io_seconds: None,
+            down_seconds: None,
         });
         let mut entries = wiped.view.entries.iter_mut();
         let own = entries.find(|it| it.flags.myself).unwrap();
@@ -350,17 +355,29 @@ mod tests {
         assert!(!is_told(&seen), "its leader had nothing, either");
     }
 
+    fn seizes(seen: &Observation) -> bool {
+        let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+        let is_claim =
+            |command: &MemberCommand| matches!(command, MemberCommand::SeizeSlots { .. });
+        plan.actions
+            .iter()
+            .any(|it| matches!(&it.deed, Deed::Command { command, .. } if is_claim(command)))
+    }
+
+    #[test]
+    fn a_loss_is_told_before_slots_are_begun_anew_also_the_second_one() {
+        let mut seen = lost();
+        seen.record.losses[0].noticed = Timestamp::new(-60, 0).unwrap();
+        seen.record.losses[0].accepted = Some(Timestamp::new(-50, 0).unwrap());
+        assert!(!seizes(&seen), "what is on record is the first one");
+        seen.record = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH).record;
+        assert_eq!(seen.record.losses[0].noticed, Timestamp::UNIX_EPOCH);
+        assert!(seizes(&seen));
+    }
+
     #[test]
     fn slots_are_begun_anew_by_who_knows_the_highest_epoch() {
         let mut seen = lost();
-        let seizes = |seen: &Observation| {
-            let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
-            plan.actions.iter().any(|action| {
-                let is_claim =
-                    |command: &MemberCommand| matches!(command, MemberCommand::SeizeSlots { .. });
-                matches!(&action.deed, Deed::Command { command, .. } if is_claim(command))
-            })
-        };
         let heir = |seen: &mut Observation, epoch| {
             answer_of(seen, "c-0-7").view.current_epoch = CurrentEpoch(epoch);
         };

@@ -1,6 +1,7 @@
 //! The roster of members by intent: writes this round's facts into the record, and strikes out
 //! who is lost. Who is struck out is remembered as departed until the bus has forgotten it.
 
+mod copies;
 mod ended;
 mod origin;
 
@@ -14,7 +15,8 @@ use crate::model::{
     Serial, ShardId, StartFailures, VolumeName,
 };
 use crate::resources;
-use ended::{body_is_free, is_really_gone, kubelet_has_ended_it};
+pub(super) use ended::kubelet_has_ended_it;
+use ended::{body_is_free, is_really_gone};
 
 /// Pauses after members that end before they ever join: doubled each time, up to this.
 const START_PAUSE_MILLIS_MAX: u64 = 60_000;
@@ -39,8 +41,9 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     for gone in &mut record.departed {
         gone.is_proven_dead |= ended::has_surely_ended(gone, desired, seen, now);
     }
-    note_copies(desired, seen, &mut record);
+    copies::note(desired, seen, &mut record);
     note_leaders(desired, seen, &mut record, now);
+    copies::note_fed_to_the_end(desired, seen, &mut record, now);
     record
 }
 
@@ -109,45 +112,6 @@ fn note_member(entry: &mut Enrolled, seen: &Observation, now: Timestamp) {
             entry.silent_since.get_or_insert(now);
         }
         _ => {}
-    }
-}
-
-/// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
-/// it still is in sync shows only while that leader is heard: after its end, what was noted last
-/// tells whose copy is whole.
-fn note_copies(desired: &Desired, seen: &Observation, record: &mut Record) {
-    let before = record.clone();
-    let census = Census::new(desired, seen, &before);
-    let mut is_whole = record.formed;
-    for shard in &census.shards {
-        let is_wanted = shard.id.0 < desired.leaders;
-        let is_short =
-            u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
-        is_whole &= !(is_wanted && is_short);
-        let leader = shard.living_leader().map(|(_, leader)| leader);
-        let feeds = leader.is_some_and(|it| it.is_open_to_followers);
-        for member in &shard.members {
-            let run = member
-                .answer()
-                .filter(|_| shard.is_current(member))
-                .map(|answer| answer.run_id.clone());
-            let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) else {
-                continue;
-            };
-            if run.is_some() && !entry.joined {
-                entry.joined = true;
-                record.start_failures = None;
-            }
-            // who was made from an older spec tells nothing of the present one
-            is_whole &= run.is_some() && !member.is_outdated;
-            if feeds {
-                entry.synced_with = leader.filter(|_| run.is_some()).map(|it| it.id.clone());
-                entry.synced_run = run;
-            }
-        }
-    }
-    if is_whole {
-        record.start_failures = None;
     }
 }
 

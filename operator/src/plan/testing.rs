@@ -243,6 +243,7 @@ fn formed_answer(own: &ViewEntry, entries: &[ViewEntry]) -> MemberAnswer {
             is_up: true,
             is_syncing: false,
             last_io_seconds: Some(0),
+            down_seconds: None,
         }
     });
     answer.view.says_ok = true;

@@ -120,6 +120,7 @@ fn with_upstream(mut replication: Replication, own: Option<&ViewEntry>) -> Repli
             is_up: false,
             is_syncing: false,
             last_io_seconds: None,
+            down_seconds: None,
         });
     }
     replication

@@ -110,6 +110,7 @@ impl<'a> Info<'a> {
             is_up: self.text("master_link_status")? == "up",
             is_syncing: self.is_set("master_sync_in_progress"),
             last_io_seconds: u64::try_from(last_io).ok(),
+            down_seconds: self.number("master_link_down_since_seconds").ok(),
         })
     }
 

@@ -136,12 +136,17 @@ fn upstream(process: &Process, now: Millis) -> UpstreamLink {
         Upstream::Syncing { addr, .. } => (Some(addr), false, true, None),
         Upstream::Up { addr, heard, .. } => (Some(addr), true, false, Some(heard)),
     };
+    let down_since = match process.upstream {
+        Upstream::Down { since, .. } | Upstream::Syncing { since, .. } => since,
+        Upstream::None | Upstream::Up { .. } => None,
+    };
     UpstreamLink {
         host: addr.map_or_else(String::new, |addr| ip(addr).to_string()),
         port: if addr.is_some() { CLIENT_PORT } else { 0 },
         is_up,
         is_syncing,
         last_io_seconds: heard.map(|heard| (now - heard) / 1000),
+        down_seconds: down_since.map(|since| now / 1000 - since / 1000),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::World;
 use crate::api::QuorumLossPolicy;
-use crate::model::{Desired, MemberId, Role, ShardId, SlotSet};
+use crate::model::{Desired, MemberId, Role, ShardId, SlotSet, ViewEntry};
 
 /// Why nobody may take over now; none where it may.
 pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static str> {
@@ -122,8 +122,21 @@ fn lost_owners<'a>(world: &'a World<'_>) -> BTreeSet<&'a MemberId> {
         .flat_map(|answer| &answer.view.entries)
         .filter(|entry| !world.answers_as(&entry.id))
         .filter(|entry| !entry.slots.difference(&owned).is_empty())
+        .filter(|entry| !is_superseded(world, entry))
         .map(|entry| &entry.id)
         .collect()
+}
+
+/// Whether others own all its slots by later epochs, in anybody's view: who comes back on an old body tells
+/// of owners that were deposed since.
+fn is_superseded(world: &World<'_>, old: &ViewEntry) -> bool {
+    world
+        .answers
+        .values()
+        .flat_map(|answer| &answer.view.entries)
+        .filter(|entry| entry.id != old.id && entry.config_epoch > old.config_epoch)
+        .fold(old.slots.clone(), |left, it| left.difference(&it.slots))
+        .is_empty()
 }
 
 /// Members of shards that nobody alive has heard an owner of, as far as they do not answer.

@@ -138,6 +138,47 @@ fn i11_a_volume_in_use_is_not_deleted() {
 }
 
 #[test]
+fn i5_an_owner_that_others_have_succeeded_since_is_no_lost_leader() {
+    let mut seen = formed();
+    let gone = MemberName::from("c-0-1");
+    seen.members.remove(&gone);
+    seen.pods.retain(|pod| pod.name != gone);
+    for entry in seen.record.members.iter_mut().filter(|it| it.name == gone) {
+        entry.silent_since = Some(NOW);
+    }
+    let deed = || failover("c-1-4", FailoverMode::Takeover, "id-c-1-3");
+    let dead = MemberName::from("c-1-3");
+    seen.members.remove(&dead);
+    for pod in seen.pods.iter_mut().filter(|pod| pod.name == dead) {
+        pod.phase = PodPhase::Ended {
+            reason: "exit code 137".to_owned(),
+        };
+    }
+    assert_eq!(promises(&seen, vec![deed()]), ["I5"], "c-0-1 may serve");
+    // another one owns its slots by a later epoch, and one old view has not heard
+    let succeeded = |entries: &mut Vec<ViewEntry>| {
+        let old = entries.iter().find(|it| it.id.as_str() == "id-c-0-1");
+        let slots = old.map(|it| it.slots.clone()).unwrap();
+        for entry in entries.iter_mut().filter(|it| it.id.as_str() == "id-c-0-2") {
+            (entry.slots, entry.config_epoch.0) = (slots.clone(), 9);
+            (entry.role, entry.leader) = (crate::model::Role::Leader, None);
+        }
+        entries.retain(|it| it.id.as_str() != "id-c-0-1");
+    };
+    for name in ["c-0-2", "c-2-5", "c-2-6"] {
+        succeeded(&mut answer_of(&mut seen, name).view.entries);
+    }
+    let heir = MemberName::from("c-0-2");
+    seen.members.remove(&heir);
+    for pod in seen.pods.iter_mut().filter(|pod| pod.name == heir) {
+        pod.phase = PodPhase::Ended {
+            reason: "exit code 137".to_owned(),
+        };
+    }
+    assert!(promises(&seen, vec![deed()]).is_empty());
+}
+
+#[test]
 fn i5_slots_are_dealt_out_once_and_to_the_empty() {
     let mut seen = formed();
     let deal = || {

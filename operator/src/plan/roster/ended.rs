@@ -80,7 +80,7 @@ pub(super) fn body_is_free(round: &Round<'_>, member: &Member<'_>) -> bool {
 
 /// The host's kubelet lives and has had time to end the container of a pod that is gone. A host object
 /// that is gone proves nothing, and who is in touch with the others has not ended, whatever the time.
-pub(super) fn kubelet_has_ended_it(round: &Round<'_>, member: &Member<'_>) -> bool {
+pub(in crate::plan) fn kubelet_has_ended_it(round: &Round<'_>, member: &Member<'_>) -> bool {
     let id = member.entry.member_id.as_ref();
     let is_in_touch = id.is_some_and(|id| round.census.is_in_touch_with(id));
     let host = member.host.zip(member.entry.gone_since);

@@ -135,11 +135,15 @@ fn followers_with_their_link_up_and_down() {
         is_up: true,
         is_syncing: false,
         last_io_seconds: Some(3),
+        down_seconds: None,
     };
     assert_eq!(link(REDIS_80_FOLLOWER), (42, expected));
     let (_, orphan) = link(VALKEY_81_ORPHAN);
     assert!(!orphan.is_up);
-    assert_eq!(orphan.last_io_seconds, None);
+    assert_eq!(
+        (orphan.last_io_seconds, orphan.down_seconds),
+        (None, Some(1))
+    );
 }
 
 #[test]

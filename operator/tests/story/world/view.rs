@@ -106,6 +106,7 @@ impl World {
                     let dropped = u64::from(self.half_open.contains(name)) * 40;
                     dropped + self.processes[n].silent_for / 1000
                 }),
+                down_seconds: None,
             }
         });
         MemberAnswer {

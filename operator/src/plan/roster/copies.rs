@@ -1,0 +1,179 @@
+//! Whose copy is whole: who was in sync with the leader of its shard when that one was heard last, or
+//! tells that it was fed to the end. Stage: plan, pure.
+
+use jiff::Timestamp;
+
+use super::super::census::{Census, follows};
+use crate::model::{
+    Desired, History, MemberAnswer, MemberId, Observation, Record, ShardId, UpstreamLink,
+};
+
+/// What is heard of a leader may be a second old, and INFO counts in whole seconds at both ends.
+const TOLERANCE_MILLIS: u64 = 2000;
+
+/// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
+/// it still is in sync shows only while that leader is heard: after its end, what was noted last
+/// tells whose copy is whole.
+pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record) {
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    let mut is_whole = record.formed;
+    for shard in &census.shards {
+        let is_wanted = shard.id.0 < desired.leaders;
+        let is_short =
+            u32::try_from(shard.members.len()).unwrap_or(0) < desired.members_per_shard();
+        is_whole &= !(is_wanted && is_short);
+        let leader = shard.living_leader().map(|(_, leader)| leader);
+        let feeds = leader.is_some_and(|it| it.is_open_to_followers);
+        if let Some(leader) = leader.filter(|_| feeds) {
+            note_history(record, shard.id, leader);
+        }
+        for member in &shard.members {
+            let run = member
+                .answer()
+                .filter(|_| shard.is_current(member))
+                .map(|answer| answer.run_id.clone());
+            let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) else {
+                continue;
+            };
+            if run.is_some() && !entry.joined {
+                entry.joined = true;
+                record.start_failures = None;
+            }
+            // who was made from an older spec tells nothing of the present one
+            is_whole &= run.is_some() && !member.is_outdated;
+            if feeds {
+                entry.synced_with = leader.filter(|_| run.is_some()).map(|it| it.id.clone());
+                entry.synced_run = run;
+            }
+        }
+    }
+    if is_whole {
+        record.start_failures = None;
+    }
+}
+
+/// Which history of writes the leader of this shard goes on with.
+fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer) {
+    let history = History {
+        shard,
+        leader: leader.id.clone(),
+        replication_id: leader.replication.replication_id.clone(),
+    };
+    if !record.histories.contains(&history) {
+        record.histories.retain(|it| it.shard != shard);
+        record.histories.push(history);
+        record.histories.sort_by_key(|it| it.shard);
+    }
+}
+
+/// A follower that became whole a moment before its leader was lost was never seen in sync with one that
+/// was heard. It tells itself: it shares its leader's history, so its first copy is done, and its link held
+/// until nobody heard that one any more.
+pub(super) fn note_fed_to_the_end(
+    desired: &Desired,
+    seen: &Observation,
+    record: &mut Record,
+    now: Timestamp,
+) {
+    let before = record.clone();
+    let census = Census::new(desired, seen, &before);
+    for shard in &census.shards {
+        let mut clocks = before.clocks.leaderless.iter();
+        let (Some(lost), Some(clock)) = (
+            shard.leader.as_ref(),
+            clocks.find(|clock| clock.shard == shard.id),
+        ) else {
+            continue;
+        };
+        let millis = now.as_millisecond() - clock.since.as_millisecond();
+        let lost_millis = u64::try_from(millis).unwrap_or(0);
+        for member in &shard.members {
+            let run = member
+                .answer()
+                .filter(|answer| shares_history(&before, shard.id, lost, answer))
+                .filter(|answer| was_fed_until(answer, lost_millis))
+                .map(|answer| answer.run_id.clone());
+            let mut entries = record.members.iter_mut();
+            let entry = entries.find(|entry| &entry.name == member.name());
+            let Some((entry, run)) = entry.zip(run) else {
+                continue;
+            };
+            entry.joined = true;
+            (entry.synced_run, entry.synced_with) = (Some(run), Some(lost.clone()));
+        }
+    }
+}
+
+fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &MemberAnswer) -> bool {
+    let mut histories = record.histories.iter();
+    let history = histories.find(|it| it.shard == shard && &it.leader == lost);
+    let own = &answer.replication.replication_id;
+    follows(answer, lost) && history.is_some_and(|it| &it.replication_id == own)
+}
+
+/// Whether its leader was heard until it was lost, so long ago.
+fn was_fed_until(answer: &MemberAnswer, lost_millis: u64) -> bool {
+    let quiet = |up: &UpstreamLink| match up.is_up {
+        true => up.last_io_seconds,
+        false => up.down_seconds,
+    };
+    let up = answer.replication.upstream.as_ref();
+    let settled = up.filter(|up| !up.is_syncing && !answer.loading);
+    settled
+        .and_then(quiet)
+        .is_some_and(|seconds| seconds.saturating_mul(1000) <= lost_millis + TOLERANCE_MILLIS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MemberName, RunId};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+
+    #[test]
+    fn who_was_fed_to_the_end_is_whole_although_nobody_saw_it() {
+        // (the history is its leader's, the link broke so many seconds ago, whole); it was lost 10 s ago
+        let table = [
+            (true, Some(10), true, "fed to the end"),
+            (true, Some(12), true, "as far as can be told"),
+            (true, Some(13), false, "cut off before"),
+            (true, None, false, "it never had a link"),
+            (false, Some(10), false, "its first copy is not done"),
+        ];
+        for (is_same, down_seconds, expected, why) in table {
+            let mut seen = formed();
+            let desired = desired(3, 1);
+            let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+            let (leader, follower) = (MemberName::from("c-0-1"), MemberName::from("c-0-2"));
+            seen.record = plan(&desired, &seen, at(0)).record;
+            seen.members.remove(&leader);
+            for entry in &mut seen.record.members {
+                entry.joined &= entry.name != follower;
+                (entry.synced_run, entry.synced_with) = (None, None);
+            }
+            let answer = answer_of(&mut seen, "c-0-2");
+            if !is_same {
+                answer.replication.replication_id = "its own".to_owned();
+            }
+            let up = answer.replication.upstream.as_mut().unwrap();
+            (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, Some(1));
+            seen.record = {
+                let mut cut_off = seen.clone();
+                let up = answer_of(&mut cut_off, "c-0-2")
+                    .replication
+                    .upstream
+                    .as_mut();
+                up.unwrap().down_seconds = None;
+                plan(&desired, &cut_off, at(90)).record
+            };
+            let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
+            up.unwrap().down_seconds = down_seconds;
+            let record = plan(&desired, &seen, at(100)).record;
+            let entry = record.member(&follower).unwrap();
+            let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
+            assert_eq!((found, entry.joined), (expected, expected), "{why}");
+        }
+    }
+}
