@@ -30,6 +30,8 @@ mod settings;
 mod tls;
 #[path = "redis_live/users.rs"]
 mod users;
+#[path = "redis_live/writes.rs"]
+mod writes;
 
 use std::time::Duration;
 

@@ -176,6 +176,11 @@ pub enum MemberCommand {
     OpenToFollowers,
     /// Let clients and followers in: switch the users on.
     Open,
+    /// `CLIENT PAUSE … WRITE`: answer no write for so long.
+    HoldWrites {
+        /// Milliseconds.
+        millis: u64,
+    },
     /// Tell the preStop hook of a leaving leader that its departure is being seen to.
     AcknowledgeDeparture,
     /// Tell it that it may go.
@@ -332,6 +337,7 @@ impl MemberCommand {
             Self::ReloadCertificate => "reload-certificate",
             Self::OpenToFollowers => "open-to-followers",
             Self::Open => "open",
+            Self::HoldWrites { .. } => "hold-writes",
             Self::AcknowledgeDeparture => "acknowledge-departure",
             Self::ReleaseDeparture => "release-departure",
         }
@@ -404,6 +410,7 @@ impl fmt::Display for MemberCommand {
             Self::ReloadCertificate => f.write_str("read its certificate again"),
             Self::OpenToFollowers => f.write_str("open to followers"),
             Self::Open => f.write_str("open to clients and followers"),
+            Self::HoldWrites { millis } => write!(f, "hold writes for {millis} ms"),
             Self::AcknowledgeDeparture => f.write_str("departure acknowledged"),
             Self::ReleaseDeparture => f.write_str("may depart"),
         }

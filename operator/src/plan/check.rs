@@ -4,6 +4,7 @@
 //! a bug here. A refused plan is not carried out, not even in part.
 
 mod disruption;
+mod held;
 mod moves;
 mod settings;
 mod takeover;
@@ -393,6 +394,7 @@ fn command_to(
                 "clients are let in when the cluster is formed: before that it may begin again";
             refuse("I3", action, why)
         }),
+        MemberCommand::HoldWrites { .. } => held::refuse_holding(action, answer, world),
         MemberCommand::Forget(id) => {
             let owns = !world.slots_of(id).is_empty() && !world.is_superseded(id);
             let is_ours = world.seen.record.member_by_id(id).is_some();

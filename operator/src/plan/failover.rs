@@ -253,6 +253,19 @@ pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
     copy.keys > 0 && is_same && own.offset > of_body.offset
 }
 
+/// Whether a body that was started again had more of the copy's history when it ended.
+pub(super) fn is_ahead_of_copy(body: &MemberAnswer, copy: &MemberAnswer) -> bool {
+    let (of_body, own) = (&body.replication, &copy.replication);
+    let shared_until = if of_body.replication_id == own.replication_id {
+        Some(of_body.offset)
+    } else if of_body.former_id.as_ref() == Some(&own.replication_id) {
+        of_body.former_until.map(|until| until.min(of_body.offset))
+    } else {
+        None
+    };
+    body.keys > 0 && shared_until.is_some_and(|until| until > own.offset)
+}
+
 /// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
 /// equal data and leads first. The bus sees nothing wrong with the returner, so it will not elect.
 pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {

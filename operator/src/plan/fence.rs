@@ -5,12 +5,15 @@
 //! the lost leaders are too few to go on by themselves: a leader that hears no majority refuses
 //! writes after a node timeout. Beyond that the owner decides (`recovery.quorumLoss`).
 
+mod elected;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use crate::api::QuorumLossPolicy;
-use crate::model::{HostView, MemberId};
+use crate::model::{DataLoss, HostView, MemberId};
+use elected::elected_unseen;
 
 /// Leaders stop serving about one node timeout after the last sign of a majority; as long again for
 /// signs on their way, and once more for clocks that run unevenly.
@@ -78,81 +81,19 @@ fn unknown_leaders<'a>(round: &Round<'a>) -> Vec<Unproven<'a>> {
         let is_unheard = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
         member.entry.joined && is_unheard
     };
-    let members = unknown.flat_map(|shard| shard.members.iter().filter(may_lead));
-    members
-        .filter_map(|member| {
+    let leaders = |shard: &'a Shard<'a>| {
+        let members = shard.members.iter().filter(may_lead);
+        let enrolled = members.filter_map(|member| {
             Some(Unproven {
                 id: member.entry.member_id.clone()?,
                 name: member.name().to_string(),
                 host: member.host,
                 silent_since: member.entry.silent_since,
             })
-        })
-        .collect()
-}
-
-/// Followers whom the lost leaders may have elected where nobody saw it, one of each shard: those that are
-/// proven dead now may have been cut off with others before, and have made a majority there.
-fn elected_unseen<'a>(
-    round: &Round<'a>,
-    lost: &[&Shard<'_>],
-    unproven: &[Unproven<'_>],
-) -> Vec<Unproven<'a>> {
-    let voted = lost.iter().filter(|shard| may_have_voted(round, shard));
-    if voted.count() * 2 <= leaders(round) {
-        return Vec::new();
-    }
-    let is_counted = |shard: &&Shard<'_>| {
-        let leader = shard.leader.as_ref();
-        leader.is_some_and(|leader| unproven.iter().all(|it| &it.id != leader))
-    };
-    let shards = round.census.shards.iter().filter(is_counted);
-    let unseen = |shard: &Shard<'a>| {
-        let mut members = shard.members.iter();
-        let member = members.find(|it| {
-            let is_unheard = matches!(it.verdict, Verdict::Silent(_) | Verdict::Gone);
-            is_unheard && it.entry.joined
         });
-        let member = member.and_then(|it| {
-            Some(Unproven {
-                id: it.entry.member_id.clone()?,
-                name: it.name().to_string(),
-                host: it.host,
-                silent_since: it.entry.silent_since,
-            })
-        });
-        member.or_else(|| departed_unproven(round, shard))
+        enrolled.chain(elected::departed_unproven(round, shard))
     };
-    shards.filter_map(unseen).collect()
-}
-
-/// Who was struck out of this shard and is not proven dead.
-fn departed_unproven<'a>(round: &Round<'a>, shard: &Shard<'_>) -> Option<Unproven<'a>> {
-    let mut departed = round.seen.record.departed.iter();
-    let gone = departed.find(|gone| gone.shard == shard.id && !gone.is_proven_dead)?;
-    Some(Unproven {
-        id: gone.member_id.clone(),
-        name: gone.name.to_string(),
-        host: gone.host.as_ref().and_then(|host| round.seen.host(host)),
-        silent_since: Some(gone.since),
-    })
-}
-
-/// Whether the shard's lost leader was silent for longer than an election takes, and alive for all that was
-/// known then.
-fn may_have_voted(round: &Round<'_>, shard: &Shard<'_>) -> bool {
-    let Some(id) = shard.leader.as_ref() else {
-        return true;
-    };
-    let Some(entry) = round.record.member_by_id(id) else {
-        let mut departed = round.seen.record.departed.iter();
-        let gone = departed.find(|gone| &gone.member_id == id);
-        return gone.is_none_or(|gone| gone.ended_unseen || !gone.is_proven_dead);
-    };
-    let silent = entry
-        .silent_since
-        .map_or(0, |since| round.millis_since(since));
-    entry.ended_unseen || !entry.has_ended && silent >= round.desired.node_timeout_millis
+    unknown.flat_map(leaders).collect()
 }
 
 /// How many leaders there are, whether anybody alive has heard of them or not.
@@ -212,9 +153,21 @@ pub(super) fn of(round: &Round<'_>, lost: &[&Shard<'_>]) -> Fence {
 /// Whether they can make no majority wherever they are, and Kubernetes does not hear their hosts
 /// either.
 fn have_stopped(round: &Round<'_>, unproven: &[Unproven<'_>]) -> bool {
-    let all = leaders(round);
     let is_unheard = |it: &Unproven<'_>| it.host.is_none_or(|host| !host.is_ready);
-    unproven.len() * 2 <= all && unproven.iter().all(is_unheard)
+    let is_minority = |it: &Unproven<'_>| unproven.len() * 2 <= leaders_known_to(round, it);
+    unproven.iter().all(|it| is_unheard(it) && is_minority(it))
+}
+
+/// How many leaders this one knew of when it fell silent, at least. Slots whose loss was told had no owner
+/// in the tables of members that were new then, until they were begun anew: a server counts the leaders
+/// that own slots, and one that knows of none but itself is a majority.
+fn leaders_known_to(round: &Round<'_>, lost: &Unproven<'_>) -> usize {
+    let was_unowned = |loss: &&DataLoss| {
+        let began = loss.accepted;
+        began.is_none_or(|at| lost.silent_since.is_none_or(|since| at >= since))
+    };
+    let unowned = round.seen.record.losses.iter().filter(was_unowned).count();
+    leaders(round).saturating_sub(unowned)
 }
 
 /// When this one was silent for long enough. Silence that is on no record begins now.
@@ -438,6 +391,72 @@ mod tests {
         assert!(
             !is_open(&seen(true)),
             "c-0-1 and c-1-3 may have elected c-2-6"
+        );
+    }
+
+    #[test]
+    fn who_may_have_been_elected_in_the_moment_before_it_fell_silent_counts() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        // c-1-3 is silent, c-0-1 proven dead, and lost at the fifth second; its follower fell silent, too
+        let seen = |follower_silent_at: i64| {
+            let mut seen = silent(2);
+            for pod in &mut seen.pods {
+                if pod.name.as_str() == "c-0-1" {
+                    let reason = "exit code 137".to_owned();
+                    pod.phase = crate::model::PodPhase::Ended { reason };
+                }
+            }
+            for entry in &mut seen.record.members {
+                match entry.name.as_str() {
+                    "c-0-1" => entry.silent_since = None,
+                    "c-0-2" => entry.silent_since = Some(at(follower_silent_at)),
+                    _ => {}
+                }
+            }
+            seen.record
+                .clocks
+                .leaderless
+                .push(crate::model::Leaderless {
+                    shard: crate::model::ShardId(0),
+                    since: at(5),
+                });
+            let silence = crate::model::Silence {
+                reason: crate::model::SilenceReason::Timeout,
+                millis: 3_600_000,
+                said_goodbye: false,
+            };
+            seen.members
+                .insert(MemberName::from("c-0-2"), Asked::Silent(silence));
+            fence(&seen, QuorumLossPolicy::Fenced, 3600)
+        };
+        assert!(matches!(seen(4), Fence::Open(_)), "it was silent before");
+        assert!(matches!(seen(5), Fence::Shut(_)));
+        assert!(matches!(seen(6), Fence::Shut(_)));
+    }
+
+    #[test]
+    fn a_leader_that_knew_of_few_others_does_not_stop() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let is_open = |accepted: Option<i64>| {
+            let mut seen = silent(1);
+            for entry in &mut seen.record.members {
+                entry.silent_since = entry.silent_since.map(|_| at(10));
+            }
+            for shard in [1, 2] {
+                seen.record.losses.push(DataLoss {
+                    shard: crate::model::ShardId(shard),
+                    slots: crate::model::SlotSet::even_share(shard, 3),
+                    older_copy: None,
+                    noticed: at(1),
+                    accepted: accepted.map(at),
+                });
+            }
+            matches!(fence(&seen, QuorumLossPolicy::Fenced, 3600), Fence::Open(_))
+        };
+        assert!(is_open(Some(9)), "it knew of both");
+        assert!(
+            !is_open(Some(10)) && !is_open(None),
+            "it is a majority of one"
         );
     }
 

@@ -8,6 +8,7 @@ mod action;
 mod census;
 mod certificate;
 mod check;
+mod deposed;
 mod draft;
 mod evidence;
 mod failover;
@@ -65,6 +66,7 @@ const STEPS: &[Step] = &[
     pods::make_pods,
     form::deal_out,
     opening::open,
+    deposed::hold_writes,
     join::meet,
     join::follow,
     form::note_formed,

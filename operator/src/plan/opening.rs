@@ -247,7 +247,9 @@ pub(super) fn endangers_followers(
         && shard.members.iter().any(|other| match other.verdict {
             Verdict::Alive(a) => {
                 let is_newer = may_be_old && failover::is_ahead_of(a, answer);
-                let is_copy = other.was_in_sync() || is_newer;
+                // it ended in order, and saved what it had not sent yet
+                let is_behind = failover::is_ahead_of_copy(answer, a);
+                let is_copy = other.was_in_sync() && !is_behind || is_newer;
                 a.id != answer.id && follows(a, &answer.id) && is_copy
             }
             Verdict::Silent(_) | Verdict::Gone => {
@@ -322,6 +324,35 @@ mod tests {
             entry.synced_run = None;
         }
         assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
+
+    #[test]
+    fn a_body_that_saved_more_than_its_follower_got_is_opened() {
+        let opens = |offset: u64, former: &str| {
+            let mut seen = formed();
+            for entry in &mut seen.record.members {
+                if entry.name.as_str() == "c-0-2" {
+                    entry.synced_run = Some(RunId::from("run-id-c-0-2"));
+                    entry.synced_with = Some(MemberId::from("id-c-0-1"));
+                }
+            }
+            let copy = &mut answer_of(&mut seen, "c-0-2").replication;
+            (copy.replication_id, copy.offset) = ("old".to_owned(), 1000);
+            let up = copy.upstream.as_mut().unwrap();
+            (up.is_up, up.last_io_seconds) = (false, None);
+            let back = answer_of(&mut seen, "c-0-1");
+            (back.is_open, back.is_open_to_followers) = (false, false);
+            let own = &mut back.replication;
+            (own.replication_id, own.offset) = ("new".to_owned(), offset);
+            (own.former_id, own.former_until) = (Some(former.to_owned()), Some(offset));
+            let mut desired = desired(3, 1);
+            desired.persistence = Persistence::Rdb;
+            let plan = plan(&desired, &seen, Timestamp::UNIX_EPOCH);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        assert!(opens(1001, "old"), "it ended in order");
+        assert!(!opens(1000, "old"), "who was fed to the last leads first");
+        assert!(!opens(2000, "another"), "offsets of two histories");
     }
 
     #[test]

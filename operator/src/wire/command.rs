@@ -222,6 +222,10 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
             cmd = redis::cmd("CONFIG");
             cmd.arg("SET").arg("cluster-node-timeout").arg(*millis)
         }
+        MemberCommand::HoldWrites { millis } => {
+            cmd = redis::cmd("CLIENT");
+            cmd.arg("PAUSE").arg(*millis).arg("WRITE")
+        }
         MemberCommand::AcknowledgeDeparture => return Ok(users::acknowledge_departure()),
         MemberCommand::ReleaseDeparture => return Ok(users::release_departure()),
         MemberCommand::Meet(_)

@@ -115,21 +115,33 @@ pub fn note_started(world: &mut World, key: ProcKey) {
         return;
     }
     let ended = ended_before(world, key).saturating_sub(LAG_MILLIS);
+    let before = before_on_its_volume(world, key).next();
     for (reign, upto) in data.parts() {
         let info = &mut world.reigns.all[reign.0 as usize];
         let settled = info.acked.partition_point(|at| *at < ended) as u64;
-        info.holders.insert(key, upto.min(settled));
+        // what an earlier process there was not held to is no more this one's: others went on without it
+        let held = match before {
+            Some(before) if before != info.leader => {
+                info.holders.get(&before).copied().unwrap_or(0)
+            }
+            _ => upto,
+        };
+        info.holders.insert(key, upto.min(settled).min(held));
     }
 }
 
 /// When the last process before this one ended that ran on its volume.
 fn ended_before(world: &World, key: ProcKey) -> Millis {
-    let volume = world.volume_of(key);
-    let earlier = (0..key.0).rev().map(ProcKey);
-    let last = earlier
-        .filter(|it| volume.is_some() && world.volume_of(*it) == volume)
+    let last = before_on_its_volume(world, key)
         .find_map(|it| world.promises.disturbances(it).last().copied());
     last.map_or(world.now, |(from, _)| from)
+}
+
+/// The processes that ran on its volume before, the last one first.
+fn before_on_its_volume(world: &World, key: ProcKey) -> impl Iterator<Item = ProcKey> {
+    let volume = world.volume_of(key);
+    let earlier = (0..key.0).rev().map(ProcKey);
+    earlier.filter(move |it| volume.is_some() && world.volume_of(*it) == volume)
 }
 
 /// Whether everybody that ever held this write was disturbed since it was acknowledged: who was not has

@@ -79,6 +79,7 @@ pub fn command(
         }
         // by who knows the Secrets: `ports`
         MemberCommand::Passwords(_) | MemberCommand::ReloadCertificate => {}
+        MemberCommand::HoldWrites { millis } => process.holds_writes_until = now + millis,
         MemberCommand::AcknowledgeDeparture => process.departure_acknowledged = true,
         MemberCommand::ReleaseDeparture => process.departure_released = true,
     }

@@ -130,6 +130,8 @@ pub struct Process {
     pub passwords: super::passwords::Passwords,
     /// Its directives.
     pub directives: super::settings::Directives,
+    /// It answers no writes until then (`CLIENT PAUSE … WRITE`).
+    pub holds_writes_until: Millis,
     /// The operator acknowledged its departure.
     pub departure_acknowledged: bool,
     /// The operator released it.
@@ -157,6 +159,7 @@ impl Process {
             && self.table.ok
             && now >= self.loads_until
             && now >= self.manual.paused_until
+            && now >= self.holds_writes_until
             && self.table.owners.get(chunk) == Some(&Some(self.table.me))
     }
 

@@ -361,6 +361,7 @@ impl World {
             manual: Manual::default(),
             phase: self.rng.random_range(0..10),
             next_handshake: HANDSHAKES_FROM + u32::try_from(key.0).unwrap_or(0) * 10_000,
+            holds_writes_until: 0,
             departure_acknowledged: false,
             departure_released: false,
             directives: self.directives(),

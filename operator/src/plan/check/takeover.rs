@@ -22,9 +22,8 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
     let all = voters(desired, world, &lost);
     let timeout = desired.node_timeout_millis;
     let unseen = lost.iter().filter(|id| acted_unseen(world, id, timeout));
-    if unseen.count() * 2 > all {
-        unproven.extend(possible_heirs(world, &unproven));
-    }
+    let elected_by_the_dead = unseen.count() * 2 > all;
+    unproven.extend(possible_heirs(world, &unproven, elected_by_the_dead));
     if unproven.is_empty() {
         return None;
     }
@@ -44,7 +43,9 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
             "nothing proves that a lost leader is dead, and it is not silent for long enough",
         );
     }
-    let is_few = unproven.len() * 2 <= all;
+    let is_few = unproven
+        .iter()
+        .all(|id| unproven.len() * 2 <= all.saturating_sub(unowned_when_silent(world, id)));
     let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
     let has_stopped = is_few && is_unheard;
     (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
@@ -73,9 +74,23 @@ fn acted_unseen(world: &World<'_>, id: &MemberId, timeout_millis: u64) -> bool {
     departed.is_none_or(|gone| gone.ended_unseen || !gone.is_proven_dead)
 }
 
-/// Of each shard without an unproven leader, one member that may have been elected beyond a cut.
-fn possible_heirs<'a>(world: &'a World<'_>, unproven: &[&MemberId]) -> Vec<&'a MemberId> {
+/// Of each shard without an unproven leader, one member that may have been elected beyond a cut: by those
+/// that are dead now, or in the moment after its leader was lost.
+fn possible_heirs<'a>(
+    world: &'a World<'_>,
+    unproven: &[&MemberId],
+    elected_by_the_dead: bool,
+) -> Vec<&'a MemberId> {
     let record = &world.seen.record;
+    let outlived_its_leader = |shard: ShardId, id: &MemberId| {
+        let millis = silent_millis(world, id).unwrap_or(0);
+        let mut clocks = record.clocks.leaderless.iter();
+        let clock = clocks.find(|clock| clock.shard == shard);
+        clock.is_some_and(|it| {
+            let lost = world.now.as_millisecond() - it.since.as_millisecond();
+            millis <= u64::try_from(lost).unwrap_or(0)
+        })
+    };
     let counted: BTreeSet<ShardId> = unproven
         .iter()
         .filter_map(|id| shard_of(world, id))
@@ -92,8 +107,23 @@ fn possible_heirs<'a>(world: &'a World<'_>, unproven: &[&MemberId]) -> Vec<&'a M
     let heirs: std::collections::BTreeMap<ShardId, &MemberId> = enrolled
         .chain(departed)
         .filter(|(shard, id)| !counted.contains(shard) && !world.is_id_proven_dead(id))
+        .filter(|(shard, id)| elected_by_the_dead || outlived_its_leader(*shard, id))
         .collect();
     heirs.into_values().collect()
+}
+
+/// How many shards had no owner that this one, silent now, can have known of: their loss was told, and
+/// nobody had begun their slots anew.
+fn unowned_when_silent(world: &World<'_>, id: &MemberId) -> usize {
+    let silent = silent_millis(world, id).unwrap_or(u64::MAX);
+    let losses = world.seen.record.losses.iter();
+    let unowned = losses.filter(|loss| {
+        loss.accepted.is_none_or(|at| {
+            let ago = world.now.as_millisecond() - at.as_millisecond();
+            u64::try_from(ago).unwrap_or(0) <= silent
+        })
+    });
+    unowned.count()
 }
 
 fn living_owners<'a>(world: &'a World<'_>) -> impl Iterator<Item = &'a MemberId> {

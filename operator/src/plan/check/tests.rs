@@ -284,6 +284,19 @@ fn i3_only_a_follower_of_that_leader_that_is_in_sync_takes_over_in_peace() {
 }
 
 #[test]
+fn i3_only_who_was_succeeded_is_kept_from_writes() {
+    let hold = || vec![tell("c-0-1", MemberCommand::HoldWrites { millis: 1 })];
+    let mut seen = formed();
+    assert_eq!(promises(&seen, hold()), ["I3"]);
+    let heir = &mut answer_of(&mut seen, "c-0-2").view;
+    for own in heir.entries.iter_mut().filter(|it| it.flags.myself) {
+        own.slots = SlotSet::even_share(0, 3);
+        (own.leader, own.config_epoch.0) = (None, 7);
+    }
+    assert!(promises(&seen, hold()).is_empty());
+}
+
+#[test]
 fn i3_no_leader_with_slots_is_made_a_follower_and_nobody_follows_another_shard() {
     let seen = formed();
     let follow = |name, leader: &str| {

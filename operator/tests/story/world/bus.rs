@@ -79,6 +79,7 @@ impl World {
             | MemberCommand::CloseSlots(_)
             | MemberCommand::Passwords(_)
             | MemberCommand::ReloadCertificate
+            | MemberCommand::HoldWrites { .. }
             | MemberCommand::AcknowledgeDeparture
             | MemberCommand::ReleaseDeparture => {}
         }
