@@ -35,9 +35,10 @@ sim: ## the loop against a modelled world: SEEDS=n FIRST_SEED=k many histories, 
 fast-test: ## tests that need nothing but cargo
 	cargo test --workspace --locked --lib --test story --test tidy --test crds
 
-lint: ## formatting and clippy, warnings denied
+lint: ## formatting and clippy, warnings denied; whether the rules to weaken are found
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	e2e/sim/mutate --check
 
 fmt: ## format all Rust
 	cargo fmt --all

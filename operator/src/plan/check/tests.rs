@@ -329,6 +329,35 @@ fn i6_one_member_of_a_shard_at_a_time() {
 }
 
 #[test]
+fn i9_who_copies_from_a_stranger_holds_nothing_of_its_leader() {
+    let mut seen = formed();
+    let dead = MemberName::from("c-0-1");
+    seen.members.remove(&dead);
+    for pod in seen.pods.iter_mut().filter(|pod| pod.name == dead) {
+        pod.phase = PodPhase::Ended {
+            reason: "exit code 137".to_owned(),
+        };
+    }
+    seen.record.losses.push(crate::model::DataLoss {
+        shard: ShardId(0),
+        slots: SlotSet::even_share(0, 3),
+        older_copy: None,
+        noticed: NOW,
+        accepted: None,
+    });
+    let seize = || {
+        let slots = SlotSet::even_share(0, 3);
+        let of = Some(MemberId::from("id-c-0-1"));
+        vec![tell("c-0-2", MemberCommand::SeizeSlots { slots, of })]
+    };
+    answer_of(&mut seen, "c-0-2").keys = 0;
+    assert_eq!(promises(&seen, seize()), ["I9"], "its link is up");
+    let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
+    up.unwrap().host = "10.0.0.3".to_owned();
+    assert!(promises(&seen, seize()).is_empty(), "to c-1-3");
+}
+
+#[test]
 fn i7_neither_an_owner_of_slots_nor_the_living_are_forgotten() {
     let mut seen = formed();
     let forget = |id: &str| vec![tell("c-1-3", MemberCommand::Forget(MemberId::from(id)))];
