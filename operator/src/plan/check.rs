@@ -20,7 +20,7 @@ use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, 
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
     Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
-    PodView, Role, ShardId, SlotSet, ViewEntry,
+    PodView, Role, ShardId, SlotSet,
 };
 
 /// A promise that the plan would break.
@@ -173,13 +173,11 @@ impl<'a> World<'a> {
 
     /// Its present process: as its pod tells, or a human's word about the host of one whose pod is gone.
     fn has_ended(&self, entry: &Enrolled) -> bool {
-        match self.seen.pod(&entry.name) {
-            Some(pod) => self.is_proven_dead(pod),
-            None => {
-                let host = entry.host.as_ref().and_then(|host| self.seen.host(host));
-                entry.pod_uid.is_some() && host.is_some_and(|host| host.is_out_of_service)
-            }
+        if let Some(pod) = self.seen.pod(&entry.name) {
+            return self.is_proven_dead(pod);
         }
+        let host = entry.host.as_ref().and_then(|host| self.seen.host(host));
+        entry.pod_uid.is_some() && host.is_some_and(|host| host.is_out_of_service)
     }
 
     fn is_loss_on_record(&self, shard: ShardId, slots: &SlotSet) -> bool {

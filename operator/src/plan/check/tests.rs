@@ -1,7 +1,7 @@
 //! For each promise: a plan that breaks it is refused, and the like that does not is not.
 
 use super::*;
-use crate::model::{Address, PodUid, RunId, ZoneName};
+use crate::model::{Address, PodUid, RunId, ViewEntry, ZoneName};
 use crate::plan::Manifest;
 use crate::plan::testing::{answer_of, desired, enrolled, formed, reshard};
 
@@ -146,7 +146,7 @@ fn i5_an_owner_that_others_have_succeeded_since_is_no_lost_leader() {
     for entry in seen.record.members.iter_mut().filter(|it| it.name == gone) {
         entry.silent_since = Some(NOW);
     }
-    let deed = || failover("c-1-4", FailoverMode::Takeover, "id-c-1-3");
+    let takeover = || failover("c-1-4", FailoverMode::Takeover, "id-c-1-3");
     let dead = MemberName::from("c-1-3");
     seen.members.remove(&dead);
     for pod in seen.pods.iter_mut().filter(|pod| pod.name == dead) {
@@ -154,7 +154,7 @@ fn i5_an_owner_that_others_have_succeeded_since_is_no_lost_leader() {
             reason: "exit code 137".to_owned(),
         };
     }
-    assert_eq!(promises(&seen, vec![deed()]), ["I5"], "c-0-1 may serve");
+    assert_eq!(promises(&seen, vec![takeover()]), ["I5"], "c-0-1 may serve");
     // another one owns its slots by a later epoch, and one old view has not heard
     let succeeded = |entries: &mut Vec<ViewEntry>| {
         let old = entries.iter().find(|it| it.id.as_str() == "id-c-0-1");
@@ -175,7 +175,7 @@ fn i5_an_owner_that_others_have_succeeded_since_is_no_lost_leader() {
             reason: "exit code 137".to_owned(),
         };
     }
-    assert!(promises(&seen, vec![deed()]).is_empty());
+    assert!(promises(&seen, vec![takeover()]).is_empty());
 }
 
 #[test]

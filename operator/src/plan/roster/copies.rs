@@ -114,9 +114,9 @@ fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &Mem
 
 /// Whether its leader was heard until it was lost, so long ago.
 fn was_fed_until(answer: &MemberAnswer, lost_millis: u64) -> bool {
-    let quiet = |up: &UpstreamLink| match up.is_up {
-        true => up.last_io_seconds,
-        false => up.down_seconds,
+    let quiet = |up: &UpstreamLink| {
+        let heard = up.last_io_seconds.filter(|_| up.is_up);
+        heard.or(up.down_seconds.filter(|_| !up.is_up))
     };
     let up = answer.replication.upstream.as_ref();
     let settled = up.filter(|up| !up.is_syncing && !answer.loading);

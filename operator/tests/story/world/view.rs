@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use zoneward_operator::model::{
     Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink, MemberAnswer,
-    MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, SlotSet,
+    MemberId, MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, SlotSet,
     UpstreamLink, Version, ViewEntry, ViewFlags,
 };
 
@@ -59,6 +59,30 @@ impl World {
         })
     }
 
+    fn upstream(&self, name: &MemberName, process: &Process, leader: &MemberId) -> UpstreamLink {
+        let at = self
+            .processes
+            .iter()
+            .find(|(_, p)| &p.id == leader)
+            .map(|(n, _)| n);
+        UpstreamLink {
+            host: at
+                .and_then(|n| self.address(n))
+                .map_or(String::new(), |a| a.ip.to_string()),
+            port: 6379,
+            // a link whose other end fell silent stands until repl-timeout, a minute
+            is_up: process.in_sync && at.is_some_and(|n| !self.processes[n].is_dead),
+            is_syncing: !process.in_sync
+                && !self.cut_off.contains(name)
+                && at.is_some_and(|n| self.is_up(n) && self.processes[n].is_open),
+            last_io_seconds: at.map(|n| {
+                let dropped = u64::from(self.half_open.contains(name)) * 40;
+                dropped + self.processes[n].silent_for / 1000
+            }),
+            down_seconds: None,
+        }
+    }
+
     fn answer(&self, name: &MemberName, process: &Process) -> MemberAnswer {
         let entries = self
             .processes
@@ -86,29 +110,8 @@ impl World {
                 open_slots: Vec::new(),
             })
             .collect();
-        let upstream = process.leader.as_ref().map(|leader| {
-            let at = self
-                .processes
-                .iter()
-                .find(|(_, p)| &p.id == leader)
-                .map(|(n, _)| n);
-            UpstreamLink {
-                host: at
-                    .and_then(|n| self.address(n))
-                    .map_or(String::new(), |a| a.ip.to_string()),
-                port: 6379,
-                // a link whose other end fell silent stands until repl-timeout, a minute
-                is_up: process.in_sync && at.is_some_and(|n| !self.processes[n].is_dead),
-                is_syncing: !process.in_sync
-                    && !self.cut_off.contains(name)
-                    && at.is_some_and(|n| self.is_up(n) && self.processes[n].is_open),
-                last_io_seconds: at.map(|n| {
-                    let dropped = u64::from(self.half_open.contains(name)) * 40;
-                    dropped + self.processes[n].silent_for / 1000
-                }),
-                down_seconds: None,
-            }
-        });
+        let upstream = process.leader.as_ref();
+        let upstream = upstream.map(|leader| self.upstream(name, process, leader));
         MemberAnswer {
             id: process.id.clone(),
             run_id: RunId::new(format!("run-{name}")),
