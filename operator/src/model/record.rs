@@ -247,7 +247,7 @@ pub struct History {
     pub shard: ShardId,
     /// Who led it.
     pub leader: MemberId,
-    /// `master_replid`: followers take it over with their first full copy.
+    /// As INFO tells it: followers take it over with their first full copy.
     pub replication_id: String,
 }
 
