@@ -175,7 +175,7 @@ impl Fault {
     }
 
     /// All words, for the check that each was reached.
-    pub const WORDS: [&'static str; 23] = [
+    pub const WORDS: [&'static str; 26] = [
         "a leader is killed",
         "a follower is killed",
         "all followers are killed",
@@ -199,6 +199,9 @@ impl Fault {
         "the owner changes followersPerLeader",
         "the owner changes config",
         "the owner changes passwords",
+        "the owner changes the image",
+        "the owner changes the image and back",
+        "the owner writes a bad image",
     ];
 
     /// Begins. What the operator's task has to do with it is the history's.

@@ -50,24 +50,37 @@ impl Script {
     /// The script of this seed.
     pub fn of(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
+        let script = Self::draw(seed, &mut rng);
+        if rng.random_bool(0.25) {
+            script.updated()
+        } else {
+            script
+        }
+    }
+
+    /// The same with updates of the image in place of some of its faults, whatever the dice say.
+    pub fn with_updates(seed: u64) -> Self {
+        Self::draw(seed, &mut StdRng::seed_from_u64(seed)).updated()
+    }
+
+    fn draw(seed: u64, rng: &mut StdRng) -> Self {
         Self {
             seed,
-            setup: Setup::draw(&mut rng),
-            events: faults::draw(&mut rng),
+            setup: Setup::draw(rng),
+            events: faults::draw(rng),
             is_early: rng.random_bool(0.1),
         }
     }
 
-    /// The same with updates of the image in place of some of its faults.
-    pub fn with_updates(seed: u64) -> Self {
-        let mut script = Self::of(seed);
-        let mut rng = StdRng::seed_from_u64(!seed);
+    fn updated(mut self) -> Self {
+        let script = &mut self;
+        let mut rng = StdRng::seed_from_u64(!script.seed);
         for event in &mut script.events {
             if rng.random_bool(0.4) {
                 event.fault = faults::update(&mut rng);
             }
         }
-        script
+        self
     }
 }
 

@@ -11,6 +11,8 @@ use crate::world::World;
 
 /// A failover that was asked for is in flight for so long.
 const IN_FLIGHT_MILLIS: Millis = 1500;
+/// Who answers for no longer than this need not have been heard: members are asked once a second.
+const UNHEARD_MILLIS: Millis = 1000;
 
 /// Looks at a command that is about to be done.
 pub fn check(world: &mut World, key: ProcKey, command: &MemberCommand) {
@@ -105,11 +107,8 @@ fn unfenced(world: &mut World, name: &str) -> Found {
         .collect();
     let first = world.proc(*may_serve.first()?).pod.clone();
     let is_new = |key: &ProcKey| {
-        let times = world.promises.disturbances(*key);
         let waits = (DEBOUNCE_SECONDS * 1000).max(3 * world.setup.node_timeout);
-        times
-            .last()
-            .is_none_or(|(since, _)| world.now < since + waits)
+        away_since(world, *key).is_none_or(|since| world.now < since + waits)
     };
     let chunks = 0..world.setup.leaders as usize;
     let serves = |key: &ProcKey| {
@@ -133,12 +132,26 @@ fn unfenced(world: &mut World, name: &str) -> Found {
     Some(("I5", format!("{name} takes over while {first} may serve")))
 }
 
+/// Since when it is disturbed, for all that can be known: who was well for less than a second in between
+/// need not have been heard.
+fn away_since(world: &World, key: ProcKey) -> Option<Millis> {
+    let mut times = world.promises.disturbances(key).iter().rev();
+    let mut since = times.next()?.0;
+    for (from, until) in times {
+        if until.saturating_add(UNHEARD_MILLIS) < since {
+            break;
+        }
+        since = since.min(*from);
+    }
+    Some(since)
+}
+
 /// What is asked for was decided on what was seen before: nobody can know of the last second.
 fn was_seen_a_moment_ago(world: &World, key: ProcKey) -> bool {
     let times = world.promises.disturbances(key);
     times
         .last()
-        .is_none_or(|(since, _)| world.now < since + 1000)
+        .is_none_or(|(since, _)| world.now < since + UNHEARD_MILLIS)
 }
 
 /// Elections side by side collide (REDIS-LAB section 2).
