@@ -373,8 +373,12 @@ fn describe(world: &World) -> Vec<String> {
     let entry = |entry: &zoneward_operator::model::Enrolled| {
         let silent = entry.silent_since.map(|at| at.to_string());
         format!(
-            "  on record: {}, surplus {}, joined {}, volume {:?}, silent since {silent:?}",
-            entry.name, entry.surplus, entry.joined, entry.volume
+            "  on record: {}, surplus {}, joined {}, volume {:?}, silent since {silent:?}, in sync {:?}",
+            entry.name,
+            entry.surplus,
+            entry.joined,
+            entry.volume,
+            entry.synced_run.as_ref().zip(entry.synced_with.as_ref()),
         )
     };
     let record = world.status().record;

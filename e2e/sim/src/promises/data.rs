@@ -98,35 +98,31 @@ fn account(
     }
 }
 
-/// Who starts on a body holds what is on it, like anybody else, unless its chunk is led already: by
-/// somebody who went on without it. What it took right before it ended may be lost: a follower that was in
-/// sync is made to lead before anybody knows whether the body comes back.
+/// Who starts on a body holds what is on it, like anybody else; but where its chunk is led already, only
+/// what that leader has, too: it went on without the rest. What a body took right before it ended may be
+/// lost: a follower that was in sync is made to lead before anybody knows whether the body comes back.
 pub fn note_started(world: &mut World, key: ProcKey) {
     let data = world.proc(key).data.clone();
     let Some(reign) = data.reign() else {
         return;
     };
     let chunk = world.reigns.all[reign.0 as usize].chunk;
-    let is_led = world.alive().any(|it| {
+    let leads_it = |it: &&crate::redis::Process| {
         let me = Some(it.table.me);
         it.key != key && it.leads() && it.table.owners.get(chunk) == Some(&me)
-    });
-    if is_led {
-        return;
-    }
+    };
+    let led_on = world.alive().find(leads_it).map(|it| it.data.clone());
     let ended = ended_before(world, key).saturating_sub(LAG_MILLIS);
     let before = before_on_its_volume(world, key).next();
     for (reign, upto) in data.parts() {
         let info = &mut world.reigns.all[reign.0 as usize];
         let settled = info.acked.partition_point(|at| *at < ended) as u64;
-        // what an earlier process there was not held to is no more this one's: others went on without it
-        let held = match before {
-            Some(before) if before != info.leader => {
-                info.holders.get(&before).copied().unwrap_or(0)
-            }
-            _ => upto,
-        };
-        info.holders.insert(key, upto.min(settled).min(held));
+        // what an earlier process there was not held to is no more this one's
+        let earlier = before.filter(|before| before != &info.leader);
+        let held = earlier.and_then(|before| info.holders.get(&before).copied());
+        let kept = led_on.as_ref().map_or(settled, |led| led.upto(reign));
+        info.holders
+            .insert(key, upto.min(kept).min(held.unwrap_or(upto)));
     }
 }
 

@@ -118,10 +118,18 @@ fn replication(
         offset: link.offset,
         lag_seconds: (now - link.acked) / 1000,
     });
+    // a leader that was started again goes on with an id of its own, until it is opened and writes
+    let is_back = process.leads() && !process.is_open_to_followers && process.data.offset() > 0;
+    let (own_id, former_id, former_until) = if is_back {
+        let id_of_run = format!("f{:039x}", process.key.0);
+        (id_of_run, Some(id(reign)), Some(process.data.offset()))
+    } else {
+        (id(reign), former.map(id), former.map(|_| until))
+    };
     Replication {
-        replication_id: id(reign),
-        former_id: former.map(id),
-        former_until: former.map(|_| until),
+        replication_id: own_id,
+        former_id,
+        former_until,
         offset: process.data.offset(),
         upstream: process.table.leader.map(|_| upstream(process, now)),
         followers: followers.collect(),

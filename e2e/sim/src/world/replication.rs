@@ -122,7 +122,8 @@ impl World {
 
     fn lose_link(&mut self, key: ProcKey) {
         let (addr, since) = match self.proc(key).upstream {
-            Upstream::Up { addr, heard, .. } => (addr, Some(heard)),
+            // `repl_down_since` is the end of the link, also where nothing came over it for a minute
+            Upstream::Up { addr, .. } => (addr, Some(self.now)),
             Upstream::Syncing { addr, since, .. } => (addr, since),
             Upstream::Down { .. } | Upstream::None => return,
         };
