@@ -176,7 +176,7 @@ pub enum MemberCommand {
     OpenToFollowers,
     /// Let clients and followers in: switch the users on.
     Open,
-    /// `CLIENT PAUSE … WRITE`: answer no write for so long.
+    /// `CLIENT PAUSE … WRITE`: answer no write for so long. Re-checked when sent: it leads.
     HoldWrites {
         /// Milliseconds.
         millis: u64,
@@ -287,6 +287,7 @@ impl Deed {
         matches!(
             command,
             MemberCommand::AcknowledgeDeparture
+                | MemberCommand::HoldWrites { .. }
                 | MemberCommand::MoveSlots { .. }
                 | MemberCommand::ReloadCertificate
         )

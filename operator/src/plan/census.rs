@@ -302,6 +302,7 @@ fn shard_of(id: &MemberId, record: &Record) -> Option<ShardId> {
 struct Claim {
     /// An owner's word about itself outranks hearsay: the living owner is the leader.
     is_first_hand: bool,
+    is_contested: bool,
     epoch: ConfigEpoch,
     id: MemberId,
     slots: SlotSet,
@@ -323,11 +324,15 @@ fn owners(
         };
         let claim = Claim {
             is_first_hand,
+            is_contested: is_contested(views, entry),
             epoch: entry.config_epoch,
             id: entry.id.clone(),
             slots: entry.slots.clone(),
         };
-        let rank = |claim: &Claim| (claim.epoch, claim.is_first_hand, claim.id.clone());
+        let rank = |claim: &Claim| {
+            let is_told = (claim.is_first_hand, !claim.is_contested);
+            (claim.epoch, is_told, claim.id.clone())
+        };
         if best.get(&shard).is_none_or(|old| rank(old) < rank(&claim)) {
             best.insert(shard, claim);
         }
@@ -344,6 +349,14 @@ fn owners(
             .for_each(|entry| put(entry, false));
     }
     best
+}
+
+/// Somebody knows by the same epoch, or a later one, that it owns nothing. Who heard its epoch only, and not
+/// that it follows, still takes it for the owner: a follower tells its leader's epoch in every packet, and
+/// its role counts in pings only.
+fn is_contested(views: &[&ClusterView], claim: &ViewEntry) -> bool {
+    let mut entries = views.iter().filter_map(|view| view.entry(&claim.id));
+    entries.any(|it| it.slots.is_empty() && it.config_epoch >= claim.config_epoch)
 }
 
 fn shard<'a>(

@@ -5,12 +5,13 @@
 //! lost with its copy. We see both at the first answer.
 
 use super::census::{Round, Shard};
-use super::{Draft, MemberCommand};
+use super::{Draft, MemberCommand, WaitingReason};
 use crate::model::{MemberAnswer, Role};
 
-/// For how long it waits with writes: until the next round at least, which says it again. Clients are told
-/// where to go when it follows.
-const HOLD_MILLIS: u64 = 1_500;
+/// For how long it waits with writes: longer than until the next round, which comes after a second where
+/// nothing fails and says it again. No longer, for one that follows by then would not hear its leader's
+/// writes either (a server that holds writes answers followers only). Clients are told where to go then.
+const HOLD_MILLIS: u64 = 2_000;
 
 /// Tells every deposed leader that answers to wait with its clients' writes.
 pub(super) fn hold_writes(round: &Round<'_>, draft: &mut Draft) {
@@ -20,12 +21,15 @@ pub(super) fn hold_writes(round: &Round<'_>, draft: &mut Draft) {
             let Some(target) = member.command_target().filter(|_| is_to_wait) else {
                 continue;
             };
-            draft.tell(
-                target,
-                MemberCommand::HoldWrites {
-                    millis: HOLD_MILLIS,
-                },
-                "it was succeeded while it was cut off, and has not heard of it",
+            let millis = HOLD_MILLIS;
+            let why = "it was succeeded while it was cut off, and has not heard of it";
+            draft.tell(target, MemberCommand::HoldWrites { millis }, why);
+            draft.wait(
+                WaitingReason::ViewsDiffer,
+                format!(
+                    "{} has not heard who leads in its place; its writes are held",
+                    member.name()
+                ),
             );
         }
     }
@@ -79,7 +83,7 @@ mod tests {
             }
         }
         answer_of(&mut seen, "c-0-2").replication.upstream = None;
-        assert_eq!(held(&seen), ["tell c-0-1: hold writes for 1500 ms"]);
+        assert_eq!(held(&seen), ["tell c-0-1: hold writes for 2000 ms"]);
         answer_of(&mut seen, "c-0-1").is_open = false;
         assert!(held(&seen).is_empty(), "it takes none");
     }

@@ -10,8 +10,8 @@ use std::fmt;
 use super::census::{Census, Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{
-    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, holders, opening, placing,
-    spacing, votes, zone_loss,
+    Draft, FailoverMode, MemberCommand, MemberRef, WaitingReason, fence, histories, holders,
+    opening, placing, spacing, votes, zone_loss,
 };
 use crate::model::{MemberAnswer, MemberId, MemberName, ShardId, ZoneName};
 
@@ -49,7 +49,10 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
             best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
                 let has_votes = votes::would_elect(round, answer);
-                holders::is_whole(shard, heir) && may_stand && has_votes
+                holders::is_whole(shard, heir)
+                    && may_stand
+                    && has_votes
+                    && is_on_record(round, shard)
             })?;
         Some((shard, of, heir.command_target()?, end))
     });
@@ -60,6 +63,18 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let why = format!("shard {}: its leader has ended: {end}", shard.id);
         ask(round, draft, shard, FailoverMode::Force, of, target, why);
     }
+}
+
+/// Whose copies are whole was noted in an earlier round: the record is written before what relies on it is
+/// done.
+fn is_on_record(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    shard.members.iter().all(|member| {
+        let stands = |answer: &MemberAnswer| {
+            let entry = round.seen.record.member(member.name());
+            entry.is_some_and(|entry| entry.was_in_sync(answer))
+        };
+        !member.was_in_sync() || member.answer().is_some_and(stands)
+    })
 }
 
 /// How a lost leader is known to have ended.
@@ -163,7 +178,8 @@ pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
     let next = stuck.into_iter().find_map(|shard| {
         let old = shard.leader.clone()?;
         let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))
-            .filter(|(_, answer)| !is_fed(answer) && !spacing::is_behind(round, answer))?;
+            .filter(|(_, answer)| !is_fed(answer) && !spacing::is_behind(round, answer))
+            .filter(|_| is_on_record(round, shard))?;
         Some((shard, old, member.command_target()?))
     });
     let reason = match fence::of(round, &lost) {
@@ -216,7 +232,7 @@ fn best_candidate<'a, 'b>(
         .filter(|(member, answer)| member.entry.joined || answer.keys > 0)
         .filter(|(member, answer)| {
             let body = shard.living_leader().filter(|(_, body)| &body.id == old);
-            let is_newer = body.is_some_and(|(_, body)| is_ahead_of(answer, body));
+            let is_newer = body.is_some_and(|(_, body)| histories::is_ahead_of(answer, body));
             holders::is_whole(shard, member) || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
@@ -236,34 +252,6 @@ fn best_candidate<'a, 'b>(
                 std::cmp::Reverse(member.name()),
             )
         })
-}
-
-/// Whether it holds more of the same history: a body that was started again goes on from the offset that
-/// its snapshot had, and names the history that it had then as its former one. A leader that was replaced,
-/// and follows its successor's body now, may have the larger offset and nothing of what that one took. Of
-/// a body without a history nobody can tell.
-pub(super) fn is_ahead_of(copy: &MemberAnswer, body: &MemberAnswer) -> bool {
-    let (own, of_body) = (&copy.replication, &body.replication);
-    let was_its = of_body.former_id.as_ref() == Some(&own.replication_id)
-        && of_body
-            .former_until
-            .is_none_or(|until| of_body.offset <= until);
-    let is_unknown = body.keys == 0 || of_body.former_id.is_none();
-    let is_same = own.replication_id == of_body.replication_id || was_its || is_unknown;
-    copy.keys > 0 && is_same && own.offset > of_body.offset
-}
-
-/// Whether a body that was started again had more of the copy's history when it ended.
-pub(super) fn is_ahead_of_copy(body: &MemberAnswer, copy: &MemberAnswer) -> bool {
-    let (of_body, own) = (&body.replication, &copy.replication);
-    let shared_until = if of_body.replication_id == own.replication_id {
-        Some(of_body.offset)
-    } else if of_body.former_id.as_ref() == Some(&own.replication_id) {
-        of_body.former_until.map(|until| until.min(of_body.offset))
-    } else {
-        None
-    };
-    body.keys > 0 && shared_until.is_some_and(|until| until > own.offset)
 }
 
 /// A leader that came back on its volume waits closed (`opening::open`): its follower has newer or
@@ -309,50 +297,8 @@ mod tests {
     use super::*;
     use crate::model::{Observation, PodPhase, RoleChange};
     use crate::plan::plan;
-    use crate::plan::testing::{answer, answer_of, desired, formed};
+    use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;
-
-    #[test]
-    fn only_who_is_of_the_same_history_is_ahead_of_a_body() {
-        // (the copy's history, what the body names as former, until where), the body's being "b"
-        let table = [
-            (
-                "b",
-                Some("a"),
-                Some(50),
-                true,
-                "it follows who started again with its id",
-            ),
-            (
-                "a",
-                Some("a"),
-                Some(100),
-                true,
-                "the body was started again, and took nothing since",
-            ),
-            (
-                "a",
-                Some("a"),
-                Some(50),
-                false,
-                "the body was promoted, and took writes",
-            ),
-            ("a", Some("x"), Some(100), false, "two leaders of one shard"),
-            ("a", None, None, true, "nobody can tell"),
-        ];
-        for (id, former, until, expected, why) in table {
-            let (mut copy, mut body) = (answer("copy"), answer("body"));
-            (copy.keys, body.keys) = (10, 10);
-            (copy.replication.offset, body.replication.offset) = (120, 100);
-            copy.replication.replication_id = id.to_owned();
-            body.replication.replication_id = "b".to_owned();
-            body.replication.former_id = former.map(str::to_owned);
-            body.replication.former_until = until;
-            assert_eq!(is_ahead_of(&copy, &body), expected, "{why}");
-            body.keys = 0;
-            assert!(is_ahead_of(&copy, &body), "it came back empty");
-        }
-    }
 
     fn commands(seen: &Observation) -> Vec<&'static str> {
         let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);

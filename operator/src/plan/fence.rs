@@ -7,12 +7,14 @@
 
 mod elected;
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::census::{Member, Round, Shard};
+use super::census::{Round, Shard};
 use super::evidence::Verdict;
 use crate::api::QuorumLossPolicy;
-use crate::model::{DataLoss, HostView, MemberId};
+use crate::model::{DataLoss, HostView, MemberId, ShardId};
 use elected::elected_unseen;
 
 /// Leaders stop serving about one node timeout after the last sign of a majority; as long again for
@@ -32,6 +34,7 @@ pub(super) enum Fence {
 /// A lost leader that nothing proves dead.
 pub(super) struct Unproven<'a> {
     id: MemberId,
+    shard: ShardId,
     name: String,
     host: Option<&'a HostView>,
     silent_since: Option<Timestamp>,
@@ -50,6 +53,7 @@ pub(super) fn unproven_leader<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Optio
             || member.is_some_and(|member| matches!(member.verdict, Verdict::Dead(_)));
         return (!is_over).then(|| Unproven {
             id,
+            shard: shard.id,
             name: entry.name.to_string(),
             host: member.and_then(|member| member.host),
             silent_since: entry.silent_since,
@@ -62,6 +66,7 @@ pub(super) fn unproven_leader<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Optio
     let gone = departed.find(|gone| gone.member_id == id);
     let is_proven = gone.is_some_and(|gone| gone.is_proven_dead);
     (!is_proven).then(|| Unproven {
+        shard: shard.id,
         name: gone.map_or_else(|| id.to_string(), |gone| gone.name.to_string()),
         host: gone
             .and_then(|gone| gone.host.as_ref())
@@ -77,23 +82,9 @@ fn unknown_leaders<'a>(round: &Round<'a>) -> Vec<Unproven<'a>> {
     let is_unknown =
         |shard: &&Shard<'_>| shard.leader.is_none() && shard.id.0 < round.desired.leaders;
     let unknown = round.census.shards.iter().filter(is_unknown);
-    let may_lead = |member: &&Member<'_>| {
-        let is_unheard = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
-        member.entry.joined && is_unheard
-    };
-    let leaders = |shard: &'a Shard<'a>| {
-        let members = shard.members.iter().filter(may_lead);
-        let enrolled = members.filter_map(|member| {
-            Some(Unproven {
-                id: member.entry.member_id.clone()?,
-                name: member.name().to_string(),
-                host: member.host,
-                silent_since: member.entry.silent_since,
-            })
-        });
-        enrolled.chain(elected::departed_unproven(round, shard))
-    };
-    unknown.flat_map(leaders).collect()
+    unknown
+        .flat_map(|shard| elected::unheard(round, shard))
+        .collect()
 }
 
 /// How many leaders there are, whether anybody alive has heard of them or not.
@@ -154,7 +145,9 @@ pub(super) fn of(round: &Round<'_>, lost: &[&Shard<'_>]) -> Fence {
 /// either.
 fn have_stopped(round: &Round<'_>, unproven: &[Unproven<'_>]) -> bool {
     let is_unheard = |it: &Unproven<'_>| it.host.is_none_or(|host| !host.is_ready);
-    let is_minority = |it: &Unproven<'_>| unproven.len() * 2 <= leaders_known_to(round, it);
+    // one of each shard leads
+    let shards: BTreeSet<ShardId> = unproven.iter().map(|it| it.shard).collect();
+    let is_minority = |it: &Unproven<'_>| shards.len() * 2 <= leaders_known_to(round, it);
     unproven.iter().all(|it| is_unheard(it) && is_minority(it))
 }
 
@@ -211,262 +204,4 @@ fn what_to_do(round: &Round<'_>, unproven: &[Unproven<'_>]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Asked, MemberName, Observation, Share};
-    use crate::plan::census::Census;
-    use crate::plan::testing::{desired, formed};
-
-    const LOST: [&str; 2] = ["c-0-1", "c-1-3"];
-
-    /// The first `count` of them are silent since the beginning, on hosts that Kubernetes does not
-    /// hear.
-    fn silent(count: usize) -> Observation {
-        let mut seen = formed();
-        for name in LOST.into_iter().take(count) {
-            seen.members.remove(&MemberName::from(name));
-            let mut entries = seen.record.members.iter_mut();
-            let entry = entries.find(|it| it.name.as_str() == name).unwrap();
-            entry.silent_since = Some(Timestamp::UNIX_EPOCH);
-            for asked in seen.members.values_mut() {
-                let Asked::Answered(answer) = asked else {
-                    continue;
-                };
-                let id = format!("id-{name}");
-                let mut entries = answer.view.entries.iter_mut();
-                let entry = entries.find(|it| it.id.as_str() == id).unwrap();
-                entry.link_up = false;
-            }
-        }
-        for host in &mut seen.hosts {
-            host.is_ready = false;
-        }
-        seen
-    }
-
-    fn fence(seen: &Observation, policy: QuorumLossPolicy, seconds: i64) -> Fence {
-        fence_of(3, seen, policy, seconds)
-    }
-
-    fn fence_of(leaders: u32, seen: &Observation, policy: QuorumLossPolicy, seconds: i64) -> Fence {
-        let mut wanted = desired(leaders, 1);
-        wanted.quorum_loss = policy;
-        let census = Census::new(&wanted, seen, &seen.record);
-        let round = Round {
-            desired: &wanted,
-            seen,
-            census: &census,
-            record: &seen.record,
-            now: Timestamp::from_second(seconds).unwrap(),
-        };
-        let lost: Vec<&Shard<'_>> = census
-            .shards
-            .iter()
-            .filter(|shard| shard.living_leader().is_none())
-            .collect();
-        of(&round, &lost)
-    }
-
-    #[test]
-    fn silence_opens_it_for_a_minority_after_the_debounce_and_for_more_by_policy() {
-        use QuorumLossPolicy::{Fenced, Manual, Unreachable};
-        let table = [
-            (1, Fenced, 59, false),
-            (1, Fenced, 60, true),
-            (2, Fenced, 3600, false),
-            (2, Unreachable, 59, false),
-            (2, Unreachable, 60, true),
-            (1, Manual, 3600, false),
-        ];
-        for (lost, policy, seconds, is_open) in table {
-            let fence = fence(&silent(lost), policy, seconds);
-            assert_eq!(
-                matches!(fence, Fence::Open(_)),
-                is_open,
-                "{lost} lost, {policy:?}, after {seconds} s"
-            );
-        }
-    }
-
-    #[test]
-    fn a_host_that_kubernetes_hears_and_a_member_that_is_in_touch_keep_it_shut() {
-        let is_open = |seen: &Observation| {
-            matches!(fence(seen, QuorumLossPolicy::Fenced, 100), Fence::Open(_))
-        };
-        let mut seen = silent(1);
-        assert!(is_open(&seen));
-        for host in &mut seen.hosts {
-            host.is_ready = true;
-        }
-        assert!(!is_open(&seen));
-        let mut seen = silent(1);
-        let answer = crate::plan::testing::answer_of(&mut seen, "c-2-5");
-        for entry in &mut answer.view.entries {
-            entry.link_up = true;
-        }
-        assert!(!is_open(&seen));
-    }
-
-    #[test]
-    fn a_leader_whom_nobody_alive_has_heard_of_counts() {
-        let mut seen = silent(1);
-        let gone = MemberName::from("c-0-1");
-        for pod in seen.pods.iter_mut().filter(|pod| pod.name == gone) {
-            let reason = "exit code 137".to_owned();
-            pod.phase = crate::model::PodPhase::Ended { reason };
-        }
-        let is_open =
-            |seen: &Observation| matches!(fence(seen, QuorumLossPolicy::Fenced, 1), Fence::Open(_));
-        assert!(is_open(&seen), "proven dead");
-        // shard 1 is unheard, and those that are left have never heard who leads it
-        for name in ["c-1-3", "c-1-4"] {
-            let silence = crate::model::Silence {
-                reason: crate::model::SilenceReason::Timeout,
-                millis: 1_000,
-                said_goodbye: false,
-            };
-            seen.members
-                .insert(MemberName::from(name), Asked::Silent(silence));
-        }
-        for asked in seen.members.values_mut() {
-            if let Asked::Answered(answer) = asked {
-                answer
-                    .view
-                    .entries
-                    .retain(|it| !it.id.as_str().starts_with("id-c-1"));
-            }
-        }
-        assert!(!is_open(&seen), "c-1-3 may serve");
-    }
-
-    #[test]
-    fn leaders_that_are_only_wanted_do_not_make_the_lost_a_minority() {
-        let mut seen = silent(2);
-        let share = |shard: u32| Share {
-            shard: crate::model::ShardId(shard),
-            slots: crate::model::SlotSet::even_share(shard, 3),
-        };
-        seen.record.shares = (0..3).map(share).collect();
-        let fence = fence_of(6, &seen, QuorumLossPolicy::Fenced, 3600);
-        assert!(
-            matches!(fence, Fence::Shut(_)),
-            "two of three serve, if they live"
-        );
-    }
-
-    #[test]
-    fn who_may_have_been_elected_before_the_dead_were_dead_counts() {
-        let seen = |ended_unseen: bool| {
-            let mut seen = silent(2);
-            let gone = MemberName::from("c-0-1");
-            seen.record.members.retain(|entry| entry.name != gone);
-            seen.pods.retain(|pod| pod.name != gone);
-            seen.record.departed.push(crate::model::Departed {
-                member_id: MemberId::from("id-c-0-1"),
-                name: gone,
-                shard: crate::model::ShardId(0),
-                host: None,
-                is_proven_dead: true,
-                ended_unseen,
-                since: Timestamp::UNIX_EPOCH,
-            });
-            // c-2-5 is left, its follower is on the far side
-            let silence = crate::model::Silence {
-                reason: crate::model::SilenceReason::Timeout,
-                millis: 3_600_000,
-                said_goodbye: false,
-            };
-            let follower = MemberName::from("c-2-6");
-            seen.members
-                .insert(follower.clone(), Asked::Silent(silence));
-            let mut entries = seen.record.members.iter_mut();
-            let entry = entries.find(|entry| entry.name == follower);
-            entry.unwrap().silent_since = Some(Timestamp::UNIX_EPOCH);
-            seen
-        };
-        let is_open = |seen: &Observation| {
-            matches!(fence(seen, QuorumLossPolicy::Fenced, 3600), Fence::Open(_))
-        };
-        assert!(is_open(&seen(false)), "one of three was never a majority");
-        assert!(
-            !is_open(&seen(true)),
-            "c-0-1 and c-1-3 may have elected c-2-6"
-        );
-    }
-
-    #[test]
-    fn who_may_have_been_elected_in_the_moment_before_it_fell_silent_counts() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        // c-1-3 is silent, c-0-1 proven dead, and lost at the fifth second; its follower fell silent, too
-        let seen = |follower_silent_at: i64| {
-            let mut seen = silent(2);
-            for pod in &mut seen.pods {
-                if pod.name.as_str() == "c-0-1" {
-                    let reason = "exit code 137".to_owned();
-                    pod.phase = crate::model::PodPhase::Ended { reason };
-                }
-            }
-            for entry in &mut seen.record.members {
-                match entry.name.as_str() {
-                    "c-0-1" => entry.silent_since = None,
-                    "c-0-2" => entry.silent_since = Some(at(follower_silent_at)),
-                    _ => {}
-                }
-            }
-            seen.record
-                .clocks
-                .leaderless
-                .push(crate::model::Leaderless {
-                    shard: crate::model::ShardId(0),
-                    since: at(5),
-                });
-            let silence = crate::model::Silence {
-                reason: crate::model::SilenceReason::Timeout,
-                millis: 3_600_000,
-                said_goodbye: false,
-            };
-            seen.members
-                .insert(MemberName::from("c-0-2"), Asked::Silent(silence));
-            fence(&seen, QuorumLossPolicy::Fenced, 3600)
-        };
-        assert!(matches!(seen(4), Fence::Open(_)), "it was silent before");
-        assert!(matches!(seen(5), Fence::Shut(_)));
-        assert!(matches!(seen(6), Fence::Shut(_)));
-    }
-
-    #[test]
-    fn a_leader_that_knew_of_few_others_does_not_stop() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let is_open = |accepted: Option<i64>| {
-            let mut seen = silent(1);
-            for entry in &mut seen.record.members {
-                entry.silent_since = entry.silent_since.map(|_| at(10));
-            }
-            for shard in [1, 2] {
-                seen.record.losses.push(DataLoss {
-                    shard: crate::model::ShardId(shard),
-                    slots: crate::model::SlotSet::even_share(shard, 3),
-                    older_copy: None,
-                    noticed: at(1),
-                    accepted: accepted.map(at),
-                });
-            }
-            matches!(fence(&seen, QuorumLossPolicy::Fenced, 3600), Fence::Open(_))
-        };
-        assert!(is_open(Some(9)), "it knew of both");
-        assert!(
-            !is_open(Some(10)) && !is_open(None),
-            "it is a majority of one"
-        );
-    }
-
-    #[test]
-    fn silence_that_is_on_no_record_begins_now() {
-        let mut seen = silent(1);
-        for entry in &mut seen.record.members {
-            entry.silent_since = None;
-        }
-        let fence = fence(&seen, QuorumLossPolicy::Fenced, 3600);
-        assert!(matches!(fence, Fence::Shut(_)));
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@ use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing, roster};
 use crate::model::{
-    Asked, ConfigEpoch, Desired, MemberAnswer, MemberName, Observation, PodPhase, Role, SlotSet,
+    Asked, ConfigEpoch, Departed, Desired, MemberAnswer, MemberName, Observation, PodPhase, Role,
+    SlotSet,
 };
 
 /// How long a pod may take to start before the others begin to serve without it.
@@ -85,16 +86,18 @@ fn prepare(
         is_another && may_own_unheard(other)
     });
     let mut departed = round.record.departed.iter();
-    let may_run = departed.any(|gone| gone.shard == shard.id && !gone.is_proven_dead);
+    let may_run = departed.find(|gone| {
+        // one that was on no host never ran
+        gone.shard == shard.id && !gone.is_proven_dead && gone.host.is_some()
+    });
     let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
-    let is_free = slots.difference(&slots_of_former(round)) == slots && !may_run;
+    let is_free = slots.difference(&slots_of_former(round)) == slots && may_run.is_none();
     let is_first = leads && shard.leader.is_none() && !may_be_owned;
     if is_first && !is_free {
-        let words = format!(
-            "shard {}: a process of an earlier try to form the cluster may still run, and own its slots",
-            shard.id
+        return draft.wait(
+            WaitingReason::ViewsDiffer,
+            former_message(round, shard, may_run),
         );
-        return draft.wait(WaitingReason::ViewsDiffer, words);
     }
     if is_first && answer.keys == 0 && answer.role() == Role::Leader {
         draft.tell(
@@ -102,6 +105,31 @@ fn prepare(
             MemberCommand::AddSlots(slots),
             format!("it is the first leader of shard {}", shard.id),
         );
+    }
+}
+
+/// Who is waited for, and what ends that.
+fn former_message(round: &Round<'_>, shard: &Shard<'_>, gone: Option<&Departed>) -> String {
+    let words = format!(
+        "shard {}: a process of an earlier try to form the cluster",
+        shard.id
+    );
+    let Some((gone, host)) = gone.and_then(|gone| Some((gone, gone.host.as_ref()?))) else {
+        return format!("{words} answers yet, and owns its slots");
+    };
+    let name = &gone.name;
+    let words = format!("{words}, {name} on host {host}, may run yet, and own its slots");
+    if round.seen.host(host).is_some() {
+        format!(
+            "{words}. It counts as ended when its host's kubelet had time to end it; if the host is off: \
+             kubectl taint node {host} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        )
+    } else {
+        format!(
+            "{words}. If that host is gone for good: kubectl annotate rdc {} -n {} \
+             zoneward.io/lost-hosts={host} --overwrite",
+            round.desired.key.name, round.desired.key.namespace
+        )
     }
 }
 
@@ -232,7 +260,7 @@ fn is_held_up(round: &Round<'_>, member: &Member<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Departed, MemberId, Record, Serial};
+    use crate::model::{MemberId, Record, Serial};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, enrolled, formed, pod};
     use jiff::Timestamp;
@@ -293,7 +321,7 @@ mod tests {
             member_id: MemberId::from("id-c-0-1"),
             name: MemberName::from("c-0-1"),
             shard: crate::model::ShardId(0),
-            host: None,
+            host: Some("ha".into()),
             is_proven_dead: false,
             ended_unseen: false,
             since: Timestamp::UNIX_EPOCH,

@@ -15,6 +15,7 @@ mod failover;
 mod fence;
 mod forget;
 mod form;
+mod histories;
 mod holders;
 mod join;
 mod leadership;

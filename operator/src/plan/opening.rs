@@ -2,7 +2,7 @@
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, failover, holders, objects, placing, roster};
+use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
 use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
 
@@ -246,9 +246,9 @@ pub(super) fn endangers_followers(
     owns && !is_fresh
         && shard.members.iter().any(|other| match other.verdict {
             Verdict::Alive(a) => {
-                let is_newer = may_be_old && failover::is_ahead_of(a, answer);
+                let is_newer = may_be_old && histories::is_ahead_of(a, answer);
                 // it ended in order, and saved what it had not sent yet
-                let is_behind = failover::is_ahead_of_copy(answer, a);
+                let is_behind = histories::is_ahead_of_copy(answer, a);
                 let is_copy = other.was_in_sync() && !is_behind || is_newer;
                 a.id != answer.id && follows(a, &answer.id) && is_copy
             }

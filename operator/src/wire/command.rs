@@ -42,6 +42,9 @@ pub(super) async fn carry_out(
     if let MemberCommand::Failover { mode, of } = command {
         check_failover(connection, *mode, of).await?;
     }
+    if matches!(command, MemberCommand::HoldWrites { .. }) {
+        check_leads(connection).await?;
+    }
     let pipeline = match command {
         MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
         _ => pipeline(connection, keys, command).await?,
@@ -96,6 +99,21 @@ async fn check_failover(
             lost.then_some(()).ok_or(WireError::Precondition(what))
         }
     }
+}
+
+/// A follower that holds writes holds those of its leader, too.
+async fn check_leads(connection: &mut Connection) -> Result<(), WireError> {
+    let mut question = redis::pipe();
+    question.cmd("INFO").arg("replication");
+    let replies = connection.exchange(&question).await?;
+    if let Some(error) = replies.iter().find_map(first_error) {
+        return Err(error);
+    }
+    let info = text(replies.into_iter().next().unwrap_or(Value::Nil))?;
+    let leads = Info::parse(&info).replication()?.upstream.is_none();
+    leads
+        .then_some(())
+        .ok_or(WireError::Precondition("it leads"))
 }
 
 /// What has to be sent to a member so that it owns these slots: its table must give them up before it

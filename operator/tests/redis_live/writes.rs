@@ -7,7 +7,7 @@ use zoneward_operator::model::SlotSet;
 use zoneward_operator::plan::MemberCommand;
 
 use crate::redis_client::{CLIENT, OPERATOR, code, say};
-use crate::redis_cluster::{ask, tell, until, wired};
+use crate::redis_cluster::{Cluster, ask, tell, until, wired};
 use crate::redis_server::{Member, for_each_server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,6 +35,21 @@ async fn who_holds_writes_answers_everything_else() {
         assert_eq!(code(&say(at, OPERATOR, "CLIENT UNPAUSE").await), "OK");
         let written = timeout(Duration::from_secs(10), write).await.unwrap();
         assert_eq!(code(&written.unwrap()), "OK");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_is_not_told_to_hold_writes() {
+    for_each_server(|server| async move {
+        let cluster = Cluster::start(&server);
+        cluster.form().await;
+        cluster.open().await;
+        let (wire, _wakes) = wired();
+        let hold = MemberCommand::HoldWrites { millis: 60_000 };
+        let told = tell(&wire, cluster.address(3), hold).await;
+        assert!(told.is_err(), "its leader's writes would wait, too");
+        assert_eq!(code(&say(cluster.address(0), CLIENT, "PING").await), "OK");
     })
     .await;
 }

@@ -43,9 +43,11 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
             "nothing proves that a lost leader is dead, and it is not silent for long enough",
         );
     }
+    // whoever leads of a shard, it is one of them
+    let of: BTreeSet<Option<ShardId>> = unproven.iter().map(|id| shard_of(world, id)).collect();
     let is_few = unproven
         .iter()
-        .all(|id| unproven.len() * 2 <= all.saturating_sub(unowned_when_silent(world, id)));
+        .all(|id| of.len() * 2 <= all.saturating_sub(unowned_when_silent(world, id)));
     let is_unheard = unproven.iter().all(|id| !host_is_ready(world, id));
     let has_stopped = is_few && is_unheard;
     (!has_stopped && desired.quorum_loss != QuorumLossPolicy::Unreachable)
@@ -74,8 +76,8 @@ fn acted_unseen(world: &World<'_>, id: &MemberId, timeout_millis: u64) -> bool {
     departed.is_none_or(|gone| gone.ended_unseen || !gone.is_proven_dead)
 }
 
-/// Of each shard without an unproven leader, one member that may have been elected beyond a cut: by those
-/// that are dead now, or in the moment after its leader was lost.
+/// Of each shard without an unproven leader, the members that may have been elected beyond a cut: by those
+/// that are dead now, or in the moment after their leader was lost.
 fn possible_heirs<'a>(
     world: &'a World<'_>,
     unproven: &[&MemberId],
@@ -104,12 +106,12 @@ fn possible_heirs<'a>(
         .departed
         .iter()
         .map(|gone| (gone.shard, &gone.member_id));
-    let heirs: std::collections::BTreeMap<ShardId, &MemberId> = enrolled
+    enrolled
         .chain(departed)
         .filter(|(shard, id)| !counted.contains(shard) && !world.is_id_proven_dead(id))
         .filter(|(shard, id)| elected_by_the_dead || outlived_its_leader(*shard, id))
-        .collect();
-    heirs.into_values().collect()
+        .map(|(_, id)| id)
+        .collect()
 }
 
 /// How many shards had no owner that this one, silent now, can have known of: their loss was told, and

@@ -6,7 +6,7 @@ use super::super::census::{Round, Shard};
 use super::super::evidence::Verdict;
 use super::{Unproven, leaders};
 
-/// Followers who may lead where nobody sees it, one of each shard. Those leaders that are proven dead now
+/// Followers who may lead where nobody sees it: one of each shard does, and nobody knows which. Those leaders that are proven dead now
 /// may have been cut off with others before, and have made a majority there. And the living may have
 /// voted: who was heard after its leader was lost may have been elected, by the bus or as we asked, in the
 /// moment before it fell silent.
@@ -22,29 +22,34 @@ pub(super) fn elected_unseen<'a>(
         leader.is_some_and(|leader| unproven.iter().all(|it| &it.id != leader))
     };
     let shards = round.census.shards.iter().filter(is_counted);
-    let unseen = |shard: &Shard<'a>| {
-        let lost_at = leader_lost_at(round, shard);
-        let may_lead = |since: Option<Timestamp>| {
-            let fell_silent_later = |at| since.is_none_or(|since| since >= at);
-            is_majority || lost_at.is_some_and(fell_silent_later)
-        };
-        let mut members = shard.members.iter();
-        let member = members.find(|it| {
-            let is_unheard = matches!(it.verdict, Verdict::Silent(_) | Verdict::Gone);
-            is_unheard && it.entry.joined && may_lead(it.entry.silent_since)
-        });
-        let member = member.and_then(|it| {
-            Some(Unproven {
-                id: it.entry.member_id.clone()?,
-                name: it.name().to_string(),
-                host: it.host,
-                silent_since: it.entry.silent_since,
-            })
-        });
-        let departed = departed_unproven(round, shard);
-        member.or_else(|| departed.filter(|gone| may_lead(gone.silent_since)))
-    };
-    shards.filter_map(unseen).collect()
+    shards
+        .flat_map(|shard| {
+            let lost_at = leader_lost_at(round, shard);
+            let may_lead = move |it: &Unproven<'_>| {
+                let fell_silent_later = |at| it.silent_since.is_none_or(|since| since >= at);
+                is_majority || lost_at.is_some_and(fell_silent_later)
+            };
+            unheard(round, shard).into_iter().filter(may_lead)
+        })
+        .collect()
+}
+
+/// Members of this shard that nobody hears and nothing proves dead.
+pub(super) fn unheard<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Vec<Unproven<'a>> {
+    let members = shard.members.iter().filter(|it| {
+        let is_unheard = matches!(it.verdict, Verdict::Silent(_) | Verdict::Gone);
+        is_unheard && it.entry.joined
+    });
+    let enrolled = members.filter_map(|it| {
+        Some(Unproven {
+            id: it.entry.member_id.clone()?,
+            shard: shard.id,
+            name: it.name().to_string(),
+            host: it.host,
+            silent_since: it.entry.silent_since,
+        })
+    });
+    enrolled.chain(departed_unproven(round, shard)).collect()
 }
 
 /// Since when the shard has no leader, where it was seen to lose it.
@@ -56,11 +61,17 @@ fn leader_lost_at(round: &Round<'_>, shard: &Shard<'_>) -> Option<Timestamp> {
 }
 
 /// Who was struck out of this shard and is not proven dead.
-pub(super) fn departed_unproven<'a>(round: &Round<'a>, shard: &Shard<'_>) -> Option<Unproven<'a>> {
-    let mut departed = round.seen.record.departed.iter();
-    let gone = departed.find(|gone| gone.shard == shard.id && !gone.is_proven_dead)?;
-    Some(Unproven {
+fn departed_unproven<'a>(
+    round: &Round<'a>,
+    shard: &Shard<'_>,
+) -> impl Iterator<Item = Unproven<'a>> {
+    let id = shard.id;
+    let departed = round.seen.record.departed.iter();
+    let unproven = departed.filter(move |gone| gone.shard == id && !gone.is_proven_dead);
+    let round = *round;
+    unproven.map(move |gone| Unproven {
         id: gone.member_id.clone(),
+        shard: id,
         name: gone.name.to_string(),
         host: gone.host.as_ref().and_then(|host| round.seen.host(host)),
         silent_since: Some(gone.since),

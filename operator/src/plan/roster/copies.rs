@@ -10,6 +10,9 @@ use crate::model::{
 
 /// What is heard of a leader may be a second old, and INFO counts in whole seconds at both ends.
 const TOLERANCE_MILLIS: u64 = 2000;
+/// A link over which nothing comes is given up after so long (`repl-timeout`), and counts as down from
+/// then on: only of a process that is younger does that tell since when nothing came.
+const REPL_TIMEOUT_SECONDS: u64 = 60;
 
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
@@ -51,6 +54,9 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record) {
     if is_whole {
         record.start_failures = None;
     }
+    let shards = &census.shards;
+    let is_there = |history: &History| shards.iter().any(|shard| shard.id == history.shard);
+    record.histories.retain(is_there);
 }
 
 /// Which history of writes the leader of this shard goes on with.
@@ -68,8 +74,9 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer) {
 }
 
 /// A follower that became whole a moment before its leader was lost was never seen in sync with one that
-/// was heard. It tells itself: it shares its leader's history, so its first copy is done, and its link held
-/// until nobody heard that one any more.
+/// was heard. It tells itself: it shares its leader's history, so this young process has made its copy, and
+/// its link held until nobody heard that one any more. (What this says is acted on in the next round, when it
+/// is on record.)
 pub(super) fn note_fed_to_the_end(
     desired: &Desired,
     seen: &Observation,
@@ -93,6 +100,10 @@ pub(super) fn note_fed_to_the_end(
                 .answer()
                 .filter(|answer| shares_history(&before, shard.id, lost, answer))
                 .filter(|answer| was_fed_until(answer, lost_millis))
+                .filter(|answer| {
+                    let lost_seconds = lost_millis / 1000;
+                    answer.uptime_seconds < lost_seconds + repl_timeout_seconds(desired)
+                })
                 .map(|answer| answer.run_id.clone());
             let mut entries = record.members.iter_mut();
             let entry = entries.find(|entry| &entry.name == member.name());
@@ -103,6 +114,12 @@ pub(super) fn note_fed_to_the_end(
             (entry.synced_run, entry.synced_with) = (Some(run), Some(lost.clone()));
         }
     }
+}
+
+fn repl_timeout_seconds(desired: &Desired) -> u64 {
+    let set = desired.config.get("repl-timeout");
+    let seconds = set.and_then(|text| text.parse::<u64>().ok());
+    seconds.unwrap_or(REPL_TIMEOUT_SECONDS)
 }
 
 fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &MemberAnswer) -> bool {
@@ -129,20 +146,23 @@ fn was_fed_until(answer: &MemberAnswer, lost_millis: u64) -> bool {
 mod tests {
     use super::*;
     use crate::model::{MemberName, RunId};
-    use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
+    use crate::plan::{check, plan};
 
     #[test]
     fn who_was_fed_to_the_end_is_whole_although_nobody_saw_it() {
-        // (the history is its leader's, the link broke so many seconds ago, whole); it was lost 10 s ago
+        // (the history is its leader's, the link broke so many seconds ago, it runs for so many seconds,
+        // whole); its leader was lost 10 s ago
         let table = [
-            (true, Some(10), true, "fed to the end"),
-            (true, Some(12), true, "as far as can be told"),
-            (true, Some(13), false, "cut off before"),
-            (true, None, false, "it never had a link"),
-            (false, Some(10), false, "its first copy is not done"),
+            (true, Some(10), 20, true, "fed to the end"),
+            (true, Some(12), 20, true, "as far as can be told"),
+            (true, Some(13), 20, false, "cut off before"),
+            (true, None, 20, false, "it never had a link"),
+            (false, Some(10), 20, false, "its first copy is not done"),
+            (true, Some(10), 69, true, "nothing can have timed out"),
+            (true, Some(10), 70, false, "its link may have timed out"),
         ];
-        for (is_same, down_seconds, expected, why) in table {
+        for (is_same, down_seconds, uptime, expected, why) in table {
             let mut seen = formed();
             let desired = desired(3, 1);
             let at = |seconds| Timestamp::new(seconds, 0).unwrap();
@@ -168,9 +188,12 @@ mod tests {
                 up.unwrap().down_seconds = None;
                 plan(&desired, &cut_off, at(90)).record
             };
-            let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
-            up.unwrap().down_seconds = down_seconds;
-            let record = plan(&desired, &seen, at(100)).record;
+            let answer = answer_of(&mut seen, "c-0-2");
+            answer.uptime_seconds = uptime;
+            answer.replication.upstream.as_mut().unwrap().down_seconds = down_seconds;
+            let first = plan(&desired, &seen, at(100));
+            assert!(check(&desired, &seen, &first, at(100)).is_empty(), "{why}");
+            let record = first.record;
             let entry = record.member(&follower).unwrap();
             let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
             assert_eq!((found, entry.joined), (expected, expected), "{why}");
