@@ -42,8 +42,12 @@ struct Cli {
     updates: bool,
 }
 
+/// How often a sweep tells how far it is.
+const TOLD_EVERY: u64 = 500;
+
 #[derive(Default)]
 struct Sum {
+    done: u64,
     seen: BTreeMap<&'static str, u64>,
     writes: (u64, u64),
     longest_heal: (u64, u64),
@@ -127,6 +131,14 @@ fn add(sum: &Mutex<Sum>, seed: u64, outcome: Outcome) {
     for word in outcome.seen.keys() {
         *sum.seen.entry(word).or_default() += 1;
     }
+    sum.done += 1;
+    if sum.done.is_multiple_of(TOLD_EVERY) {
+        eprintln!(
+            "{} histories, {} broke a promise",
+            sum.done,
+            sum.broken.len()
+        );
+    }
     sum.writes.0 += outcome.writes.0;
     sum.writes.1 += outcome.writes.1;
     sum.longest_heal = sum.longest_heal.max((outcome.healed, seed));
@@ -151,8 +163,8 @@ fn report(cli: &Cli, sum: &Sum, seconds: f64) -> ExitCode {
     );
     println!(
         "{} histories in {seconds:.0} s, {:.1} s per thousand",
-        cli.seeds,
-        seconds * 1000.0 / cli.seeds as f64
+        sum.done,
+        seconds * 1000.0 / sum.done.max(1) as f64
     );
     let missed = missed(cli.seeds, sum);
     for word in &missed {
