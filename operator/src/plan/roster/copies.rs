@@ -10,9 +10,10 @@ use crate::model::{
 
 /// What is heard of a leader may be a second old, and INFO counts in whole seconds at both ends.
 const TOLERANCE_MILLIS: u64 = 2000;
-/// A link over which nothing comes is given up after so long (`repl-timeout`), and counts as down from
-/// then on: only of a process that is younger does that tell since when nothing came.
-const REPL_TIMEOUT_SECONDS: u64 = 60;
+/// A link may break long after the last that came over it: by `repl-timeout`, or by a reset when a cut is
+/// over. So only of a process that was as young as this when its link broke does that tell anything: as
+/// long as a follower that hears nothing is taken for fed.
+const YOUNG_SECONDS: u64 = 5;
 
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
@@ -100,10 +101,6 @@ pub(super) fn note_fed_to_the_end(
                 .answer()
                 .filter(|answer| shares_history(&before, shard.id, lost, answer))
                 .filter(|answer| was_fed_until(answer, lost_millis))
-                .filter(|answer| {
-                    let lost_seconds = lost_millis / 1000;
-                    answer.uptime_seconds < lost_seconds + repl_timeout_seconds(desired)
-                })
                 .map(|answer| answer.run_id.clone());
             let mut entries = record.members.iter_mut();
             let entry = entries.find(|entry| &entry.name == member.name());
@@ -114,12 +111,6 @@ pub(super) fn note_fed_to_the_end(
             (entry.synced_run, entry.synced_with) = (Some(run), Some(lost.clone()));
         }
     }
-}
-
-fn repl_timeout_seconds(desired: &Desired) -> u64 {
-    let set = desired.config.get("repl-timeout");
-    let seconds = set.and_then(|text| text.parse::<u64>().ok());
-    seconds.unwrap_or(REPL_TIMEOUT_SECONDS)
 }
 
 fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &MemberAnswer) -> bool {
@@ -137,9 +128,10 @@ fn was_fed_until(answer: &MemberAnswer, lost_millis: u64) -> bool {
     };
     let up = answer.replication.upstream.as_ref();
     let settled = up.filter(|up| !up.is_syncing && !answer.loading);
-    settled
-        .and_then(quiet)
-        .is_some_and(|seconds| seconds.saturating_mul(1000) <= lost_millis + TOLERANCE_MILLIS)
+    settled.and_then(quiet).is_some_and(|seconds| {
+        let was_young = answer.uptime_seconds <= seconds.saturating_add(YOUNG_SECONDS);
+        was_young && seconds.saturating_mul(1000) <= lost_millis + TOLERANCE_MILLIS
+    })
 }
 
 #[cfg(test)]
@@ -154,13 +146,12 @@ mod tests {
         // (the history is its leader's, the link broke so many seconds ago, it runs for so many seconds,
         // whole); its leader was lost 10 s ago
         let table = [
-            (true, Some(10), 20, true, "fed to the end"),
-            (true, Some(12), 20, true, "as far as can be told"),
-            (true, Some(13), 20, false, "cut off before"),
-            (true, None, 20, false, "it never had a link"),
-            (false, Some(10), 20, false, "its first copy is not done"),
-            (true, Some(10), 69, true, "nothing can have timed out"),
-            (true, Some(10), 70, false, "its link may have timed out"),
+            (true, Some(10), 15, true, "fed to the end"),
+            (true, Some(12), 15, true, "as far as can be told"),
+            (true, Some(13), 15, false, "cut off before"),
+            (true, None, 15, false, "it never had a link"),
+            (false, Some(10), 15, false, "its first copy is not done"),
+            (true, Some(10), 16, false, "nothing may have come for long"),
         ];
         for (is_same, down_seconds, uptime, expected, why) in table {
             let mut seen = formed();
