@@ -23,6 +23,7 @@ use crate::ports::{
     AskTarget, Clock, ClusterObjects, CommandError, Credentials, ErrorClass, ObjectApi,
     ObjectError, Password, RedisAdmin,
 };
+use crate::rounds::Rounds;
 
 /// Kubernetes, Redis and time in one.
 #[derive(Default)]
@@ -116,6 +117,7 @@ impl World {
             fence: Fence::open(self.clone()),
             metrics: Metrics::new().unwrap(),
             events: Events::discard(),
+            rounds: Rounds::default(),
         }
     }
 

@@ -29,6 +29,7 @@ pub mod observe;
 pub mod plan;
 pub mod ports;
 pub mod resources;
+pub mod rounds;
 pub mod run;
 pub mod server;
 pub mod status;

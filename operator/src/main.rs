@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use jiff::Timestamp;
 use kube::CustomResourceExt;
-use serde::Deserialize;
 use zoneward_operator::api::RedisCluster;
 use zoneward_operator::cli::{self, Cli, Command};
-use zoneward_operator::model::{Desired, Observation};
 use zoneward_operator::ports::RedisAdmin;
+use zoneward_operator::rounds::World;
 use zoneward_operator::wire::{Alarm, RedisWire};
 use zoneward_operator::{plan, run, telemetry};
 
@@ -41,14 +39,6 @@ fn main() -> anyhow::Result<ExitCode> {
 /// The one place that chooses how members are reached.
 fn redis_admin(waker: Alarm) -> Arc<dyn RedisAdmin> {
     Arc::new(RedisWire::new(waker))
-}
-
-/// What `zoneward plan` reads.
-#[derive(Deserialize)]
-struct World {
-    desired: Desired,
-    observation: Observation,
-    now: Timestamp,
 }
 
 fn plan_file(file: &Path) -> anyhow::Result<String> {

@@ -18,6 +18,7 @@ use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
 use crate::ports::{Clock, RedisAdmin};
+use crate::rounds::Rounds;
 use crate::server::{self, Sources};
 use crate::wire::{Alarm, Wakes, wakes};
 
@@ -48,6 +49,7 @@ pub async fn run_with(
 ) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let metrics = Metrics::new().context("failed to set up metrics")?;
+    let rounds = Rounds::default();
     let (waker, woken) = wakes();
     let (stores, writers) = Stores::new(&args.namespaces);
     let stores = Arc::new(stores);
@@ -55,6 +57,7 @@ pub async fn run_with(
     let _watches = start_watches(&client, Arc::clone(&stores), writers, &waker);
     let sources = Sources {
         metrics: metrics.clone(),
+        rounds: rounds.clone(),
         stores: Arc::clone(&stores),
     };
     let server = server::serve(args.metrics_address, sources, shutdown.child_token());
@@ -80,6 +83,7 @@ pub async fn run_with(
         clock,
         metrics: metrics.clone(),
         events: Events::start(client, identity),
+        rounds,
     }));
     let active = be_active(context, &stores, woken, guard, shutdown.clone());
     let active = async {

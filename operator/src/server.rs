@@ -6,22 +6,26 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::model::ClusterKey;
 use crate::observe::Stores;
+use crate::rounds::Rounds;
 
 /// What the server answers from.
 #[derive(Clone)]
 pub struct Sources {
     /// For `/metrics`.
     pub metrics: Metrics,
+    /// For `/worlds`.
+    pub rounds: Rounds,
     /// For `/readyz`.
     pub stores: Arc<Stores>,
 }
@@ -33,11 +37,12 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    tracing::info!(%address, "serving /healthz, /readyz and /metrics");
+    tracing::info!(%address, "serving /healthz, /readyz, /metrics and /worlds");
     let app = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readiness))
         .route("/metrics", get(figures))
+        .route("/worlds/{namespace}/{name}", get(world))
         .with_state(sources);
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())
@@ -62,4 +67,18 @@ async fn figures(State(sources): State<Sources>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// The world of the last round, as `zoneward plan` reads it. No secret is in it: the model keeps only
+/// whether they are there, and fingerprints.
+async fn world(
+    State(sources): State<Sources>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Response {
+    let key = ClusterKey { namespace, name };
+    if let Some(world) = sources.rounds.world(&key) {
+        return Json(world.as_ref().clone()).into_response();
+    }
+    let text = format!("no round of RedisCluster {key} here: ask the replica that is active");
+    (StatusCode::NOT_FOUND, text).into_response()
 }

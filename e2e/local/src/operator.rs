@@ -12,6 +12,7 @@ use zoneward_operator::controller::{Context, ContextParts, Pace, delay, jittered
 use zoneward_operator::events::Events;
 use zoneward_operator::metrics::Metrics;
 use zoneward_operator::ports::Clock;
+use zoneward_operator::rounds::Rounds;
 use zoneward_operator::wire::{RedisWire, Wakes, wakes};
 
 use crate::kubernetes::Kubernetes;
@@ -65,6 +66,7 @@ impl Operator {
             clock,
             metrics: Metrics::new().context("set up metrics")?,
             events: Events::discard(),
+            rounds: Rounds::default(),
         });
         let (own, key) = (Arc::clone(kubernetes), kubernetes.key.clone());
         let task = tokio::spawn(async move { run(&context, &key, wakes, &story).await });

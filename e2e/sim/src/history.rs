@@ -16,6 +16,7 @@ use zoneward_operator::controller::{Context, ContextParts, Pace, delay, jittered
 use zoneward_operator::events::Events;
 use zoneward_operator::metrics::Metrics;
 use zoneward_operator::model::ClusterKey;
+use zoneward_operator::rounds::Rounds;
 
 use crate::faults::{self, Event, Fault};
 use crate::ports::{Ports, Shared};
@@ -441,6 +442,7 @@ async fn operate(ports: Ports, wake: Arc<Notify>) {
         fence: Fence::open(shared),
         metrics,
         events: Events::discard(),
+        rounds: Rounds::default(),
     });
     let mut failed_rounds = 0;
     loop {

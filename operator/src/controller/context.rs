@@ -11,6 +11,7 @@ use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::model::ClusterKey;
 use crate::ports::{Clock, ObjectApi, RedisAdmin};
+use crate::rounds::Rounds;
 
 /// The parts of a [`Context`].
 pub struct ContextParts {
@@ -26,6 +27,8 @@ pub struct ContextParts {
     pub metrics: Metrics,
     /// Events.
     pub events: Events,
+    /// What rounds saw, for the page and the plugin.
+    pub rounds: Rounds,
 }
 
 /// Shared by all rounds of all RedisClusters.
@@ -83,6 +86,7 @@ impl Context {
         self.memory().remove(key);
         self.parts.admin.retain(key, &[]);
         self.parts.metrics.forget(key);
+        self.parts.rounds.forget(key);
     }
 
     fn memory(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Memory>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Resource;
 
 use super::context::Context;
@@ -10,10 +11,11 @@ use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
-use crate::model::{ClusterKey, Desired, Settings};
+use crate::model::{ClusterKey, Desired, Observation, Settings};
 use crate::observe::{ask_members, hear_neighbours, snapshot};
 use crate::plan::{Action, Plan, check, plan, validate, wanted_settings};
 use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
+use crate::rounds::World;
 use crate::status::{Input, status, transitions};
 use crate::telemetry::chain;
 
@@ -147,13 +149,17 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     };
     let told = record(context, key, &objects.resource, &input).await?;
     parts.metrics.observed(key, &told, &seen);
+    let does = matches!(&desired, Ok(desired) if refusals.is_empty() && !desired.paused);
+    if does {
+        announce(context, key, &plan, now);
+    }
+    show(context, key, desired.as_ref().ok(), &seen, now);
 
     let end = match &desired {
         Err(_) => RoundEnd::Rejected,
         Ok(_) if !refusals.is_empty() => RoundEnd::Refused,
         Ok(desired) if desired.paused => RoundEnd::Paused,
         Ok(_) => {
-            announce(key, &plan);
             let outcomes = act(&context.hands(), key, &objects, &plan.actions).await;
             let has_recorded = plan.record != seen.record;
             return Ok(close(context, key, &plan, has_recorded, outcomes));
@@ -197,19 +203,39 @@ async fn record(
     let written = parts.objects.write_status(resource, &next).await;
     let written = written.map_err(failed)?;
     let flipped = transitions(&previous, &next);
+    parts.rounds.flipped(key, input.now, &flipped);
     parts.events.publish(&written.object_ref(&()), flipped);
     Ok(next)
 }
 
 /// One line for each thing that is about to be done; a loop that has nothing to do is silent.
-fn announce(key: &ClusterKey, plan: &Plan) {
+fn announce(context: &Context, key: &ClusterKey, plan: &Plan, now: Timestamp) {
     for waiting in &plan.waiting_on {
         tracing::debug!(cluster = %key, reason = %waiting.reason, "waiting: {}", waiting.message);
     }
     let news = |action: &&Action| !action.deed.is_reminder();
     for action in plan.actions.iter().filter(news) {
         tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
+        let (text, why) = (action.deed.to_string(), action.why.clone());
+        context.parts().rounds.announced(key, now, text, why);
     }
+}
+
+/// Hands the round out to whoever looks: after the status, which they read beside it.
+fn show(
+    context: &Context,
+    key: &ClusterKey,
+    desired: Option<&Desired>,
+    seen: &Observation,
+    now: Timestamp,
+) {
+    let Some(desired) = desired else { return };
+    let world = World {
+        desired: desired.clone(),
+        observation: seen.clone(),
+        now,
+    };
+    context.parts().rounds.decided(key, world);
 }
 
 /// Counts, logs and remembers what came of the actions.
