@@ -309,7 +309,12 @@ fn pod_deletion(
     let leads = world.answers.get(name).is_some_and(|answer| {
         answer.role() == Role::Leader && !world.slots_of(&answer.id).is_empty()
     });
-    let is_nothing = holds_nothing || never_joined.unwrap_or(waits) || keeps_body;
+    let holds_keys = world
+        .answers
+        .get(name)
+        .is_some_and(|answer| answer.keys > 0);
+    let never_held = never_joined.unwrap_or(waits) && !holds_keys;
+    let is_nothing = holds_nothing || never_held || keeps_body;
     if leads && (world.seen.record.formed || !is_nothing) {
         return Some(refuse("I3", action, "it leads slots"));
     }
