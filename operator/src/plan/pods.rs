@@ -87,7 +87,7 @@ fn may_hold_keys(member: &Member<'_>) -> bool {
 
 /// Whether it is to have a pod. A body whose place was given away is started after all: it may be the only copy
 /// that is left, or newer than the leader's, which waits closed for that.
-fn is_wanted(round: &Round<'_>, entry: &Enrolled) -> bool {
+pub(super) fn is_wanted(round: &Round<'_>, entry: &Enrolled) -> bool {
     !entry.surplus || may_be_a_copy(entry) && is_leaderless(round, entry.shard)
 }
 
