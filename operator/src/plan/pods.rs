@@ -2,7 +2,7 @@
 
 use super::census::{Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, reshard, roster, spacing};
+use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing};
 use crate::api::{RetainPolicy, WhenUnsatisfiable};
 use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView, ShardId};
 use crate::resources::{self, PodRequest};
@@ -124,7 +124,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             let is_needed = is_leaderless(round, shard.id) && may_hold_keys(member);
             let never_held_data = !member.entry.joined && !is_needed && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
-            let leads = shard.is_led_by(member) || is_owner(round, member);
+            let owns = is_owner(round, member) && !was_succeeded(round, member);
+            let leads = shard.is_led_by(member) || owns;
             if leads || is_past_the_last || !(is_whole || never_held_data) {
                 continue;
             }
@@ -135,12 +136,25 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
                 is_disturbed = true;
             }
             let is_dead = matches!(member.verdict, Verdict::Dead(_));
-            roster::strike_out(round, draft, member.entry, is_dead);
+            let has_ended = is_dead || is_idle_body(member);
+            roster::strike_out(round, draft, member.entry, has_ended);
             if let Some(pod) = member.pod {
                 delete(draft, pod, is_dead, "its place is taken");
             }
         }
     }
+}
+
+/// Its last process is proven to have ended, and no other one was started on its volume.
+fn is_idle_body(member: &Member<'_>) -> bool {
+    member.entry.has_ended && member.verdict == Verdict::NotMade
+}
+
+/// A body that does not run, and whose slots others serve: whoever lists it as their owner still, by its
+/// successor's epoch, hears no better while it is on the roster. That one is to forget it (`forget`).
+fn was_succeeded(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let id = member.entry.member_id.as_ref();
+    is_idle_body(member) && id.is_some_and(|id| forget::is_succeeded(round, id))
 }
 
 /// Whether anybody who lives gives it slots.
@@ -345,5 +359,42 @@ mod tests {
         let entry = seen.record.members.last_mut().unwrap();
         entry.member_id = None;
         assert_eq!(seen_at(&seen), (false, false), "it never ran");
+    }
+
+    #[test]
+    fn a_body_that_was_succeeded_goes_although_somebody_lists_it_as_the_owner() {
+        let mut seen = formed();
+        let body = MemberName::from("c-0-6");
+        seen.record.members.push(Enrolled {
+            volume: Some("c-0-0".into()),
+            member_id: Some("id-c-0-0".into()),
+            has_ended: true,
+            joined: true,
+            surplus: true,
+            ..crate::plan::testing::enrolled("c-0-6", 0, "c")
+        });
+        let view = &mut crate::plan::testing::answer_of(&mut seen, "c-2-5").view;
+        let leader = view
+            .entries
+            .iter_mut()
+            .find(|it| it.id.as_str() == "id-c-0-1");
+        let leader = leader.unwrap();
+        let mut old = leader.clone();
+        leader.slots = crate::model::SlotSet::empty();
+        old.id = "id-c-0-0".into();
+        old.flags.failed = true;
+        view.entries.push(old);
+        let first = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+        assert!(first.record.member(&body).is_none());
+        assert!(first.record.departed[0].is_proven_dead);
+        seen.record = first.record;
+        let second = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+        let forgets = second
+            .actions
+            .iter()
+            .filter(|it| it.deed.kind() == "forget");
+        assert_eq!(forgets.count(), 1);
+        let refusals = crate::plan::check(&desired(3, 1), &seen, &second, Timestamp::UNIX_EPOCH);
+        assert!(refusals.is_empty(), "{refusals:?}");
     }
 }
