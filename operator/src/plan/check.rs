@@ -306,9 +306,8 @@ fn pod_deletion(
     if is_dead || is_drained || is_unwritten {
         return None;
     }
-    let leads = world.answers.get(name).is_some_and(|answer| {
-        answer.role() == Role::Leader && !world.slots_of(&answer.id).is_empty()
-    });
+    let answer = world.answers.get(name);
+    let leads = answer.is_some_and(|answer| world.leads(answer));
     let holds_keys = world
         .answers
         .get(name)
