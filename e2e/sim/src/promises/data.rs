@@ -145,7 +145,8 @@ fn before_on_its_volume(world: &World, key: ProcKey) -> impl Iterator<Item = Pro
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
-    if world.promises.was_outvoted(info.leader, at) || world.promises.was_risked(at) {
+    let timeout = world.setup.node_timeout;
+    if world.promises.was_outvoted(info.leader, at, timeout) || world.promises.was_risked(at) {
         return true;
     }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
