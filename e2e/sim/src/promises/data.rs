@@ -171,6 +171,11 @@ pub fn shares_history(a: &Data, b: &Data) -> bool {
     a.parts().any(|(reign, _)| b.upto(reign) > 0)
 }
 
+/// Whether the first goes on from what the second holds, as far as replication may be behind.
+pub fn holds_all_of(a: &Data, b: &Data) -> bool {
+    b.parts().all(|(reign, upto)| a.upto(reign) + SLACK >= upto)
+}
+
 /// Whether its copy is of no use to anybody: its chunk is served by somebody who does not build on what it
 /// holds, or it is about to be replaced by that one's. (What is lost with it is asked about on its own.)
 pub fn is_obsolete(world: &World, key: ProcKey) -> bool {
