@@ -341,7 +341,16 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
     });
     // who was silent for so long that it was replaced is given up, with what only it holds
     let is_given_up = !world.is_running(key) || !world.net.is_connected(&world.hosts, process_host);
-    if !has_other && !is_given_up && !data::is_obsolete(world, key) {
+    // what started again closed took nothing: all that it holds is on its volume, and that stays its member's
+    let volume = world.mounts.get(&name);
+    let record = world.status().record;
+    let mut members = record.members.iter();
+    let is_enrolled = volume.is_some_and(|volume| {
+        members.any(|it| it.volume.as_ref().is_some_and(|it| it.as_str() == volume))
+    });
+    let process = world.proc(key);
+    let keeps_body = is_enrolled && !process.is_open && !process.is_open_to_followers;
+    if !has_other && !is_given_up && !keeps_body && !data::is_obsolete(world, key) {
         let what = format!("{name} is deleted and nobody else holds what it holds");
         world.promises.break_one("I3", now, what);
     }

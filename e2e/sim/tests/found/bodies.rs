@@ -67,3 +67,28 @@ fn a_body_that_is_needed_starts_from_the_image_that_is_wanted_now() {
         holds(&setup, false, &events);
     }
 }
+
+#[test]
+fn a_body_that_just_started_closed_may_start_once_more() {
+    let setup = Setup {
+        leaders: 2,
+        hosts_per_zone: 3,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        rehome_seconds: 5,
+        copy: 500,
+        engine: Engine::Redis7,
+        flaky_percent: 2,
+        ..plain()
+    };
+    for late in 0..4 {
+        let events = [
+            event(2445, 64_031, Fault::BadImage { pick: 235_027 }),
+            event(17_751, 3556, Fault::ZoneCut { pick: 50_382 }),
+            event(18_135, 67_192, Fault::RollBack),
+            event(18_618, 834, Fault::KillLeaders),
+            event(19_569 + 200 * late, 57_853, Fault::Roll),
+        ];
+        holds(&setup, false, &events);
+    }
+}
