@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench demo drill smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak demo drill smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -62,6 +62,9 @@ control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go
 
 local-bench: servers ## outages with the operator and with the bus alone, real servers on loopback; BENCH_OPTIONS, target/local/bench.json
 	cargo run --release --locked -p zoneward-local -- bench $(BENCH_OPTIONS)
+
+soak: servers ## random faults and changes under a checking workload, real servers on loopback; HOURS=1 SEED=1, target/local/soak.json
+	cargo run --release --locked -p zoneward-local -- soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
 
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)

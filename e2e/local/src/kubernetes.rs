@@ -166,6 +166,12 @@ impl Kubernetes {
         self.state().resource.status.clone().unwrap_or_default()
     }
 
+    /// The generation of the spec.
+    pub fn generation(&self) -> i64 {
+        let state = self.state();
+        state.resource.metadata.generation.unwrap_or_default()
+    }
+
     /// The owner changes the spec: these fields at its top.
     pub fn edit(&self, fields: &Value) -> Result<()> {
         let mut state = self.state();

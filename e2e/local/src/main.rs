@@ -4,14 +4,18 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use zoneward_local::bench::{Options, Report, Side, What, measure, reshard};
 use zoneward_local::server;
+use zoneward_local::soak::{self, soak};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
+const SOAKED: &str = "target/local/soak.json";
 
 #[derive(Parser)]
 #[command(about = "The operator's loop against real servers on loopback")]
@@ -26,6 +30,18 @@ enum Command {
     Bench(BenchArgs),
     /// 4096 slots with all keys in them: the operator, and the server's own command line.
     Reshard(ReshardArgs),
+    /// One fault or change after another under a checking workload.
+    Soak(SoakArgs),
+}
+
+#[derive(Args)]
+struct SoakArgs {
+    /// How long.
+    #[arg(long, default_value_t = 1.0)]
+    hours: f64,
+    /// Draws the deeds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Args)]
@@ -68,6 +84,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench(&args).await,
         Command::Reshard(args) => reshards(&args).await,
+        Command::Soak(args) => soaked(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +114,20 @@ async fn reshards(args: &ReshardArgs) -> Result<()> {
             ));
         }
     }
+    Ok(())
+}
+
+async fn soaked(args: &SoakArgs) -> Result<()> {
+    let length = Duration::try_from_secs_f64(args.hours * 3600.0).context("read --hours")?;
+    let seed = args.seed;
+    let report = soak(soak::Options { length, seed }, |bout| {
+        tell(&bout.to_string());
+    })
+    .await?;
+    tell(&format!("\n{report}"));
+    write(SOAKED, &report)?;
+    let broken = report.broken();
+    anyhow::ensure!(broken == 0, "{broken} promises were broken: {SOAKED}");
     Ok(())
 }
 
@@ -135,7 +166,7 @@ async fn bench(args: &BenchArgs) -> Result<()> {
         }
     }
     tell(&format!("\n{report}"));
-    write(&report)?;
+    write(FIGURES, &report)?;
     anyhow::ensure!(failed == 0, "{failed} runs failed");
     Ok(())
 }
@@ -151,12 +182,11 @@ fn runs_of(what: What, args: &BenchArgs) -> Vec<((u32, u32), Side)> {
     shapes.into_iter().flat_map(sides).collect()
 }
 
-fn write(report: &Report) -> Result<()> {
-    let path = Path::new(FIGURES);
-    let folder = path.parent().unwrap_or(path);
+fn write(path: &str, report: &impl Serialize) -> Result<()> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let text = serde_json::to_string_pretty(report).context("write the figures as JSON")?;
-    fs::write(path, text + "\n").with_context(|| format!("write {FIGURES}"))
+    fs::write(path, text + "\n").with_context(|| format!("write {path}"))
 }
 
 fn tell(text: &str) {

@@ -182,6 +182,21 @@ impl Testbed {
         .await
     }
 
+    /// Waits until everything that was asked for is done: the status is about the present spec, nothing is
+    /// left to do, and the members say so themselves.
+    pub async fn until_settled(&self, limit: Duration) -> Result<Duration> {
+        self.until("all is settled", limit, |survey| {
+            let status = self.kubernetes.status();
+            let is_old = status.observed_generation < self.kubernetes.generation();
+            let mut conditions = status.conditions.iter();
+            let progress = conditions.find(|it| it.type_ == "Progressing" && it.status == "True");
+            let unfinished = || progress.map(|it| format!("{}: {}", it.reason, it.message));
+            let told = is_old.then(|| "the status is about an earlier spec".to_owned());
+            told.or_else(unfinished).or_else(|| self.lack(survey))
+        })
+        .await
+    }
+
     /// Waits until so many slots have left the shards that there were.
     pub async fn until_moving(&self, slots: u16, limit: Duration) -> Result<Duration> {
         self.until("slots move", limit, |survey| {

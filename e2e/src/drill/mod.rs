@@ -170,6 +170,14 @@ const NEW_PODS: &str = r#"{"pod": {"labels": {"drill": "changed"}}}"#;
 /// An update and nothing else.
 const ROLL: [Step; 2] = [Step::Change(NEW_PODS), Step::Until(Goal::Updated)];
 
+/// Two more leaders, and back.
+const SCALE: [Step; 4] = [
+    Step::Change(r#"{"leaders": 5}"#),
+    Step::Until(Goal::Updated),
+    Step::Change(r#"{"leaders": 3}"#),
+    Step::Until(Goal::Updated),
+];
+
 /// Three leaders with a follower each, in memory.
 const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -> Drill {
     Drill {
@@ -181,7 +189,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 16] = [
+pub static DRILLS: [Drill; 18] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -333,6 +341,25 @@ pub static DRILLS: [Drill; 16] = [
             Step::Change(r#"{"image": "zoneward.local/redis:none"}"#),
             Step::Until(Goal::Stuck),
             Step::Change(r#"{"image": "IMAGE"}"#),
+            Step::Until(Goal::Updated),
+        ],
+    ),
+    zone(
+        "scale",
+        "Three leaders become five, and three again",
+        &SCALE,
+    ),
+    zone(
+        "scale-zone-kill",
+        "A zone is killed while slots move to two more leaders",
+        &[
+            Step::Change(r#"{"leaders": 5}"#),
+            Step::Stay(6),
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::Updated),
+            Step::Change(r#"{"leaders": 3}"#),
             Step::Until(Goal::Updated),
         ],
     ),
