@@ -16,12 +16,13 @@ use crate::resp::{Connection, Reply};
 use crate::writer::slot_of;
 
 const KEYS_AT_ONCE: usize = 1_000;
-const REPLY_LIMIT: Duration = Duration::from_secs(2);
+/// Of one try. Who waits longer for a zone that is silent measures his own patience.
+const REPLY_LIMIT: Duration = Duration::from_millis(500);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(2);
 /// How long one operation may be tried.
 const OPERATION_LIMIT: Duration = Duration::from_secs(30);
 /// How long `WAIT` waits for a follower, in milliseconds.
-const WAIT_MILLIS: &str = "1000";
+const WAIT_MILLIS: &str = "300";
 
 /// A key, and how it is written.
 #[derive(Clone, Debug)]
