@@ -69,7 +69,9 @@ soak: servers ## random faults and changes under a checking workload, real serve
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
 
-drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-kill roll"; figures in target/e2e; about 25 minutes; installs what kind-up does
+drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-kill roll"; figures in target/e2e; about 35 minutes; installs what kind-up does
+	@e2e/kind/images redis:7 valkey:9
+	@e2e/kind/load zoneward.local/redis:7 zoneward.local/valkey:9
 	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(DRILLS)
 
 smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it

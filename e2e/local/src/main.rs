@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
-use zoneward_local::bench::{Options, Report, Side, What, measure, reshard};
+use zoneward_local::bench::{Options, Report, Side, What, measure, reshard, roll};
 use zoneward_local::server;
 use zoneward_local::soak::{self, soak};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
+const ROLLED: &str = "target/local/roll.json";
 const SOAKED: &str = "target/local/soak.json";
 
 #[derive(Parser)]
@@ -30,8 +31,23 @@ enum Command {
     Bench(BenchArgs),
     /// 4096 slots with all keys in them: the operator, and the server's own command line.
     Reshard(ReshardArgs),
+    /// How the time of a rolling update grows with the number of shards.
+    Roll(RollArgs),
     /// One fault or change after another under a checking workload.
     Soak(SoakArgs),
+}
+
+#[derive(Args)]
+struct RollArgs {
+    /// Leaders, with a follower each.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 40])]
+    leaders: Vec<u32>,
+    /// `spec.rollout.maxShardsAtOnce`.
+    #[arg(long, default_value_t = 4)]
+    at_once: u32,
+    /// The server, as `make servers` names it.
+    #[arg(long, default_value = "redis-8")]
+    server: String,
 }
 
 #[derive(Args)]
@@ -84,6 +100,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench(&args).await,
         Command::Reshard(args) => reshards(&args).await,
+        Command::Roll(args) => rolls(&args).await,
         Command::Soak(args) => soaked(&args).await,
     };
     match done {
@@ -115,6 +132,17 @@ async fn reshards(args: &ReshardArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn rolls(args: &RollArgs) -> Result<()> {
+    let server = server(&args.server)?;
+    let mut all = Vec::new();
+    for leaders in &args.leaders {
+        let rolled = roll(&server, *leaders, args.at_once).await?;
+        tell(&format!("{rolled:?}"));
+        all.push(rolled);
+    }
+    write(ROLLED, &all)
 }
 
 async fn soaked(args: &SoakArgs) -> Result<()> {
