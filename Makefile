@@ -21,7 +21,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 test: lint servers control-plane ## all tests but those on kind; fetches servers, builds a control plane and cargo-deny into the cache
-	cargo test --workspace --locked
+	ZONEWARD_NEEDS_PROMETHEUS=1 cargo test --workspace --locked
 	$(MAKE) --no-print-directory doc deny
 	charts/check
 
@@ -33,7 +33,7 @@ sim: ## the loop against a modelled world: SEEDS=n FIRST_SEED=k many histories, 
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),1))
 
 fast-test: ## tests that need nothing but cargo
-	cargo test --workspace --locked --lib --test story --test tidy --test crds
+	cargo test --workspace --locked --lib --test story --test tidy --test crds --test monitoring
 
 lint: ## formatting and clippy, warnings denied; whether the rules to weaken are found
 	cargo fmt --all --check
@@ -53,7 +53,7 @@ crds: ## write crds/ and the CRD chart's copy out of operator/src/api
 	UPDATE_CRDS=1 cargo test --locked -p zoneward-operator --test crds
 	cp crds/redisclusters.yaml charts/zoneward-crds/files/redisclusters.yaml
 
-servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9 for the tests, out of Debian packages, into the cache
+servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9, and Prometheus, for the tests, out of Debian packages, into the cache
 	@e2e/servers/fetch
 
 control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go modules into the cache (8 minutes when cold)

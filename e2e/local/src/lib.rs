@@ -28,7 +28,7 @@ pub use faults::Disk;
 pub use kubernetes::{Kubernetes, Pace};
 pub use operator::{Done, Operator};
 pub use roamer::{Client, Missing, Roamer, Roaming, Trip};
-pub use servers::{Server, server, servers};
+pub use servers::{Server, program, server, servers};
 pub use survey::{Seen, Survey};
 pub use testbed::{Settings, Testbed};
 pub use writer::{Tally, Writers};

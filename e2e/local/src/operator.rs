@@ -52,6 +52,7 @@ impl Story {
 pub struct Operator {
     task: JoinHandle<()>,
     kubernetes: Arc<Kubernetes>,
+    metrics: Metrics,
 }
 
 impl Operator {
@@ -59,12 +60,15 @@ impl Operator {
         let (alarm, wakes) = wakes();
         kubernetes.wake_by(Some(alarm.clone()));
         let clock: Arc<dyn Clock> = Arc::new(kubernetes.clock);
+        let metrics = Metrics::new().context("set up metrics")?;
+        // there is no lease here
+        metrics.set_active(true);
         let context = Context::new(ContextParts {
             objects: Arc::clone(kubernetes) as _,
             admin: Arc::new(RedisWire::new(alarm)),
             fence: Fence::open(Arc::clone(&clock)),
             clock,
-            metrics: Metrics::new().context("set up metrics")?,
+            metrics: metrics.clone(),
             events: Events::discard(),
             rounds: Rounds::default(),
         });
@@ -73,7 +77,13 @@ impl Operator {
         Ok(Self {
             task,
             kubernetes: own,
+            metrics,
         })
+    }
+
+    /// Its figures, as they are at any time.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 }
 
@@ -92,7 +102,15 @@ async fn run(
 ) {
     let mut failed_rounds = 0_u32;
     loop {
-        let again_in = match reconcile(context, key).await {
+        let started = Instant::now();
+        let result = reconcile(context, key).await;
+        let outcome = match &result {
+            Ok(round) => round.end.as_str(),
+            Err(error) => error.class().as_str(),
+        };
+        let metrics = &context.parts().metrics;
+        metrics.reconciled(outcome, started.elapsed());
+        let again_in = match result {
             Ok(round) => {
                 failed_rounds = 0;
                 story.tell(round.outcomes.into_iter().map(|outcome| Done {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use zoneward_operator::metrics::Metrics;
 
 use crate::address::{Block, ZONES_MAX};
 use crate::kubelet::Kubelets;
@@ -218,6 +219,11 @@ impl Testbed {
         self.stop_operator();
         self.operator = Some(Operator::start(&self.kubernetes, self.story.clone())?);
         Ok(())
+    }
+
+    /// The running operator's figures.
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.operator.as_ref().map(Operator::metrics)
     }
 
     /// A writer for each shard.

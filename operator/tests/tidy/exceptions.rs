@@ -95,12 +95,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ),
     granted(
         "words",
-        "operator/src/metrics.rs",
-        "replica",
-        "a replica of the operator's own Deployment: Kubernetes' word, and no member",
-    ),
-    granted(
-        "words",
         "operator/src/run.rs",
         "replica",
         "a replica of the operator's own Deployment: Kubernetes' word, and no member",
