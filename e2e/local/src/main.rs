@@ -1,14 +1,14 @@
-//! `zoneward-local`: measurements on the local testbed.
+//! `zoneward-local`: measurements on the local testbed, and pictures of the page.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use zoneward_local::bench::{Options, Report, Side, What, measure, reshard};
-use zoneward_local::server;
+use zoneward_local::{pictures, server};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
@@ -26,6 +26,18 @@ enum Command {
     Bench(BenchArgs),
     /// 4096 slots with all keys in them: the operator, and the server's own command line.
     Reshard(ReshardArgs),
+    /// The operator's page through the loss of a zone, in a real Chromium; pictures of it.
+    Page(PageArgs),
+}
+
+#[derive(Args)]
+struct PageArgs {
+    /// Where the pictures go.
+    #[arg(long)]
+    pictures: PathBuf,
+    /// The servers, as `make servers` names them.
+    #[arg(long, default_value = "redis-8")]
+    servers: String,
 }
 
 #[derive(Args)]
@@ -68,6 +80,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench(&args).await,
         Command::Reshard(args) => reshards(&args).await,
+        Command::Page(args) => page(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +110,16 @@ async fn reshards(args: &ReshardArgs) -> Result<()> {
             ));
         }
     }
+    Ok(())
+}
+
+async fn page(args: &PageArgs) -> Result<()> {
+    let seen = pictures(server(&args.servers)?, Some(&args.pictures)).await?;
+    for file in &seen.files {
+        tell(&file.display().to_string());
+    }
+    let complaints = seen.complaints.join("; ");
+    anyhow::ensure!(complaints.is_empty(), "chromium complains: {complaints}");
     Ok(())
 }
 

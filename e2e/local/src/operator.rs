@@ -52,6 +52,7 @@ impl Story {
 pub struct Operator {
     task: JoinHandle<()>,
     kubernetes: Arc<Kubernetes>,
+    rounds: Rounds,
 }
 
 impl Operator {
@@ -59,6 +60,7 @@ impl Operator {
         let (alarm, wakes) = wakes();
         kubernetes.wake_by(Some(alarm.clone()));
         let clock: Arc<dyn Clock> = Arc::new(kubernetes.clock);
+        let rounds = Rounds::default();
         let context = Context::new(ContextParts {
             objects: Arc::clone(kubernetes) as _,
             admin: Arc::new(RedisWire::new(alarm)),
@@ -66,14 +68,19 @@ impl Operator {
             clock,
             metrics: Metrics::new().context("set up metrics")?,
             events: Events::discard(),
-            rounds: Rounds::default(),
+            rounds: rounds.clone(),
         });
         let (own, key) = (Arc::clone(kubernetes), kubernetes.key.clone());
         let task = tokio::spawn(async move { run(&context, &key, wakes, &story).await });
         Ok(Self {
             task,
             kubernetes: own,
+            rounds,
         })
+    }
+
+    pub(crate) fn rounds(&self) -> Rounds {
+        self.rounds.clone()
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use zoneward_operator::page::Page;
 
 use crate::address::{Block, ZONES_MAX};
 use crate::kubelet::Kubelets;
@@ -151,6 +153,11 @@ impl Testbed {
         Ok((testbed, writers))
     }
 
+    /// Its files, which end with it.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// What the operator has done so far.
     pub fn story(&self) -> Vec<Done> {
         self.story.told()
@@ -203,6 +210,17 @@ impl Testbed {
         self.stop_operator();
         self.operator = Some(Operator::start(&self.kubernetes, self.story.clone())?);
         Ok(())
+    }
+
+    /// The operator's page of this testbed, until `shutdown`. Where no operator runs it is a standby's.
+    pub fn page(&self, shutdown: CancellationToken) -> Page {
+        let rounds = self.operator.as_ref().map(Operator::rounds);
+        Page::new(
+            Arc::clone(&self.kubernetes) as _,
+            rounds.unwrap_or_default(),
+            Arc::new(self.kubernetes.clock),
+            shutdown,
+        )
     }
 
     /// A writer for each shard.
