@@ -97,7 +97,7 @@ async fn serve(testbed: &Testbed) -> Result<(String, DropGuard)> {
 async fn until_zone(browser: &mut Browser, zone: &str, verdict: &str) -> Result<()> {
     let expression = format!(
         "[...document.querySelectorAll('#map th.zone')]\
-         .find(it => it.querySelector('.name').innerText.endsWith(' {zone}'))\
+         .find(it => it.querySelector('.name').textContent.endsWith(' {zone}'))\
          ?.querySelector('.mark').lastChild.textContent"
     );
     let what = format!("zone {zone} is shown as: {verdict}");
