@@ -17,7 +17,7 @@ use crate::testbed::{Settings, Testbed};
 /// What a busy machine may take for anything.
 const LONG: Duration = Duration::from_secs(60);
 /// A desk, and a hand.
-const SIZES: [(&str, (u32, u32)); 2] = [("", (1280, 860)), ("-small", (390, 844))];
+const SIZES: [(&str, (u32, u32)); 2] = [("", (1280, 960)), ("-small", (390, 844))];
 
 /// What was seen.
 #[derive(Debug)]
@@ -56,7 +56,12 @@ pub async fn pictures(server: Server, folder: Option<&Path>) -> Result<Pictures>
     testbed.end_silence()?;
     until_zone(&mut browser, "a", "may be lost").await?;
     testbed.until_whole(LONG).await?;
-    until_text(&mut browser, "#verdict", "Any one zone may be lost now").await?;
+    until_text(
+        &mut browser,
+        "#verdict.good",
+        "Any one zone may be lost now",
+    )
+    .await?;
     until_text(&mut browser, "#timeline", "ZoneOutage=False").await?;
     take(&mut browser, folder, "after", &mut files).await?;
     let was_here = browser.worth("window.wasHere").await?;

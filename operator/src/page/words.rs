@@ -126,26 +126,32 @@ fn unserved(status: &RedisClusterStatus) -> Option<Saying> {
 
 fn outage(status: &RedisClusterStatus) -> Option<Saying> {
     found(status, "ZoneOutage", "True")?;
-    let gone = names(status.zones.iter().filter(|zone| is_gone(zone)));
-    let others = status.zones.iter().filter(|zone| !is_gone(zone));
-    let more = match whys(others) {
-        whys if whys.is_empty() => {
-            "Every slot is served, and any other zone may be lost too.".into()
-        }
-        whys => format!("Every slot is served. No further zone than this may be lost: {whys}."),
+    let gone: Vec<_> = status.zones.iter().filter(|zone| is_gone(zone)).collect();
+    let others = || status.zones.iter().filter(|zone| !is_gone(zone));
+    let stay: Vec<_> = others().filter(|zone| !zone.survives_loss).collect();
+    let also = if stay.is_empty() {
+        "Any other zone may be lost, too.".to_owned()
+    } else if stay.len() == others().count() {
+        format!("No other zone may be lost now. {}", whys(&stay))
+    } else {
+        format!("{} must not be lost now. {}", names(&stay), whys(&stay))
     };
-    Some(Saying::new(Level::Warn, format!("{gone} is lost"), more))
+    let verb = if gone.len() == 1 { "is" } else { "are" };
+    let words = format!("{} {verb} lost", names(&gone));
+    let more = format!("Every slot is served. {also}");
+    Some(Saying::new(Level::Warn, words, more))
 }
 
 fn unsafe_zones(status: &RedisClusterStatus) -> Option<Saying> {
-    let stay = || status.zones.iter().filter(|zone| !zone.survives_loss);
+    let unsafe_ones = status.zones.iter().filter(|zone| !zone.survives_loss);
+    let stay: Vec<_> = unsafe_ones.collect();
     let all = status.zones.len();
-    let words = match stay().count() {
+    let words = match stay.len() {
         0 => return None,
         count if count == all && all > 1 => "No zone may be lost now".to_owned(),
-        _ => format!("{} must not be lost now", names(stay())),
+        _ => format!("{} must not be lost now", names(&stay)),
     };
-    let more = format!("Every slot is served. {}.", capital(&whys(stay())));
+    let more = format!("Every slot is served. {}", whys(&stay));
     Some(Saying::new(Level::Warn, words, more))
 }
 
@@ -161,8 +167,8 @@ fn well(status: &RedisClusterStatus) -> Saying {
 }
 
 /// `Zone a`, `Zones a and b`.
-fn names<'a>(zones: impl Iterator<Item = &'a ZoneStatus>) -> String {
-    let names: Vec<&str> = zones.map(|zone| zone_name(&zone.zone)).collect();
+fn names(zones: &[&ZoneStatus]) -> String {
+    let names: Vec<&str> = zones.iter().map(|zone| zone_name(&zone.zone)).collect();
     match names.as_slice() {
         [one] => format!("Zone {one}"),
         [first @ .., last] => format!("Zones {} and {last}", first.join(", ")),
@@ -170,22 +176,22 @@ fn names<'a>(zones: impl Iterator<Item = &'a ZoneStatus>) -> String {
     }
 }
 
-/// Why these must not be lost; those with the same reason together.
-fn whys<'a>(zones: impl Iterator<Item = &'a ZoneStatus>) -> String {
-    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+/// Why these must not be lost, as a sentence; those with the same reason together.
+fn whys(zones: &[&ZoneStatus]) -> String {
+    let mut said: Vec<(&str, Vec<&ZoneStatus>)> = Vec::new();
     for zone in zones {
         let Some(why) = zone.why_not.as_deref() else {
             continue;
         };
         match said.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, names)) => names.push(zone_name(&zone.zone)),
-            None => said.push((why, vec![zone_name(&zone.zone)])),
+            Some((_, zones)) => zones.push(zone),
+            None => said.push((why, vec![zone])),
         }
     }
     let parts = said
         .iter()
-        .map(|(why, names)| format!("{}: {why}", names.join(", ")));
-    parts.collect::<Vec<_>>().join("; ")
+        .map(|(why, zones)| format!("{}: {why}.", names(zones)));
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// A cluster whose hosts carry no zone label has one zone, without a name.
@@ -261,26 +267,28 @@ pub(super) fn waits(status: &RedisClusterStatus) -> Vec<(&str, Vec<&WaitingStatu
 pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
     let minutes = now.duration_since(then).max(SignedDuration::ZERO).as_mins();
     match minutes {
-        0 => "less than 1 min".to_owned(),
+        0 => "< 1 min".to_owned(),
         1..60 => format!("{minutes} min"),
         60..1440 => format!("{} h", minutes / 60),
         _ => format!("{} d", minutes / 1440),
     }
 }
 
-/// A message as a sentence: they begin with a small letter and have no full stop.
+/// A message as a sentence: they begin with a small letter and have no full stop. A name that one
+/// begins with stays as it is.
 pub(super) fn sentence(message: &str) -> String {
-    let text = capital(message.trim_end());
+    let text = message.trim_end();
+    let is_word = |word: &&str| word.len() > 1 && word.chars().all(char::is_alphabetic);
+    let mut letters = text.chars();
+    let first = letters
+        .next()
+        .filter(|_| text.split(' ').next().is_some_and(|it| is_word(&it)));
+    let text = match first {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => text.to_owned(),
+    };
     let is_ended = text.is_empty() || text.ends_with(['.', '!', '?']);
     if is_ended { text } else { text + "." }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
-    }
 }
 
 #[cfg(test)]
@@ -316,8 +324,8 @@ mod tests {
     #[test]
     fn a_lost_zone_tells_which_others_must_stay() {
         let said = verdict(&scenes::zone_lost()).more;
-        let wanted = "Every slot is served. No further zone than this may be lost: \
-             b, c: no in-sync member outside it for shard 0.";
+        let wanted = "Every slot is served. No other zone may be lost now. \
+             Zones b and c: no in-sync member outside it for shard 0.";
         assert_eq!(said, wanted);
     }
 
@@ -332,8 +340,8 @@ mod tests {
     fn ages_are_coarse() {
         let at = |second| Timestamp::from_second(second).unwrap();
         for (seconds, words) in [
-            (-5, "less than 1 min"),
-            (59, "less than 1 min"),
+            (-5, "< 1 min"),
+            (59, "< 1 min"),
             (60, "1 min"),
             (3600, "1 h"),
             (200_000, "2 d"),
@@ -344,7 +352,13 @@ mod tests {
 
     #[test]
     fn a_message_becomes_a_sentence() {
-        for (message, wanted) in [("", ""), ("a b", "A b."), ("éa.", "Éa.")] {
+        for (message, wanted) in [
+            ("", ""),
+            ("no b", "No b."),
+            ("éa.", "Éa."),
+            ("cart-0-1 is silent", "cart-0-1 is silent."),
+            ("b: no one", "b: no one."),
+        ] {
             assert_eq!(sentence(message), wanted);
         }
     }

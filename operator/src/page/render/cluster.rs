@@ -86,12 +86,14 @@ fn facts(look: &Look<'_>, status: &RedisClusterStatus) -> Part {
     let wanted = spec
         .leaders
         .saturating_mul(spec.followers_per_leader.saturating_add(1));
+    let leaders = map::count(spec.leaders, "leader");
+    let followers = map::count(spec.followers_per_leader, "follower");
     let version = status.engine_version.as_deref();
     let markup = html! {
         dl #facts {
             div { dt { "Slots served" } dd { (status.slots_served) " of " (SLOT_COUNT) } }
             div { dt { "Members in sync" } dd { (in_sync) " of " (wanted) } }
-            div { dt { "Wanted" } dd { (spec.leaders) " × (1 + " (spec.followers_per_leader) ")" } }
+            div { dt { "Wanted" } dd { (leaders) ", " (followers) " each" } }
             @if let (Some(engine), Some(version)) = (status.engine, version) {
                 div { dt { "Server" } dd { (format!("{engine:?}")) " " (version) } }
             }

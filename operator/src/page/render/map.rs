@@ -87,7 +87,7 @@ fn census(zone: &ZoneStatus) -> Markup {
     }
 }
 
-fn count(number: u32, what: &str) -> String {
+pub(super) fn count(number: u32, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
@@ -130,7 +130,7 @@ fn cell(shard: &ShardStatus, column: &Column<'_>) -> Markup {
     let members: Vec<_> = shard.members.iter().filter(here).collect();
     html! {
         @if members.is_empty() {
-            span .nobody { span aria-hidden="true" { "·" } span .unseen { "no member" } }
+            span .unseen { "no member" }
         } @else {
             ul .members { @for member in members { (card(member)) } }
         }

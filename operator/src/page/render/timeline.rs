@@ -96,7 +96,7 @@ fn table(happenings: &[&Happening], caption: &str) -> Markup {
             thead .unseen {
                 tr {
                     th scope="col" { "Time, UTC" } th scope="col" { "Kind" }
-                    th scope="col" { "What" } th scope="col" { "Why" }
+                    th scope="col" { "What, and why" }
                 }
             }
             tbody {
@@ -105,8 +105,7 @@ fn table(happenings: &[&Happening], caption: &str) -> Markup {
                     tr .(class) {
                         td .time { (clock(it.at)) }
                         td .kind { (kind(it.what)) }
-                        td .what { (it.text) }
-                        td .why { (it.why) }
+                        td .what { (it.text) div .why { (it.why) } }
                     }
                 }
             }
