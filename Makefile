@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak demo drill smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak page-pictures demo drill smoke install \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -65,6 +65,12 @@ local-bench: servers ## outages with the operator and with the bus alone, real s
 
 soak: servers ## random faults and changes under a checking workload, real servers on loopback; HOURS=1 SEED=1, target/local/soak.json
 	cargo run --release --locked -p zoneward-local -- soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
+
+page-pictures: servers ## pictures of the operator's page through a zone loss, into docs/images; installs Chromium and a typeface by apt where missing
+	@e2e/local/chromium
+	cargo run --locked -p zoneward-local -- page --pictures target/local/page
+	mkdir -p docs/images
+	cp target/local/page/page-{before,during,after}{,-dark}.png docs/images/
 
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)

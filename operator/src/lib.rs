@@ -26,6 +26,7 @@ pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod observe;
+pub mod page;
 pub mod plan;
 pub mod ports;
 pub mod resources;

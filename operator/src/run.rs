@@ -17,6 +17,7 @@ use crate::events::Events;
 use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
+use crate::page::Page;
 use crate::ports::{Clock, RedisAdmin};
 use crate::rounds::Rounds;
 use crate::server::{self, Sources};
@@ -59,6 +60,12 @@ pub async fn run_with(
         metrics: metrics.clone(),
         rounds: rounds.clone(),
         stores: Arc::clone(&stores),
+        page: Page::new(
+            Arc::clone(&stores) as _,
+            rounds.clone(),
+            Arc::clone(&clock),
+            shutdown.child_token(),
+        ),
     };
     let server = server::serve(args.metrics_address, sources, shutdown.child_token());
 

@@ -1,4 +1,4 @@
-//! The operator's own HTTP server: health, readiness, figures.
+//! The operator's own HTTP server: health, readiness, figures, and the page.
 //!
 //! Liveness does not depend on the API server: an operator that is killed for an outage that is
 //! not its own cannot help when it ends.
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::model::ClusterKey;
 use crate::observe::Stores;
+use crate::page::{self, Page};
 use crate::rounds::Rounds;
 
 /// What the server answers from.
@@ -28,6 +29,8 @@ pub struct Sources {
     pub rounds: Rounds,
     /// For `/readyz`.
     pub stores: Arc<Stores>,
+    /// For people.
+    pub page: Page,
 }
 
 /// Serves until `shutdown`.
@@ -37,13 +40,15 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    tracing::info!(%address, "serving /healthz, /readyz, /metrics and /worlds");
+    tracing::info!(%address, "serving the page, /healthz, /readyz, /metrics and /worlds");
+    let page = page::routes(sources.page.clone());
     let app = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readiness))
         .route("/metrics", get(figures))
         .route("/worlds/{namespace}/{name}", get(world))
-        .with_state(sources);
+        .with_state(sources)
+        .merge(page);
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await?;

@@ -8,12 +8,14 @@
 mod address;
 mod api;
 pub mod bench;
+mod browser;
 mod faults;
 mod kubelet;
 mod kubernetes;
 mod layout;
 mod operator;
 mod owner;
+mod pictures;
 mod process;
 mod resp;
 mod roamer;
@@ -24,9 +26,11 @@ mod survey;
 mod testbed;
 mod writer;
 
+pub use browser::{Scheme, is_chromium_there};
 pub use faults::Disk;
 pub use kubernetes::{Kubernetes, Pace};
 pub use operator::{Done, Operator};
+pub use pictures::{Pictures, pictures};
 pub use roamer::{Client, Missing, Roamer, Roaming, Trip};
 pub use servers::{Server, program, server, servers};
 pub use survey::{Seen, Survey};

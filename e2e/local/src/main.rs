@@ -1,8 +1,8 @@
-//! `zoneward-local`: measurements on the local testbed.
+//! `zoneward-local`: measurements on the local testbed, and pictures of the page.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use zoneward_local::bench::{Options, Report, Side, What, measure, reshard, roll};
-use zoneward_local::server;
 use zoneward_local::soak::{self, soak};
+use zoneward_local::{pictures, server};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
@@ -35,6 +35,8 @@ enum Command {
     Roll(RollArgs),
     /// One fault or change after another under a checking workload.
     Soak(SoakArgs),
+    /// The operator's page through the loss of a zone, in a real Chromium; pictures of it.
+    Page(PageArgs),
 }
 
 #[derive(Args)]
@@ -58,6 +60,16 @@ struct SoakArgs {
     /// Draws the deeds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+#[derive(Args)]
+struct PageArgs {
+    /// Where the pictures go.
+    #[arg(long)]
+    pictures: PathBuf,
+    /// The servers, as `make servers` names them.
+    #[arg(long, default_value = "redis-8")]
+    servers: String,
 }
 
 #[derive(Args)]
@@ -102,6 +114,7 @@ async fn main() -> ExitCode {
         Command::Reshard(args) => reshards(&args).await,
         Command::Roll(args) => rolls(&args).await,
         Command::Soak(args) => soaked(&args).await,
+        Command::Page(args) => page(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -156,6 +169,16 @@ async fn soaked(args: &SoakArgs) -> Result<()> {
     write(SOAKED, &report)?;
     let broken = report.broken();
     anyhow::ensure!(broken == 0, "{broken} promises were broken: {SOAKED}");
+    Ok(())
+}
+
+async fn page(args: &PageArgs) -> Result<()> {
+    let seen = pictures(server(&args.servers)?, Some(&args.pictures)).await?;
+    for file in &seen.files {
+        tell(&file.display().to_string());
+    }
+    let complaints = seen.complaints.join("; ");
+    anyhow::ensure!(complaints.is_empty(), "chromium complains: {complaints}");
     Ok(())
 }
 

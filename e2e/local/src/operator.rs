@@ -53,6 +53,7 @@ pub struct Operator {
     task: JoinHandle<()>,
     kubernetes: Arc<Kubernetes>,
     metrics: Metrics,
+    rounds: Rounds,
 }
 
 impl Operator {
@@ -63,6 +64,7 @@ impl Operator {
         let metrics = Metrics::new().context("set up metrics")?;
         // there is no lease here
         metrics.set_active(true);
+        let rounds = Rounds::default();
         let context = Context::new(ContextParts {
             objects: Arc::clone(kubernetes) as _,
             admin: Arc::new(RedisWire::new(alarm)),
@@ -70,7 +72,7 @@ impl Operator {
             clock,
             metrics: metrics.clone(),
             events: Events::discard(),
-            rounds: Rounds::default(),
+            rounds: rounds.clone(),
         });
         let (own, key) = (Arc::clone(kubernetes), kubernetes.key.clone());
         let task = tokio::spawn(async move { run(&context, &key, wakes, &story).await });
@@ -78,12 +80,17 @@ impl Operator {
             task,
             kubernetes: own,
             metrics,
+            rounds,
         })
     }
 
     /// Its figures, as they are at any time.
     pub(crate) fn metrics(&self) -> Metrics {
         self.metrics.clone()
+    }
+
+    pub(crate) fn rounds(&self) -> Rounds {
+        self.rounds.clone()
     }
 }
 

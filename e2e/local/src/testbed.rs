@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use zoneward_operator::metrics::Metrics;
+use zoneward_operator::page::Page;
 
 use crate::address::{Block, ZONES_MAX};
 use crate::kubelet::Kubelets;
@@ -152,6 +154,11 @@ impl Testbed {
         Ok((testbed, writers))
     }
 
+    /// Its files, which end with it.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// What the operator has done so far.
     pub fn story(&self) -> Vec<Done> {
         self.story.told()
@@ -224,6 +231,17 @@ impl Testbed {
     /// The running operator's figures.
     pub fn metrics(&self) -> Option<Metrics> {
         self.operator.as_ref().map(Operator::metrics)
+    }
+
+    /// The operator's page of this testbed, until `shutdown`. Where no operator runs it is a standby's.
+    pub fn page(&self, shutdown: CancellationToken) -> Page {
+        let rounds = self.operator.as_ref().map(Operator::rounds);
+        Page::new(
+            Arc::clone(&self.kubernetes) as _,
+            rounds.unwrap_or_default(),
+            Arc::new(self.kubernetes.clock),
+            shutdown,
+        )
     }
 
     /// A writer for each shard.

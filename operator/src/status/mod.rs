@@ -153,7 +153,8 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
         .collect()
 }
 
-fn is_good(kind: &str, status: &str) -> bool {
+/// Whether a condition of this type is well with this status.
+pub fn is_good(kind: &str, status: &str) -> bool {
     let wanted = match kind {
         "Degraded" | "ZoneOutage" | "Paused" | "DataLost" | "Progressing" => "False",
         _ => "True",

@@ -106,6 +106,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         "a replica of the operator's own Deployment: Kubernetes' word, and no member",
     ),
     granted(
+        "words",
+        "operator/src/page/",
+        "replica",
+        "a replica of the operator's own Deployment: Kubernetes' word, and no member",
+    ),
+    granted(
         "machine path",
         "e2e/servers/fetch",
         "",
