@@ -10,10 +10,11 @@ mod prometheus;
 mod queries;
 
 use std::env;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus::Prometheus;
 use queries::{Query, queries};
+use tokio::time::Instant;
 use zoneward_local::{Settings, Testbed, program, server};
 
 /// What a busy machine may take for anything.
