@@ -75,6 +75,9 @@ async fn queries_find_what_they_ask_for_and_a_lost_zone_is_told() {
     testbed.end_silence().unwrap();
     prometheus.until_none(&zone_alert, LONG).await.unwrap();
     println!("its return is told after {:.1?}", end.elapsed());
+    let mean = "sum(zoneward_failover_duration_seconds_sum) / sum(zoneward_failover_duration_seconds_count)";
+    let mean = prometheus.query(mean).await.unwrap();
+    println!("seconds of a failover: {}", mean[0]["value"][1]);
     for query in &queries {
         if TOLD_OF_A_LOSS.iter().any(|it| query.text.contains(it)) {
             let told = prometheus.until_some(&query.text, LONG).await;
