@@ -1,3 +1,5 @@
+//! What a scrape tells after a round over a small world.
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;

@@ -1,3 +1,5 @@
+//! Which change of a leader is counted as what, and for how long it took.
+
 use super::*;
 use crate::api::{RedisClusterStatus, ShardMemberStatus, ShardStatus};
 use crate::metrics::Metrics;

@@ -82,7 +82,7 @@ fn now() -> Vec<Panel> {
         )
         .width(4),
         Panel::new(
-            Look::Stat,
+            Look::Name,
             "Server",
             "The server that the members run; the lowest version where they differ.",
             "short",

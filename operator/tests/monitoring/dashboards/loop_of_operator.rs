@@ -40,7 +40,7 @@ fn now() -> Vec<Panel> {
             "RedisClusters",
         ),
         Panel::new(
-            Look::Stat,
+            Look::Name,
             "Version",
             "The version of each operator.",
             "short",

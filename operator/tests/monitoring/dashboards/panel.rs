@@ -12,6 +12,8 @@ const COLUMNS: u32 = 24;
 pub(super) enum Look {
     /// The last value, large.
     Stat,
+    /// The legend, large.
+    Name,
     /// Lines over time.
     Lines,
     /// Lines over time, on top of each other.
@@ -22,6 +24,12 @@ pub(super) enum Look {
     Bands,
     /// The last values' labels.
     Table,
+}
+
+impl Look {
+    fn is_small(self) -> bool {
+        matches!(self, Self::Stat | Self::Name)
+    }
 }
 
 /// What values mean.
@@ -65,7 +73,7 @@ impl Panel {
             queries: Vec::new(),
             look,
             meaning: Meaning::Plain,
-            width: if look == Look::Stat { 6 } else { 12 },
+            width: if look.is_small() { 6 } else { 12 },
         }
     }
 
@@ -86,11 +94,11 @@ impl Panel {
     }
 
     fn height(&self) -> u32 {
-        if self.look == Look::Stat { 4 } else { 8 }
+        if self.look.is_small() { 4 } else { 8 }
     }
 
     fn to_json(&self, id: usize, (x, y): (u32, u32)) -> Value {
-        let is_now = matches!(self.look, Look::Stat | Look::Table);
+        let is_now = self.look.is_small() || self.look == Look::Table;
         let targets = self
             .queries
             .iter()
@@ -124,9 +132,13 @@ impl Panel {
         })
     }
 
+    fn is_plain(&self) -> bool {
+        matches!(self.meaning, Meaning::Plain)
+    }
+
     fn kind(&self) -> &'static str {
         match self.look {
-            Look::Stat => "stat",
+            Look::Stat | Look::Name => "stat",
             Look::Lines | Look::Stack | Look::Bars => "timeseries",
             Look::Bands => "state-timeline",
             Look::Table => "table",
@@ -134,15 +146,15 @@ impl Panel {
     }
 
     fn colour(&self) -> &'static str {
-        match (self.look, self.meaning) {
-            (Look::Stat | Look::Bands, _) => "thresholds",
-            _ => "palette-classic",
+        match self.look {
+            Look::Stat | Look::Name | Look::Bands => "thresholds",
+            Look::Lines | Look::Stack | Look::Bars | Look::Table => "palette-classic",
         }
     }
 
     fn custom(&self) -> Value {
         match self.look {
-            Look::Stat => json!({}),
+            Look::Stat | Look::Name => json!({}),
             Look::Table => json!({ "align": "auto", "filterable": true }),
             Look::Bands => json!({ "fillOpacity": 80, "lineWidth": 0 }),
             Look::Lines => json!({ "drawStyle": "line", "fillOpacity": 5, "showPoints": "never" }),
@@ -159,8 +171,10 @@ impl Panel {
 
     fn options(&self) -> Value {
         match self.look {
-            Look::Stat => json!({
-                "colorMode": "background", "graphMode": "none", "textMode": "auto",
+            Look::Stat | Look::Name => json!({
+                "colorMode": if self.is_plain() { "none" } else { "background" },
+                "textMode": if self.look == Look::Name { "name" } else { "auto" },
+                "graphMode": "none",
                 "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
             }),
             Look::Table => json!({ "showHeader": true }),
