@@ -148,6 +148,14 @@ impl Browser {
         Ok(())
     }
 
+    /// From the next page on none may run a script.
+    pub(crate) async fn forbid_scripts(&mut self) -> Result<()> {
+        let forbidden = json!({ "value": true });
+        self.ask("Emulation.setScriptExecutionDisabled", forbidden)
+            .await?;
+        Ok(())
+    }
+
     /// Opens a page.
     pub(crate) async fn open(&mut self, address: &str) -> Result<()> {
         let opened = self.ask("Page.navigate", json!({ "url": address })).await?;
