@@ -17,7 +17,6 @@ use crate::events::Events;
 use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
-use crate::page::Page;
 use crate::ports::{Clock, RedisAdmin};
 use crate::rounds::Rounds;
 use crate::server::{self, Sources};
@@ -60,12 +59,7 @@ pub async fn run_with(
         metrics: metrics.clone(),
         rounds: rounds.clone(),
         stores: Arc::clone(&stores),
-        page: Page::new(
-            Arc::clone(&stores) as _,
-            rounds.clone(),
-            Arc::clone(&clock),
-            shutdown.child_token(),
-        ),
+        clock: Arc::clone(&clock),
     };
     let server = server::serve(args.metrics_address, sources, shutdown.child_token());
 

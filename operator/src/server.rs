@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::model::ClusterKey;
 use crate::observe::Stores;
 use crate::page::{self, Page};
+use crate::ports::Clock;
 use crate::rounds::Rounds;
 
 /// What the server answers from.
@@ -25,12 +26,12 @@ use crate::rounds::Rounds;
 pub struct Sources {
     /// For `/metrics`.
     pub metrics: Metrics,
-    /// For `/worlds`.
+    /// For `/worlds`, and the page.
     pub rounds: Rounds,
-    /// For `/readyz`.
+    /// For `/readyz`, and the page.
     pub stores: Arc<Stores>,
-    /// For people.
-    pub page: Page,
+    /// For the page.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Serves until `shutdown`.
@@ -41,7 +42,12 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
     tracing::info!(%address, "serving the page, /healthz, /readyz, /metrics and /worlds");
-    let page = page::routes(sources.page.clone());
+    let page = page::routes(Page::new(
+        Arc::clone(&sources.stores) as _,
+        sources.rounds.clone(),
+        Arc::clone(&sources.clock),
+        shutdown.clone(),
+    ));
     let app = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readiness))

@@ -44,6 +44,11 @@ pub(crate) struct Browser {
     _guard: Guard,
 }
 
+/// What stands at this place; null where nothing does.
+fn at<'a>(value: &'a Value, place: &str) -> &'a Value {
+    value.pointer(place).unwrap_or(&Value::Null)
+}
+
 /// Whether there is one on this machine.
 pub fn is_chromium_there() -> bool {
     program().is_some()
@@ -108,10 +113,12 @@ impl Browser {
 
     async fn open_tab(&mut self) -> Result<()> {
         let made = self.ask("Target.createTarget", json!({ "url": "about:blank" }));
-        let target = made.await?["targetId"].clone();
+        let target = at(&made.await?, "/targetId").clone();
         let parameters = json!({ "targetId": target, "flatten": true });
         let attached = self.ask("Target.attachToTarget", parameters).await?;
-        let session = attached["sessionId"].as_str().context("attach to a tab")?;
+        let session = at(&attached, "/sessionId")
+            .as_str()
+            .context("attach to a tab")?;
         self.session = Some(session.to_owned());
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
             self.ask(domain, json!({})).await?;
@@ -141,10 +148,18 @@ impl Browser {
         Ok(())
     }
 
+    /// From the next page on none may run a script.
+    pub(crate) async fn forbid_scripts(&mut self) -> Result<()> {
+        let forbidden = json!({ "value": true });
+        self.ask("Emulation.setScriptExecutionDisabled", forbidden)
+            .await?;
+        Ok(())
+    }
+
     /// Opens a page.
     pub(crate) async fn open(&mut self, address: &str) -> Result<()> {
         let opened = self.ask("Page.navigate", json!({ "url": address })).await?;
-        let error = &opened["errorText"];
+        let error = at(&opened, "/errorText");
         ensure!(error.is_null(), "open {address}: {error}");
         self.until(
             "the page is there",
@@ -159,9 +174,9 @@ impl Browser {
     pub(crate) async fn worth(&mut self, expression: &str) -> Result<Value> {
         let parameters = json!({ "expression": expression, "returnByValue": true });
         let answer = self.ask("Runtime.evaluate", parameters).await?;
-        let failure = &answer["exceptionDetails"];
+        let failure = at(&answer, "/exceptionDetails");
         ensure!(failure.is_null(), "evaluate {expression}: {failure}");
-        Ok(answer["result"]["value"].clone())
+        Ok(at(&answer, "/result/value").clone())
     }
 
     /// Waits until an expression is worth what is wanted.
@@ -190,7 +205,7 @@ impl Browser {
         let shot = self
             .ask("Page.captureScreenshot", json!({ "format": "png" }))
             .await?;
-        let text = shot["data"].as_str().context("read the picture")?;
+        let text = at(&shot, "/data").as_str().context("read the picture")?;
         let base64 = base64::engine::general_purpose::STANDARD;
         base64.decode(text).context("decode the picture")
     }
@@ -199,8 +214,8 @@ impl Browser {
     async fn ask(&mut self, method: &str, parameters: Value) -> Result<Value> {
         self.last += 1;
         let mut command = json!({ "id": self.last, "method": method, "params": parameters });
-        if let Some(session) = &self.session {
-            command["sessionId"] = json!(session);
+        if let (Some(session), Some(fields)) = (&self.session, command.as_object_mut()) {
+            fields.insert("sessionId".to_owned(), json!(session));
         }
         let text = command.to_string() + "\0";
         let written = self.input.write_all(text.as_bytes()).await;
@@ -209,9 +224,9 @@ impl Browser {
         let answer = answered
             .with_context(|| format!("no answer to {method} within {ANSWER_LIMIT:?}"))?
             .with_context(|| format!("ask chromium for {method}"))?;
-        let error = &answer["error"];
+        let error = at(&answer, "/error");
         ensure!(error.is_null(), "ask chromium for {method}: {error}");
-        Ok(answer["result"].clone())
+        Ok(at(&answer, "/result").clone())
     }
 
     /// The answer to the last command; what else it tells is heard on the way.
@@ -226,7 +241,7 @@ impl Browser {
                 bail!("chromium has ended");
             };
             let message: Value = serde_json::from_slice(text).context("read an answer")?;
-            if message["id"] == self.last {
+            if at(&message, "/id") == self.last {
                 return Ok(message);
             }
             self.hear(&message);
@@ -234,12 +249,12 @@ impl Browser {
     }
 
     fn hear(&mut self, message: &Value) {
-        let parameters = &message["params"];
-        let complaint = match message["method"].as_str() {
-            Some("Log.entryAdded") if parameters["entry"]["level"] == "error" => {
-                &parameters["entry"]["text"]
+        let parameters = at(message, "/params");
+        let complaint = match at(message, "/method").as_str() {
+            Some("Log.entryAdded") if at(parameters, "/entry/level") == "error" => {
+                at(parameters, "/entry/text")
             }
-            Some("Runtime.exceptionThrown") => &parameters["exceptionDetails"],
+            Some("Runtime.exceptionThrown") => at(parameters, "/exceptionDetails"),
             _ => return,
         };
         self.complaints.push(complaint.to_string());

@@ -74,15 +74,27 @@ pub async fn pictures(server: Server, folder: Option<&Path>) -> Result<Pictures>
     })
 }
 
-/// The list leads to the cluster, a reason to its entry in the runbook.
+/// The list names the cluster; the runbook has a reason's entry; and without scripts a page says the
+/// same, and loads itself again.
 async fn see_the_rest(browser: &mut Browser, address: &str) -> Result<()> {
     browser.open(address).await?;
     until_text(browser, "#clusters tbody th a", "local/cart").await?;
     until_text(browser, "#light", "live").await?;
-    browser
-        .open(&format!("{address}/runbook#membersilent"))
+    let entry = format!("{address}/runbook#membersilent");
+    browser.open(&entry).await?;
+    until_text(browser, ":target", "MemberSilent").await?;
+
+    browser.forbid_scripts().await?;
+    browser.open(address).await?;
+    until_text(browser, "#light", "loads itself again").await?;
+    let seen = browser
+        .worth("document.querySelector('#asof').innerText")
         .await?;
-    until_text(browser, ":target", "MemberSilent").await
+    let is_newer = |it: &Value| it.is_string() && *it != seen;
+    let text = "document.querySelector('#asof')?.innerText";
+    browser
+        .until("the page loads itself again", text, LONG, is_newer)
+        .await
 }
 
 async fn serve(testbed: &Testbed) -> Result<(String, DropGuard)> {

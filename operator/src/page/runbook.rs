@@ -35,8 +35,10 @@ fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
                 }
             }
             Some(Event::End(TagEnd::Heading(_))) => {
-                if let Some((start, title)) = heading.take() {
-                    name(events.get_mut(start), &title);
+                if let Some((start, title)) = heading.take()
+                    && let Some(Event::Start(Tag::Heading { id, .. })) = events.get_mut(start)
+                {
+                    *id = Some(CowStr::from(anchor(&title)));
                 }
             }
             _ => {}
@@ -51,12 +53,6 @@ fn events(text: &str) -> impl Iterator<Item = Event<'_>> {
         Event::End(TagEnd::Link) => !std::mem::take(&mut is_elsewhere),
         _ => true,
     })
-}
-
-fn name(event: Option<&mut Event<'_>>, title: &str) {
-    if let Some(Event::Start(Tag::Heading { id, .. })) = event {
-        *id = Some(CowStr::from(anchor(title)));
-    }
 }
 
 fn leads_elsewhere(target: &str) -> bool {

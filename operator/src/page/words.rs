@@ -157,13 +157,11 @@ fn unsafe_zones(status: &RedisClusterStatus) -> Option<Saying> {
 
 fn well(status: &RedisClusterStatus) -> Saying {
     let words = "Any one zone may be lost now";
-    match found(status, "Progressing", "True") {
-        Some(it) => Saying::new(Level::Busy, words, sentence(&it.message)),
-        None => {
-            let more = "Every slot is served, and every member is in sync.";
-            Saying::new(Level::Good, words, more)
-        }
+    if let Some(it) = found(status, "Progressing", "True") {
+        return Saying::new(Level::Busy, words, sentence(&it.message));
     }
+    let more = "Every slot is served, and every member is in sync.";
+    Saying::new(Level::Good, words, more)
 }
 
 /// `Zone a`, `Zones a and b`.
@@ -355,7 +353,7 @@ mod tests {
         for (message, wanted) in [
             ("", ""),
             ("no b", "No b."),
-            ("éa.", "Éa."),
+            ("éa b.", "Éa b."),
             ("cart-0-1 is silent", "cart-0-1 is silent."),
             ("b: no one", "b: no one."),
         ] {

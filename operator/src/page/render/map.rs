@@ -32,7 +32,7 @@ pub(super) fn map(status: &RedisClusterStatus) -> Markup {
         return html! { p .note { "No zone and no shard is known yet." } };
     }
     html! {
-        table .map {
+        table .map .many[columns.len() > 3] {
             caption .unseen { "Zones are columns, shards are rows; each cell has the shard's members in that zone." }
             thead {
                 tr {
