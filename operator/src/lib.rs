@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod plugin;
 pub mod ports;
 pub mod resources;
 pub mod rounds;

@@ -1,28 +1,32 @@
 //! Columns as wide as their widest cell.
 
+use crate::clean;
 use crate::paint::{Color, Paint};
 
-/// Text with its colour.
+/// Text with its colour. It is clean, whoever wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// What is seen.
-    pub text: String,
-    /// In which colour.
-    pub color: Color,
+    text: String,
+    color: Color,
 }
 
 impl Cell {
     /// With a colour.
-    pub fn new(text: impl Into<String>, color: Color) -> Self {
+    pub fn new(text: impl AsRef<str>, color: Color) -> Self {
         Self {
-            text: text.into(),
+            text: clean(text.as_ref()),
             color,
         }
     }
 
     /// Without one.
-    pub fn plain(text: impl Into<String>) -> Self {
+    pub fn plain(text: impl AsRef<str>) -> Self {
         Self::new(text, Color::Plain)
+    }
+
+    /// What is seen.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// How many characters it takes.
@@ -63,7 +67,7 @@ mod tests {
     fn columns_are_aligned_by_what_is_seen() {
         let rows = [
             vec![Cell::plain("zone"), Cell::plain("state")],
-            vec![Cell::new("zürich", Color::Red), Cell::plain("")],
+            vec![Cell::new("zü\u{1b}[32mrich", Color::Red), Cell::plain("")],
             vec![Cell::plain("b")],
         ];
         assert_eq!(

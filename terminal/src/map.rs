@@ -80,10 +80,10 @@ impl Member {
             Some(Role::Follower) => 'f',
             None => '·',
         };
-        let mut text = format!("{sign} {}", clean(&self.pod));
+        let mut text = format!("{sign} {}", self.pod);
         // Writing to a String cannot fail.
         if self.state != "Alive" {
-            let _ = write!(text, " {}", clean(&self.state).to_lowercase());
+            let _ = write!(text, " {}", self.state.to_lowercase());
         } else if !self.in_sync {
             text.push_str(" behind");
         } else if let Some(lag) = self.lag_mebibytes.filter(|lag| *lag > 0) {
@@ -143,7 +143,7 @@ pub fn render(map: &Map, paint: Paint) -> String {
     let _ = writeln!(out, "  {:<head$}   {}", "its loss", verdicts.trim_end());
     for column in &columns {
         if let Some(why) = &column.why_not {
-            let _ = writeln!(out, "  loss of {}: {why}", column.title.text);
+            let _ = writeln!(out, "  loss of {}: {why}", column.title.text());
         }
     }
     out
@@ -164,10 +164,10 @@ struct Column {
 impl Column {
     fn of(zone: &Zone) -> Self {
         let is_gone = zone.state == "Gone";
-        let name = clean(&zone.name);
+        let name = &zone.name;
         let title = match zone.state.as_str() {
-            "Open" | "" => name,
-            state => format!("{name} ({})", clean(state).to_lowercase()),
+            "Open" | "" => name.clone(),
+            state => format!("{name} ({})", state.to_lowercase()),
         };
         let verdict = match zone.survives_loss {
             _ if is_gone => Cell::plain("-"),
@@ -185,11 +185,7 @@ impl Column {
 
     /// A zone that a member names and nobody else.
     fn named(zone: &str) -> Self {
-        let title = if zone.is_empty() {
-            "no zone".to_owned()
-        } else {
-            clean(zone)
-        };
+        let title = if zone.is_empty() { "no zone" } else { zone };
         Self {
             name: zone.to_owned(),
             title: Cell::new(title, Color::Bold),

@@ -150,7 +150,8 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
         .collect()
 }
 
-fn is_good(kind: &str, status: &str) -> bool {
+/// Whether nobody has to look at a condition of this type and status.
+pub fn is_good(kind: &str, status: &str) -> bool {
     let wanted = match kind {
         "Degraded" | "ZoneOutage" | "Paused" | "DataLost" | "Progressing" => "False",
         _ => "True",
