@@ -12,6 +12,7 @@ use super::runbook::{NO_OPERATOR, entry};
 use super::verdict::{Verdict, lag_of_the_status, verdict};
 use super::{Answer, To};
 use crate::api::RedisCluster;
+use crate::model::ClusterKey;
 use crate::status::is_good;
 
 #[derive(Serialize)]
@@ -22,6 +23,7 @@ struct View {
     verdict: String,
     operator: Activity,
     findings: Vec<Finding>,
+    notes: Vec<String>,
     #[serde(skip)]
     color: Option<Color>,
 }
@@ -35,6 +37,8 @@ struct Finding {
     /// Where it stands: a condition, or what is waited for.
     told_by: String,
     message: String,
+    #[serde(skip)]
+    heading: String,
     /// What it means and what to do, in the runbook's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -43,10 +47,20 @@ struct Finding {
     see: Option<String>,
 }
 
+/// What is told by what is not there has no reason in a status: its title, and where it stands.
+const UNSEEN: (&str, &str) = ("Not looked at yet", "the status");
+const CHANGED: (&str, &str) = ("Changed since", "observedGeneration");
+
 impl Finding {
     fn new(reason: &str, told_by: &str, message: &str) -> Self {
-        let entry = entry(reason);
+        Self::with_entry(reason, (reason, told_by), message)
+    }
+
+    /// With the runbook's entry of this heading.
+    fn with_entry(heading: &str, (reason, told_by): (&str, &str), message: &str) -> Self {
+        let entry = entry(heading);
         Self {
+            heading: heading.to_owned(),
             reason: reason.to_owned(),
             told_by: told_by.to_owned(),
             message: message.to_owned(),
@@ -61,34 +75,41 @@ pub(super) async fn explain(reach: &Reach, name: &str, to: To) -> anyhow::Result
     let cluster = reach.cluster(name).await?;
     let operator = activity(reach).await;
     let trouble = operator.trouble(reach);
-    let view = view(&cluster, operator, trouble);
+    let mut view = view(&cluster, operator);
+    if view.operator.is_inactive() {
+        // before all else: without an operator the rest is old
+        let told = trouble
+            .iter()
+            .map(|it| Finding::new(NO_OPERATOR, "the lease", it));
+        view.findings.splice(0..0, told);
+    } else {
+        view.notes.extend(trouble);
+    }
     to.answer(&view, true, draw)
 }
 
-fn view(cluster: &RedisCluster, operator: Activity, trouble: Option<String>) -> View {
+fn view(cluster: &RedisCluster, operator: Activity) -> View {
     let Verdict { text, color, .. } = verdict(cluster);
     View {
         namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
         name: cluster.metadata.name.clone().unwrap_or_default(),
         verdict: text,
         operator,
-        findings: findings(cluster, trouble),
+        findings: findings(cluster),
+        notes: Vec::new(),
         color: Some(color),
     }
 }
 
-fn findings(cluster: &RedisCluster, trouble: Option<String>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    // before all else: without an operator the rest is old
-    found.extend(trouble.map(|it| Finding::new(NO_OPERATOR, "the lease", &it)));
-    if let Some(lag) = lag_of_the_status(cluster) {
-        found.push(Finding::new(NO_OPERATOR, "observedGeneration", &lag));
-    }
+fn findings(cluster: &RedisCluster) -> Vec<Finding> {
     let Some(status) = &cluster.status else {
         let message = "it has no status: no operator has looked at it yet";
-        found.push(Finding::new(NO_OPERATOR, "the status", message));
-        return found;
+        return vec![Finding::with_entry(NO_OPERATOR, UNSEEN, message)];
     };
+    let mut found: Vec<Finding> = lag_of_the_status(cluster)
+        .map(|lag| Finding::with_entry(NO_OPERATOR, CHANGED, &lag))
+        .into_iter()
+        .collect();
     let bad = status
         .conditions
         .iter()
@@ -116,28 +137,35 @@ fn draw(view: &View, page: &mut Page) {
         verdict,
         ..
     } = view;
-    let title = format!("{namespace}/{name}: {verdict}");
-    page.paragraph_in(0, &title, view.color.unwrap_or(Color::Plain));
+    let key = ClusterKey {
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    page.paragraph_in(
+        0,
+        &format!("{key}: {verdict}"),
+        view.color.unwrap_or(Color::Plain),
+    );
     if view.findings.is_empty() {
         page.blank();
         page.line("Nothing stands in the way, and nothing is left to do.");
-        return;
     }
     let mut advised = BTreeSet::new();
     for finding in &view.findings {
         let title = format!("{} ({})", finding.reason, finding.told_by);
         page.heading(&title);
         page.paragraph(2, &finding.message);
-        let Some(entry) = entry(&finding.reason) else {
+        let Some(entry) = entry(&finding.heading) else {
             continue;
         };
-        if advised.insert(&finding.reason) {
+        if advised.insert(&finding.heading) {
             page.blank();
-            entry.draw(4, name, page);
+            entry.draw(4, &key, page);
             let place = format!("See {}", entry.place);
             page.paragraph_in(4, &place, Color::Dim);
         }
     }
+    page.notes(&view.notes);
 }
 
 #[cfg(test)]
@@ -145,13 +173,8 @@ mod tests {
     use super::*;
     use crate::plugin::testing::{assert_is_tame, conditions, drawn, hostile, outage, whole};
 
-    fn reasons_of(cluster: &RedisCluster, trouble: Option<&str>) -> Vec<String> {
-        let found = findings(cluster, trouble.map(ToOwned::to_owned));
-        found.into_iter().map(|it| it.reason).collect()
-    }
-
     #[test]
-    fn each_thing_is_told_once_and_the_operator_first() {
+    fn each_thing_is_told_once() {
         let mut paused = whole();
         paused.spec.paused = true;
         conditions(&mut paused, &[("Paused", "True", "PausedBySpec", "set")]);
@@ -159,37 +182,40 @@ mod tests {
         unseen.status = None;
         let mut changed = whole();
         changed.metadata.generation = Some(9);
-        type Case<'a> = (&'a str, RedisCluster, Option<&'a str>, &'a [&'a str]);
-        let table: [Case<'_>; 5] = [
-            ("whole", whole(), None, &[]),
-            ("paused", paused, None, &["PausedBySpec"]),
-            ("no operator", unseen, Some("nobody"), &[NO_OPERATOR; 2]),
-            ("a new spec", changed, None, &[NO_OPERATOR]),
-            (
-                "an outage",
-                outage(),
-                None,
-                &[
-                    "MembersMissing",
-                    "LossNotSurvived",
-                    "PodStarting",
-                    "ZoneSilent",
-                    "MemberSilent",
-                ],
-            ),
+        let in_an_outage: &[&str] = &[
+            "LossNotSurvived",
+            "MemberSilent",
+            "MembersMissing",
+            "PodStarting",
+            "ZoneSilent",
         ];
-        for (case, cluster, trouble, expected) in table {
-            let mut found = reasons_of(&cluster, trouble);
-            let mut expected = expected.to_vec();
+        let table: [(RedisCluster, &[&str]); 5] = [
+            (whole(), &[]),
+            (paused, &["PausedBySpec"]),
+            (unseen, &["Not looked at yet"]),
+            (changed, &["Changed since"]),
+            (outage(), in_an_outage),
+        ];
+        for (cluster, expected) in table {
+            let found = findings(&cluster);
+            let mut found: Vec<&str> = found.iter().map(|it| it.reason.as_str()).collect();
             found.sort_unstable();
-            expected.sort_unstable();
-            assert_eq!(found, expected, "{case}");
+            assert_eq!(found, expected);
         }
-        assert_eq!(reasons_of(&outage(), Some("nobody"))[0], NO_OPERATOR);
+    }
+
+    #[test]
+    fn what_has_no_reason_in_a_status_has_its_entry() {
+        let mut unseen = whole();
+        unseen.status = None;
+        let text = page_of(&unseen);
+        assert!(text.contains("Not looked at yet (the status)"), "{text}");
+        assert!(text.contains("watchNamespaces"), "{text}");
+        assert!(page_of(&whole()).contains("Nothing stands in the way"));
     }
 
     fn page_of(cluster: &RedisCluster) -> String {
-        let view = view(cluster, Activity::Free, None);
+        let view = view(cluster, Activity::Free);
         drawn(|page| draw(&view, page))
     }
 

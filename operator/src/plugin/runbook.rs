@@ -2,6 +2,7 @@
 //! One text for both, so that neither grows old alone.
 
 use super::page::Page;
+use crate::model::ClusterKey;
 
 /// Where the text is, for who wants to read on.
 const FILE: &str = "docs/operations.md";
@@ -33,8 +34,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Puts it on the page, the commands with this RedisCluster's name in them.
-    pub(super) fn draw(&self, indent: usize, name: &str, page: &mut Page) {
+    /// Puts it on the page, the commands with this RedisCluster's name and namespace in them.
+    pub(super) fn draw(&self, indent: usize, key: &ClusterKey, page: &mut Page) {
         let mut is_code = false;
         let mut prose = String::new();
         for line in &self.body {
@@ -46,7 +47,7 @@ impl Entry {
             if is_fence {
                 is_code = !is_code;
             } else if is_code {
-                page.verbatim(indent + 2, &named(line, name));
+                page.verbatim(indent + 2, &meant_for(line, key));
             } else {
                 prose.push_str(line);
                 prose.push(' ');
@@ -84,6 +85,16 @@ fn without_links(prose: &str) -> String {
         }
     }
     out + rest
+}
+
+/// The command as it is to be given for this RedisCluster. One of the same name may be where the context is.
+fn meant_for(command: &str, key: &ClusterKey) -> String {
+    let ClusterKey { namespace, name } = key;
+    let command = named(command, name).replace(" -n default", &format!(" -n {namespace}"));
+    if command.contains(" -n ") {
+        return command;
+    }
+    command.replace("kubectl ", &format!("kubectl -n {namespace} "))
 }
 
 /// The command with our name in it. A name only ever follows a blank, a slash or an equals sign, or begins
@@ -147,6 +158,36 @@ mod tests {
         }
     }
 
+    fn key() -> ClusterKey {
+        ClusterKey {
+            namespace: "prod".to_owned(),
+            name: "cache".to_owned(),
+        }
+    }
+
+    #[test]
+    fn commands_are_for_the_namespace_of_the_cluster() {
+        let table = [
+            ("kubectl logs POD", "kubectl -n prod logs POD"),
+            (
+                "kubectl annotate rdc example -n default x=y",
+                "kubectl annotate rdc cache -n prod x=y",
+            ),
+            (
+                "kubectl get secret example-auth | kubectl exec -i POD",
+                "kubectl -n prod get secret cache-auth | kubectl -n prod exec -i POD",
+            ),
+            (
+                "kubectl -n zoneward-system get pods",
+                "kubectl -n zoneward-system get pods",
+            ),
+            ("helm upgrade x", "helm upgrade x"),
+        ];
+        for (command, expected) in table {
+            assert_eq!(meant_for(command, &key()), expected);
+        }
+    }
+
     #[test]
     fn links_are_told_by_their_text() {
         let table = [
@@ -162,6 +203,6 @@ mod tests {
     #[test]
     fn an_entry_is_drawn() {
         let entry = entry("MembersMissing").unwrap();
-        insta::assert_snapshot!(drawn(|page| entry.draw(2, "cache", page)));
+        insta::assert_snapshot!(drawn(|page| entry.draw(2, &key(), page)));
     }
 }

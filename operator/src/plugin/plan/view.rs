@@ -234,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn one_more_follower_for_each_leader() {
+        let world = World {
+            desired: desired(3, 2),
+            observation: formed(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let mut view = view();
+        view.decide(&world, Timestamp::UNIX_EPOCH);
+        insta::assert_snapshot!(drawn(|page| view.draw(page)));
+    }
+
+    #[test]
     fn who_comes_and_who_goes() {
         let record = |names: &[(&str, bool)]| Record {
             members: names
