@@ -12,13 +12,13 @@ Exit codes:
   2  the command line is wrong
   3  the answer is no: not ready (status), not every zone may be lost (zones), nothing would be done (plan)";
 
-/// Look at a RedisCluster, ask what the operator would do and why nothing happens, and hold it back.
+/// What was asked.
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-zoneward",
     bin_name = "kubectl zoneward",
     version,
-    about,
+    about = "Look at a RedisCluster, ask what the operator would do and why nothing happens, and hold it back",
     after_help = EXIT_CODES
 )]
 pub struct Cli {

@@ -92,7 +92,7 @@ impl Reach {
     pub(super) async fn object(&self, name: &str) -> anyhow::Result<Value> {
         let found = self.api().get_opt(name).await;
         let key = self.key(name);
-        match found.with_context(|| format!("failed to get RedisCluster {key}"))? {
+        match found.map_err(|error| explained(error, &format!("get RedisCluster {key}")))? {
             Some(object) => {
                 serde_json::to_value(object).with_context(|| format!("failed to read {key}"))
             }
@@ -183,17 +183,19 @@ fn resource() -> ApiResource {
     ApiResource::erase::<RedisCluster>(&())
 }
 
-/// A list that is not found is a kind that is not known.
+/// What failed, and what to do where that is known. A list that is not found is a kind that is not known.
 fn explained(error: kube::Error, operation: &str) -> anyhow::Error {
-    let is_unknown = matches!(&error, kube::Error::Api(answer) if answer.code == 404);
-    let failed = anyhow::Error::new(error).context(format!("failed to {operation}"));
-    if is_unknown {
-        return anyhow!(
-            "failed to {operation}: this API server has no RedisClusters. Install the resource: helm \
-             upgrade --install zoneward-crds charts/zoneward-crds"
-        );
-    }
-    failed
+    let advice = match &error {
+        kube::Error::Api(answer) if answer.code == 404 => {
+            return anyhow!(
+                "failed to {operation}: this API server has no RedisClusters. Install the resource: \
+                 helm upgrade --install zoneward-crds charts/zoneward-crds"
+            );
+        }
+        kube::Error::Api(_) => "",
+        _ => ", or to reach the API server: check --context and --kubeconfig, and that it is up",
+    };
+    anyhow::Error::new(error).context(format!("failed to {operation}{advice}"))
 }
 
 /// Read as this plugin knows it. The record is the operator's own: another version's must not hide the rest.
