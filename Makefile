@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak page-pictures demo drill smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak page-pictures demo drill smoke install plugin \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -82,6 +82,9 @@ drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-ki
 
 smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it
 	cargo run --locked -p e2e -- demo --assert --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
+
+plugin: ## kubectl zoneward: target/release/kubectl-zoneward, to be copied to a folder in PATH
+	cargo build --release --locked -p zoneward-operator --bin kubectl-zoneward
 
 install: ## both charts of this checkout into the test cluster
 	@e2e/kind/install

@@ -28,6 +28,7 @@ pub mod model;
 pub mod observe;
 pub mod page;
 pub mod plan;
+pub mod plugin;
 pub mod ports;
 pub mod resources;
 pub mod rounds;

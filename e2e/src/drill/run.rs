@@ -18,9 +18,9 @@ use crate::diagnosis;
 use crate::manifest::{Change, from_example};
 use crate::near::Workload;
 use crate::objects::Key;
-use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::seconds;
+use terminal::Color;
 
 /// How drills are run.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ struct Layer {
 
 const ACTS: &str = "only act writes: put a Deed into the plan";
 const READS: &str = "only observe reads: add what is needed to the Observation";
+const PAUSES: &str = "the plugin writes spec.paused alone: let the operator decide the rest";
 const CLIENT: &str = "reach Kubernetes through ports::ObjectApi";
 const REDIS: &str = "reach Redis through ports::RedisAdmin; its words live in wire";
 const KUBERNETES: &str = "wire knows Redis alone: take what is needed as an argument";
@@ -121,6 +122,28 @@ const LAYERS: &[Layer] = &[
         name: "lease",
         uses: &["api_call", "lease", "ports", "telemetry"],
         bars: &[("redis::", REDIS)],
+    },
+    Layer {
+        name: "plugin",
+        uses: &[
+            "api",
+            "cli",
+            "lease",
+            "model",
+            "plan",
+            "plugin",
+            "rounds",
+            "status",
+            "telemetry",
+        ],
+        bars: &[
+            (".create(", PAUSES),
+            (".patch_status(", PAUSES),
+            (".delete(", PAUSES),
+            (".evict(", PAUSES),
+            ("redis::", REDIS),
+            ("crate::wire", REDIS),
+        ],
     },
     Layer {
         name: "ports",
