@@ -306,10 +306,14 @@ fn pod_deletion(
     if is_dead || is_drained || is_unwritten {
         return None;
     }
-    let leads = world.answers.get(name).is_some_and(|answer| {
-        answer.role() == Role::Leader && !world.slots_of(&answer.id).is_empty()
-    });
-    let is_nothing = holds_nothing || never_joined.unwrap_or(waits) || keeps_body;
+    let answer = world.answers.get(name);
+    let leads = answer.is_some_and(|answer| world.leads(answer));
+    let holds_keys = world
+        .answers
+        .get(name)
+        .is_some_and(|answer| answer.keys > 0);
+    let never_held = never_joined.unwrap_or(waits) && !holds_keys;
+    let is_nothing = holds_nothing || never_held || keeps_body;
     if leads && (world.seen.record.formed || !is_nothing) {
         return Some(refuse("I3", action, "it leads slots"));
     }

@@ -117,11 +117,18 @@ fn owns_slots(round: &Round<'_>, gone: &Departed) -> bool {
     })
 }
 
+/// Whether one that is proven dead, as it stands on record, was succeeded.
+fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
+    let mut departed = round.seen.record.departed.iter();
+    departed.any(|it| it.member_id == gone.member_id && it.is_proven_dead)
+        && is_succeeded(round, &gone.member_id)
+}
+
 /// Somebody else serves all its slots, by his own word, and nobody follows it: views that name it as their
 /// owner still never change by themselves where its epoch is the higher one, as after two sides of a
-/// partition led on. Its data is gone, and not with this.
-fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
-    // as it stands on record and is said by whoever answers, for the checker
+/// partition led on, or the same. Its data is gone, and not with this.
+pub(super) fn is_succeeded(round: &Round<'_>, id: &MemberId) -> bool {
+    // as it is said by whoever answers, for the checker
     let answers = || {
         let all = round.seen.members.values();
         all.filter_map(|asked| match asked {
@@ -131,17 +138,14 @@ fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
     };
     let (mut all, mut led) = (SlotSet::empty(), SlotSet::empty());
     for answer in answers() {
-        if let Some(entry) = answer.view.entry(&gone.member_id) {
+        if let Some(entry) = answer.view.entry(id) {
             all = all.union(&entry.slots);
         }
         if let Some(own) = answer.view.own_entry().filter(|_| answer.is_open) {
             led = led.union(&own.slots);
         }
     }
-    let mut departed = round.seen.record.departed.iter();
-    departed.any(|it| it.member_id == gone.member_id && it.is_proven_dead)
-        && !answers().any(|answer| follows(answer, &gone.member_id))
-        && all.difference(&led).is_empty()
+    !answers().any(|answer| follows(answer, id)) && all.difference(&led).is_empty()
 }
 
 /// It answers from whatever pod: its name is off the roster, its process may not be gone yet.

@@ -229,13 +229,17 @@ pub(super) fn heir<'a, 'b>(
 
 /// Whether all that stay could follow this one, in the middle of an update: an older server cannot read
 /// a newer one's data. So leadership goes to an upgraded member when all that follow are upgraded, and
-/// never back.
+/// never back. From one upgraded member to another it goes at any time: whoever follows the first can follow
+/// the second.
 fn gets_along(shard: &Shard<'_>, heir: &Member<'_>) -> bool {
-    let mut others = shard.members.iter().filter(|it| it.name() != heir.name());
+    let leader = shard.living_leader().map(|(leader, _)| leader);
+    let is_led_by_upgraded = leader.is_some_and(|leader| !leader.is_outdated);
     if heir.is_outdated {
-        return others.all(|other| other.is_outdated || !shard.is_led_by(other));
+        return !is_led_by_upgraded;
     }
-    others.all(|other| !other.is_outdated || other.entry.surplus || shard.is_led_by(other))
+    let mut others = shard.members.iter().filter(|it| it.name() != heir.name());
+    is_led_by_upgraded
+        || others.all(|other| !other.is_outdated || other.entry.surplus || shard.is_led_by(other))
 }
 
 /// Asks for a switchover, or says that it has to wait for its turn.
@@ -283,4 +287,111 @@ pub(super) fn hand_over(
         },
         why,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{MemberName, Observation};
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use crate::resources;
+    use jiff::Timestamp;
+
+    /// Who is told to take over from a leader that is to go: of shard 0 c-0-1 in zone a leads, c-0-2 in
+    /// zone b and c-0-7 in zone a follow.
+    fn heir(upgraded: &[&str]) -> Option<String> {
+        let wanted = desired(3, 1);
+        let mut seen: Observation = formed();
+        let copy = |seen: &mut Observation| {
+            let mut entry = seen
+                .record
+                .member(&MemberName::from("c-0-2"))
+                .unwrap()
+                .clone();
+            let mut pod = seen
+                .pods
+                .iter()
+                .find(|it| it.name.as_str() == "c-0-2")
+                .unwrap()
+                .clone();
+            let mut answer = answer_of(seen, "c-0-2").clone();
+            (entry.name, entry.zone, entry.host) = ("c-0-7".into(), "a".into(), Some("ha".into()));
+            entry.member_id = Some("id-c-0-7".into());
+            entry.pod_uid = Some("uid-c-0-7".into());
+            (pod.name, pod.uid, pod.zone) = ("c-0-7".into(), "uid-c-0-7".into(), "a".into());
+            (pod.host, pod.address) = (Some("ha".into()), Some([10, 0, 0, 7].into()));
+            answer.id = "id-c-0-7".into();
+            answer.run_id = "run-id-c-0-7".into();
+            answer.view.myself = "id-c-0-7".into();
+            seen.record.members.push(entry);
+            seen.record.next_serial.0 = 8;
+            seen.pods.push(pod);
+            let asked = crate::model::Asked::Answered(Box::new(answer));
+            seen.members.insert("c-0-7".into(), asked);
+        };
+        copy(&mut seen);
+        for asked in seen.members.values_mut() {
+            let crate::model::Asked::Answered(answer) = asked else {
+                continue;
+            };
+            let entries = &mut answer.view.entries;
+            let mut new = entries
+                .iter()
+                .find(|it| it.id.as_str() == "id-c-0-2")
+                .unwrap()
+                .clone();
+            new.id = "id-c-0-7".into();
+            new.address = Some(crate::model::Address {
+                ip: [10, 0, 0, 7].into(),
+                port: 6379,
+            });
+            entries.push(new);
+            for entry in entries {
+                entry.flags.myself = entry.id == answer.id;
+            }
+        }
+        let now = resources::fingerprint(&wanted);
+        for entry in &mut seen.record.members {
+            let is_upgraded = upgraded.contains(&entry.name.as_str());
+            entry.made_from = Some(if is_upgraded {
+                now.clone()
+            } else {
+                "another".into()
+            });
+            entry.surplus = entry.name.as_str() == "c-0-1";
+        }
+        for pod in &mut seen.pods {
+            let is_upgraded = upgraded.contains(&pod.name.as_str());
+            pod.fingerprint = Some(if is_upgraded {
+                now.clone()
+            } else {
+                "another".into()
+            });
+        }
+        let plan = plan(&wanted, &seen, Timestamp::UNIX_EPOCH);
+        let told = plan.actions.iter().map(|it| it.deed.to_string());
+        let mut told = told.filter(|it| it.contains("take over from id-c-0-1"));
+        told.next().map(|it| it.chars().skip(5).take(5).collect())
+    }
+
+    #[test]
+    fn leadership_goes_on_to_an_upgraded_member_and_never_back() {
+        let table: [(&[&str], Option<&str>, &str); 4] = [
+            (&[], Some("c-0-7"), "all are alike"),
+            (&["c-0-7"], Some("c-0-2"), "c-0-2 could not follow c-0-7"),
+            (
+                &["c-0-2", "c-0-7"],
+                Some("c-0-7"),
+                "all that stay are upgraded",
+            ),
+            (
+                &["c-0-1", "c-0-7"],
+                Some("c-0-7"),
+                "c-0-2 follows an upgraded one as it is",
+            ),
+        ];
+        for (upgraded, expected, why) in table {
+            assert_eq!(heir(upgraded).as_deref(), expected, "{why}");
+        }
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::census::{Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, reshard, roster, spacing};
+use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing};
 use crate::api::{RetainPolicy, WhenUnsatisfiable};
-use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView};
+use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView, ShardId};
 use crate::resources::{self, PodRequest};
 
 /// Makes the pod (and first the volume) of every member that is on record and was never seen.
@@ -12,10 +12,8 @@ use crate::resources::{self, PodRequest};
 /// double: the name is the same each time.
 pub(super) fn make_pods(round: &Round<'_>, draft: &mut Draft) {
     for member in round.census.members() {
-        let still_wanted = draft.record.member(member.name()).is_some_and(|entry| {
-            let holds_data = entry.volume.is_some() && entry.joined;
-            !entry.surplus || (holds_data && shard_is_leaderless(round, member))
-        });
+        let entry = draft.record.member(member.name());
+        let still_wanted = entry.is_some_and(|entry| is_wanted(round, entry));
         let on_record = round.seen.record.member(member.name()).is_some();
         if !still_wanted || !on_record {
             continue;
@@ -76,10 +74,25 @@ fn make_volume(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>) {
     }
 }
 
-/// A body whose place was given away is started after all: it may be the only copy that is left, or newer than
-/// the leader's, which waits closed for that.
-fn shard_is_leaderless(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let shard = round.census.shard(member.shard());
+/// A process ran on its volume, and may have made its copy a moment before it ended: nobody saw it in sync.
+fn may_be_a_copy(entry: &Enrolled) -> bool {
+    entry.volume.is_some() && (entry.joined || entry.member_id.is_some())
+}
+
+/// The same, as far as it tells itself.
+fn may_hold_keys(member: &Member<'_>) -> bool {
+    let keys = member.answer().map(|answer| answer.keys);
+    keys.map_or(may_be_a_copy(member.entry), |keys| keys > 0)
+}
+
+/// Whether it is to have a pod. A body whose place was given away is started after all: it may be the only copy
+/// that is left, or newer than the leader's, which waits closed for that.
+pub(super) fn is_wanted(round: &Round<'_>, entry: &Enrolled) -> bool {
+    !entry.surplus || may_be_a_copy(entry) && is_leaderless(round, entry.shard)
+}
+
+fn is_leaderless(round: &Round<'_>, shard: ShardId) -> bool {
+    let shard = round.census.shard(shard);
     shard.is_some_and(|shard| {
         let leader = shard.living_leader();
         leader.is_none_or(|(_, answer)| !answer.is_open_to_followers && !answer.loading)
@@ -108,9 +121,11 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
         let is_surplus = |it: &&Member<'_>| it.entry.surplus && !stays(draft, it);
         let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();
         for member in surplus {
-            let never_held_data = !member.entry.joined && !is_owner(round, member);
+            let is_needed = is_leaderless(round, shard.id) && may_hold_keys(member);
+            let never_held_data = !member.entry.joined && !is_needed && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
-            let leads = shard.is_led_by(member) || is_owner(round, member);
+            let owns = is_owner(round, member) && !was_succeeded(round, member);
+            let leads = shard.is_led_by(member) || owns;
             if leads || is_past_the_last || !(is_whole || never_held_data) {
                 continue;
             }
@@ -121,12 +136,25 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
                 is_disturbed = true;
             }
             let is_dead = matches!(member.verdict, Verdict::Dead(_));
-            roster::strike_out(round, draft, member.entry, is_dead);
+            let has_ended = is_dead || is_idle_body(member);
+            roster::strike_out(round, draft, member.entry, has_ended);
             if let Some(pod) = member.pod {
                 delete(draft, pod, is_dead, "its place is taken");
             }
         }
     }
+}
+
+/// Its last process is proven to have ended, and no other one was started on its volume.
+fn is_idle_body(member: &Member<'_>) -> bool {
+    member.entry.has_ended && member.verdict == Verdict::NotMade
+}
+
+/// A body that does not run, and whose slots others serve: whoever lists it as their owner still, by its
+/// successor's epoch, hears no better while it is on the roster. That one is to forget it (`forget`).
+fn was_succeeded(round: &Round<'_>, member: &Member<'_>) -> bool {
+    let id = member.entry.member_id.as_ref();
+    is_idle_body(member) && id.is_some_and(|id| forget::is_succeeded(round, id))
 }
 
 /// Whether anybody who lives gives it slots.
@@ -277,6 +305,7 @@ fn is_image_problem(why: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Observation;
     use crate::plan::plan;
     use crate::plan::testing::{desired, formed};
     use jiff::Timestamp;
@@ -302,5 +331,70 @@ mod tests {
             unschedulable: None,
             kubelet: None
         }));
+    }
+
+    #[test]
+    fn a_body_that_may_hold_the_only_copy_is_kept_and_started_until_somebody_leads() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        // its process told its id and ended; nobody saw it in sync
+        let mut seen = formed();
+        let body = MemberName::from("c-0-6");
+        seen.record.members.push(Enrolled {
+            volume: Some("c-0-5".into()),
+            member_id: Some("id-c-0-5".into()),
+            has_ended: true,
+            surplus: true,
+            ..crate::plan::testing::enrolled("c-0-6", 0, "c")
+        });
+        let seen_at = |seen: &Observation| {
+            let plan = plan(&desired(3, 1), seen, at(1));
+            let creates =
+                |deed: &Deed| matches!(deed, Deed::Create(it) if it.name == body.as_str());
+            let is_made = plan.actions.iter().any(|it| creates(&it.deed));
+            (plan.record.member(&body).is_some(), is_made)
+        };
+        assert_eq!(seen_at(&seen), (false, false), "its shard is whole");
+        seen.members.remove(&MemberName::from("c-0-1"));
+        assert_eq!(seen_at(&seen), (true, true));
+        let entry = seen.record.members.last_mut().unwrap();
+        entry.member_id = None;
+        assert_eq!(seen_at(&seen), (false, false), "it never ran");
+    }
+
+    #[test]
+    fn a_body_that_was_succeeded_goes_although_somebody_lists_it_as_the_owner() {
+        let mut seen = formed();
+        let body = MemberName::from("c-0-6");
+        seen.record.members.push(Enrolled {
+            volume: Some("c-0-0".into()),
+            member_id: Some("id-c-0-0".into()),
+            has_ended: true,
+            joined: true,
+            surplus: true,
+            ..crate::plan::testing::enrolled("c-0-6", 0, "c")
+        });
+        let view = &mut crate::plan::testing::answer_of(&mut seen, "c-2-5").view;
+        let leader = view
+            .entries
+            .iter_mut()
+            .find(|it| it.id.as_str() == "id-c-0-1");
+        let leader = leader.unwrap();
+        let mut old = leader.clone();
+        leader.slots = crate::model::SlotSet::empty();
+        old.id = "id-c-0-0".into();
+        old.flags.failed = true;
+        view.entries.push(old);
+        let first = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+        assert!(first.record.member(&body).is_none());
+        assert!(first.record.departed[0].is_proven_dead);
+        seen.record = first.record;
+        let second = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+        let forgets = second
+            .actions
+            .iter()
+            .filter(|it| it.deed.kind() == "forget");
+        assert_eq!(forgets.count(), 1);
+        let refusals = crate::plan::check(&desired(3, 1), &seen, &second, Timestamp::UNIX_EPOCH);
+        assert!(refusals.is_empty(), "{refusals:?}");
     }
 }

@@ -119,23 +119,43 @@ impl Promises {
 
     /// Whether another one was promoted without what this one acknowledged then, because a fault parted the
     /// two: from when they heard each other last until the fault is over. (One that hears no majority
-    /// stops by itself; one that hung is told as soon as it is heard.)
+    /// stops by itself, after a node timeout and more, REDIS-LAB section 5; one that hung is told as soon as it
+    /// is heard.) One that wakes while a cut parts the two was parted all the time.
     pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
         let mut promotions = self.outvoted.get(&leader).into_iter().flatten();
-        let parted = |(successor, heard, now): &(ProcKey, Millis, Millis)| {
-            let of = |key: ProcKey| self.disturbances(key).iter();
-            of(leader).chain(of(*successor)).any(|(from, until)| {
-                let lasts = if *until >= Millis::MAX / 2 {
-                    *from
-                } else {
-                    *until
-                };
-                let were_parted = *from <= now + 200 && lasts + data::LAG_MILLIS >= *heard;
-                let since = heard.saturating_sub(IN_FLIGHT_MILLIS);
-                were_parted && (since..=(*now).max(lasts + data::LAG_MILLIS)).contains(&at)
+        promotions.any(|(successor, heard, now)| {
+            let since = heard.saturating_sub(IN_FLIGHT_MILLIS);
+            let end = self.parted_until(leader, *successor, (*heard, *now));
+            end.is_some_and(|end| (since..=(*now).max(end + data::LAG_MILLIS)).contains(&at))
+        })
+    }
+
+    /// When the faults were over that parted these two at the time of a promotion, and those that began
+    /// before these were over.
+    fn parted_until(
+        &self,
+        leader: ProcKey,
+        successor: ProcKey,
+        (heard, promoted): (Millis, Millis),
+    ) -> Option<Millis> {
+        let of = |key: ProcKey| self.disturbances(key).iter();
+        let mut faults: Vec<(Millis, Millis)> = of(leader)
+            .chain(of(successor))
+            .map(|(from, until)| match *until >= Millis::MAX / 2 {
+                true => (*from, *from),
+                false => (*from, *until),
             })
-        };
-        promotions.any(parted)
+            .collect();
+        faults.sort_unstable();
+        faults.into_iter().fold(None, |end, (from, until)| {
+            let parted = from <= promoted + 200 && until + data::LAG_MILLIS >= heard;
+            let goes_on = end.is_some_and(|end| from <= end);
+            if parted || goes_on {
+                end.max(Some(until))
+            } else {
+                end
+            }
+        })
     }
 
     /// It leads these chunks now.

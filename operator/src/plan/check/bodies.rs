@@ -1,7 +1,7 @@
 //! I9: who may still hold what was in a shard's slots, as far as the observation tells.
 
 use super::World;
-use crate::model::{MemberAnswer, MemberId, ShardId, SlotSet, ViewEntry};
+use crate::model::{MemberAnswer, MemberId, Role, ShardId, SlotSet, ViewEntry};
 
 impl World<'_> {
     /// Whether anybody but a member that is proven dead may hold data of these slots.
@@ -16,6 +16,24 @@ impl World<'_> {
             up.is_some_and(|up| !up.is_up) && !self.record_knows_copy(answer)
         };
         self.is_owned_by_the_living(slots, None) || self.has_body(shard, is_older)
+    }
+
+    /// Whether it leads slots. A body that started again closed may not have heard yet that it was succeeded: who
+    /// answers, open, and owns all of them by later epochs has them (`clusterUpdateSlotsConfigWith`).
+    pub(super) fn leads(&self, answer: &MemberAnswer) -> bool {
+        let own = answer.view.own_entry();
+        let is_later = |it: &&ViewEntry| own.is_some_and(|own| it.config_epoch > own.config_epoch);
+        let open = self
+            .answers
+            .values()
+            .filter(|it| it.is_open && !answer.is_open);
+        let later = open
+            .filter(|it| it.role() == Role::Leader)
+            .filter_map(|it| it.view.own_entry())
+            .filter(is_later);
+        let slots = self.slots_of(&answer.id);
+        let left = later.fold(slots, |left, it| left.difference(&it.slots));
+        answer.role() == Role::Leader && !left.is_empty()
     }
 
     fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
@@ -59,5 +77,42 @@ impl World<'_> {
         };
         let mut others = self.answers.values();
         others.any(|other| Some(&other.id) != leader && lives_there(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Asked, ConfigEpoch, MemberId, MemberName, Observation};
+    use crate::plan::testing::{answer_of, desired, formed, pod};
+    use crate::plan::{check, plan};
+    use jiff::Timestamp;
+
+    #[test]
+    fn who_started_again_closed_and_was_succeeded_leads_nothing() {
+        // (the epoch that it owns slots by, where its successor's is 1; open to clients; may go)
+        let table = [
+            (0, false, true, "it has not heard of it yet"),
+            (0, true, false, "it takes writes"),
+            (2, false, false, "it will depose the other"),
+        ];
+        for (epoch, is_open, may_go, why) in table {
+            let mut seen: Observation = formed();
+            let mut old = answer_of(&mut seen, "c-0-1").clone();
+            let id = MemberId::from("id-c-0-0");
+            (old.id, old.view.myself, old.is_open) = (id.clone(), id.clone(), is_open);
+            old.view.entries.retain(|it| it.flags.myself);
+            for own in &mut old.view.entries {
+                (own.id, own.config_epoch) = (id.clone(), ConfigEpoch(epoch));
+            }
+            let asked = Asked::Answered(Box::new(old));
+            seen.members.insert(MemberName::from("c-0-0"), asked);
+            seen.pods.push(pod("c-0-0", 0, "a"));
+            let (desired, now) = (desired(3, 1), Timestamp::UNIX_EPOCH);
+            let plan = plan(&desired, &seen, now);
+            let kinds = plan.actions.iter().map(|it| it.deed.kind());
+            assert!(kinds.into_iter().any(|it| it == "delete-pod"), "{why}");
+            let refusals = check(&desired, &seen, &plan, now);
+            assert_eq!(refusals.is_empty(), may_go, "{why}");
+        }
     }
 }

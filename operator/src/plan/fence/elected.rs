@@ -52,9 +52,11 @@ pub(super) fn unheard<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Vec<Unproven<
     enrolled.chain(departed_unproven(round, shard)).collect()
 }
 
-/// Since when the shard has no leader, where it was seen to lose it.
+/// Since when the shard has no leader, where it was seen to lose it. One that is led again in this round counts
+/// as it stands on record, for the checker goes by that: what was seen first now is acted on in the next.
 fn leader_lost_at(round: &Round<'_>, shard: &Shard<'_>) -> Option<Timestamp> {
-    let mut clocks = round.record.clocks.leaderless.iter();
+    let before = &round.seen.record.clocks.leaderless;
+    let mut clocks = before.iter().chain(&round.record.clocks.leaderless);
     clocks
         .find(|clock| clock.shard == shard.id)
         .map(|clock| clock.since)

@@ -314,3 +314,49 @@ fn silence_that_is_on_no_record_begins_now() {
     let fence = fence(&seen, QuorumLossPolicy::Fenced, 3600);
     assert!(matches!(fence, Fence::Shut(_)));
 }
+
+#[test]
+fn who_may_have_been_elected_counts_also_in_the_round_in_which_its_shard_is_led_again() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let mut seen = silent(1);
+    let lost = MemberName::from("c-0-1");
+    for pod in seen.pods.iter_mut().filter(|pod| pod.name == lost) {
+        let reason = "exit code 137".to_owned();
+        pod.phase = crate::model::PodPhase::Ended { reason };
+    }
+    // nobody of shard 1 was heard for a while; its leader is now
+    let silent_heir = MemberName::from("c-1-4");
+    let silence = crate::model::Silence {
+        reason: crate::model::SilenceReason::Timeout,
+        millis: 300,
+        said_goodbye: false,
+    };
+    seen.members
+        .insert(silent_heir.clone(), Asked::Silent(silence));
+    let mut entries = seen.record.members.iter_mut();
+    entries
+        .find(|it| it.name == silent_heir)
+        .unwrap()
+        .silent_since = Some(at(5));
+    let opens = |seen: &Observation| {
+        let mut wanted = desired(3, 1);
+        wanted.quorum_loss = QuorumLossPolicy::Fenced;
+        let record = crate::plan::roster::note_facts(&wanted, seen, at(6));
+        let census = Census::new(&wanted, seen, &record);
+        let round = Round {
+            desired: &wanted,
+            seen,
+            census: &census,
+            record: &record,
+            now: at(6),
+        };
+        let mut shards = census.shards.iter();
+        let lost: Vec<&Shard<'_>> = shards.by_ref().take(1).collect();
+        matches!(of(&round, &lost), Fence::Open(_))
+    };
+    assert!(opens(&seen), "its shard was led all the time");
+    let (shard, since) = (ShardId(1), at(5));
+    let clock = crate::model::Leaderless { shard, since };
+    seen.record.clocks.leaderless.push(clock);
+    assert!(!opens(&seen));
+}

@@ -21,14 +21,15 @@ use crate::model::{PodPhase, ZoneName};
 use room::Way;
 
 /// Who was made for a spec that is wanted no more, and is not needed: whom it was to replace stays.
-/// A pod that never started is not waited for.
+/// A pod that never started is not waited for; nor is that of a surplus body that is to start after all.
 pub(super) fn settle(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
         for newcomer in &shard.members {
-            if !newcomer.is_outdated || newcomer.entry.surplus {
+            if !newcomer.is_outdated || !pods::is_wanted(round, newcomer.entry) {
                 continue;
             }
-            if let Some(old) = predecessor(shard, newcomer) {
+            let old = predecessor(shard, newcomer).filter(|_| !newcomer.entry.surplus);
+            if let Some(old) = old {
                 placing::set_surplus(draft, old, false);
                 placing::set_surplus(draft, newcomer, true);
             } else if never_started(newcomer) {
@@ -199,4 +200,47 @@ fn replace_in_place(
         "it was made from another spec than the present one",
     );
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Enrolled, MemberName, Observation, PodPhase, PodView};
+    use crate::plan::testing::{desired, enrolled, formed, pod};
+    use crate::plan::{Deed, plan};
+    use jiff::Timestamp;
+
+    #[test]
+    fn a_surplus_body_that_is_needed_starts_from_the_present_spec() {
+        let mut seen = formed();
+        seen.record.members.push(Enrolled {
+            volume: Some("c-0-0".into()),
+            pod_uid: Some("uid-c-0-6".into()),
+            member_id: Some("id-c-0-0".into()),
+            made_from: Some("another".into()),
+            has_ended: true,
+            joined: true,
+            surplus: true,
+            ..enrolled("c-0-6", 0, "c")
+        });
+        seen.pods.push(PodView {
+            phase: PodPhase::Waiting {
+                unschedulable: None,
+                kubelet: Some("ErrImagePull".to_owned()),
+            },
+            volume: Some("c-0-0".into()),
+            fingerprint: Some("another".into()),
+            ..pod("c-0-6", 0, "c")
+        });
+        let is_made_anew = |seen: &Observation| {
+            let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+            let body = MemberName::from("c-0-6");
+            let takes_away =
+                |deed: &Deed| matches!(deed, Deed::DeletePod { pod, .. } if pod == &body);
+            let is_kept = plan.record.member(&body).is_some_and(|it| it.restarts);
+            is_kept && plan.actions.iter().any(|it| takes_away(&it.deed))
+        };
+        assert!(!is_made_anew(&seen), "its shard is led");
+        seen.members.remove(&MemberName::from("c-0-1"));
+        assert!(is_made_anew(&seen));
+    }
 }

@@ -97,6 +97,10 @@ pub(super) fn note_fed_to_the_end(
         let millis = now.as_millisecond() - clock.since.as_millisecond();
         let lost_millis = u64::try_from(millis).unwrap_or(0);
         for member in &shard.members {
+            let holds_copy = member.answer().is_some_and(|it| holds_a_copy(lost, it));
+            if let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) {
+                entry.joined |= holds_copy;
+            }
             let run = member
                 .answer()
                 .filter(|answer| shares_history(&before, shard.id, lost, answer))
@@ -118,6 +122,14 @@ fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &Mem
     let history = histories.find(|it| it.shard == shard && &it.leader == lost);
     let own = &answer.replication.replication_id;
     follows(answer, lost) && history.is_some_and(|it| &it.replication_id == own)
+}
+
+/// It follows the lost leader and has something, made by a copy that was done: nobody saw it in sync, and it
+/// may be all that is left of the shard. A copy that breaks off leaves nothing.
+fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
+    let up = answer.replication.upstream.as_ref();
+    let is_made = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
+    follows(answer, lost) && is_made && answer.keys > 0
 }
 
 /// Whether its leader was heard until it was lost, so long ago.
@@ -187,7 +199,36 @@ mod tests {
             let record = first.record;
             let entry = record.member(&follower).unwrap();
             let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
-            assert_eq!((found, entry.joined), (expected, expected), "{why}");
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn who_has_a_copy_of_a_lost_leader_has_joined_although_nobody_saw_it_in_sync() {
+        // (keys, a copy is being made, its own data is being read, has joined)
+        let table = [
+            (100, false, false, true, "a copy, if an older one"),
+            (0, false, false, false, "nothing"),
+            (100, true, false, false, "a copy that may break off"),
+            (100, false, true, false, "what may be the half of it"),
+        ];
+        for (keys, is_syncing, loading, expected, why) in table {
+            let mut seen = formed();
+            let (leader, follower) = (MemberName::from("c-0-1"), MemberName::from("c-0-2"));
+            let answer = answer_of(&mut seen, "c-0-2");
+            (answer.keys, answer.loading) = (keys, loading);
+            let up = answer.replication.upstream.as_mut().unwrap();
+            (up.is_up, up.is_syncing) = (false, is_syncing);
+            for entry in &mut seen.record.members {
+                entry.joined &= entry.name != follower;
+            }
+            let has_joined = |seen: &crate::model::Observation| {
+                let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+                record.member(&follower).unwrap().joined
+            };
+            assert!(!has_joined(&seen), "its leader tells: {why}");
+            seen.members.remove(&leader);
+            assert_eq!(has_joined(&seen), expected, "{why}");
         }
     }
 }

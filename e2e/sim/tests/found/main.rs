@@ -3,6 +3,9 @@
 
 #![cfg(test)]
 
+mod bodies;
+mod leaders;
+
 use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_sim::faults::{Event, Fault};
 use zoneward_sim::history::{Script, run};
