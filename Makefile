@@ -20,8 +20,9 @@ export PATH := $(CURDIR)/target/kind/bin:$(PATH)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-test: lint servers control-plane ## all tests but those on kind; fetches servers, builds a control plane and cargo-deny into the cache
-	ZONEWARD_NEEDS_PROMETHEUS=1 cargo test --workspace --locked
+test: lint servers control-plane ## all tests but those on kind; fetches servers and Prometheus, builds a control plane and cargo-deny into the cache, installs Chromium
+	@e2e/local/chromium
+	ZONEWARD_NEEDS_PROMETHEUS=1 ZONEWARD_NEEDS_CHROMIUM=1 cargo test --workspace --locked
 	$(MAKE) --no-print-directory doc deny
 	charts/check
 

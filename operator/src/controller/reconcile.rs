@@ -14,7 +14,7 @@ use crate::api_call::CALL_LIMIT;
 use crate::metrics::{self, Stage};
 use crate::model::{ClusterKey, Desired, Observation, Settings};
 use crate::observe::{ask_members, hear_neighbours, snapshot};
-use crate::plan::{Action, Plan, Refusal, check, plan, validate, wanted_settings};
+use crate::plan::{Action, Deed, Plan, Refusal, check, plan, validate, wanted_settings};
 use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
 use crate::rounds::World;
 use crate::status::{Input, status, transitions};
@@ -243,8 +243,11 @@ fn announce(context: &Context, key: &ClusterKey, plan: &Plan, now: Timestamp) {
     let news = |action: &&Action| !action.deed.is_reminder();
     for action in plan.actions.iter().filter(news) {
         tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
-        let (text, why) = (action.deed.to_string(), action.why.clone());
-        context.parts().rounds.announced(key, now, text, why);
+        // marks and other objects follow from what is told already
+        if !matches!(action.deed, Deed::MarkPod { .. } | Deed::Apply(_)) {
+            let (text, why) = (action.deed.to_string(), action.why.clone());
+            context.parts().rounds.announced(key, now, text, why);
+        }
     }
 }
 

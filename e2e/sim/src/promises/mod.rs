@@ -141,9 +141,12 @@ impl Promises {
         let of = |key: ProcKey| self.disturbances(key).iter();
         let mut faults: Vec<(Millis, Millis)> = of(leader)
             .chain(of(successor))
-            .map(|(from, until)| match *until >= Millis::MAX / 2 {
-                true => (*from, *from),
-                false => (*from, *until),
+            .map(|(from, until)| {
+                if *until >= Millis::MAX / 2 {
+                    (*from, *from)
+                } else {
+                    (*from, *until)
+                }
             })
             .collect();
         faults.sort_unstable();
