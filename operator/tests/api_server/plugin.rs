@@ -196,10 +196,10 @@ async fn it_plans_as_the_operator_would_and_changes_nothing() {
     let text = scene.told(&with_file, 0).await;
     assert!(text.contains("spec.followersPerLeader: 1 to 2"), "{text}");
     assert!(text.contains("enroll cache-0-7"), "{text}");
-    write(&json!({ "image": "redis:7", "leaders": 5 }));
+    write(&json!({ "image": "redis:7", "storage": { "size": "1Gi" } }));
     let refused = scene.told_json(&with_file, 3).await;
     let why = refused["refusedByApiServer"].as_str().unwrap();
-    assert!(why.contains("spec.leaders cannot be changed yet"), "{why}");
+    assert!(why.contains("spec.storage cannot be added or removed"), "{why}");
 
     let cluster = scene.clusters().get("cache").await.unwrap();
     assert_eq!(cluster.metadata.generation, Some(1));

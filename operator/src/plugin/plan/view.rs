@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn a_refusal_says_that_nothing_would_be_done() {
         let mut view = view();
-        view.refused_by_api_server = Some("spec.leaders cannot be changed yet".to_owned());
+        view.refused_by_api_server = Some("spec.persistence cannot be changed yet".to_owned());
         view.rejected = Some(("DirectiveOwned", "remove port".to_owned()).into());
         insta::assert_snapshot!(drawn(|page| view.draw(page)));
     }
