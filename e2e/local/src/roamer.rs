@@ -3,6 +3,7 @@
 
 mod client;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
-use zoneward_operator::model::{ShardId, SlotSet};
+use zoneward_operator::model::{ShardId, Slot, SlotSet};
 
 pub use client::Client;
 use client::Key;
@@ -25,6 +26,8 @@ pub struct Missing {
     pub text: String,
     /// A follower was to have it.
     pub with_wait: bool,
+    /// Its slot.
+    pub slot: Option<Slot>,
 }
 
 /// What the clients saw.
@@ -68,6 +71,7 @@ pub struct Roamer {
 pub struct Roaming {
     clients: Vec<JoinHandle<(Client, Trip)>>,
     is_over: Arc<AtomicBool>,
+    is_sealed: Arc<AtomicBool>,
 }
 
 impl Roamer {
@@ -78,6 +82,7 @@ impl Roamer {
         let keys = names.filter(wanted).take(keys).map(|name| Key {
             name,
             with_wait: false,
+            stays: false,
         });
         Self {
             kubernetes: Arc::clone(kubernetes),
@@ -86,11 +91,14 @@ impl Roamer {
         }
     }
 
-    /// Every other key is written with `WAIT 1`.
+    /// Every other key is written with `WAIT 1`; and of both kinds, half is left alone once the clients are
+    /// sealed: what was written right before a fault must not be hidden by what is written after it.
     #[must_use]
-    pub fn half_with_wait(mut self) -> Self {
-        for key in Arc::make_mut(&mut self.keys).iter_mut().step_by(2) {
-            key.with_wait = true;
+    pub fn for_losses(mut self) -> Self {
+        let keys = Arc::make_mut(&mut self.keys).iter_mut();
+        for (number, key) in keys.enumerate() {
+            key.with_wait = number % 2 == 0;
+            key.stays = number % 4 < 2;
         }
         self
     }
@@ -111,7 +119,8 @@ impl Roamer {
         Ok(())
     }
 
-    fn shards(&self) -> Vec<(ShardId, SlotSet)> {
+    /// The shards and their slots, as the status says.
+    pub fn shards(&self) -> Vec<(ShardId, SlotSet)> {
         let shards = self.kubernetes.status().shards.into_iter();
         shards
             .filter_map(|it| Some((ShardId(it.shard), it.slots.parse().ok()?)))
@@ -128,9 +137,12 @@ impl Roamer {
     pub fn roam_on(&self, clients: Vec<Client>, per_second: u32) -> Roaming {
         let count = clients.len();
         let is_over = Arc::new(AtomicBool::new(false));
+        let is_sealed = Arc::new(AtomicBool::new(false));
         let start = |(index, mut client): (usize, Client)| {
             let keys = Arc::clone(&self.keys);
             let is_over = Arc::clone(&is_over);
+            let is_sealed = Arc::clone(&is_sealed);
+            let mut rewritten = HashSet::new();
             tokio::spawn(async move {
                 let own: Vec<&Key> = keys.iter().skip(index).step_by(count).collect();
                 let mut trip = Trip::default();
@@ -142,10 +154,17 @@ impl Roamer {
                     turn = turn
                         .wrapping_mul(6_364_136_223_846_793_005)
                         .wrapping_add(1_442_695_040_888_963_407);
-                    let Some(key) = own.get((turn >> 33) % own.len()) else {
+                    let at = (turn >> 33) % own.len();
+                    let Some(key) = own.get(at) else {
                         break;
                     };
-                    client.operate(key, (turn >> 20) % 5 < 2, &mut trip).await;
+                    let may_write = !is_sealed.load(Ordering::Relaxed)
+                        || (!key.stays && !rewritten.contains(&at));
+                    let writes = may_write && (turn >> 20) % 5 < 2;
+                    if writes && is_sealed.load(Ordering::Relaxed) {
+                        rewritten.insert(at);
+                    }
+                    client.operate(key, writes, &mut trip).await;
                 }
                 (client, trip)
             })
@@ -153,6 +172,7 @@ impl Roamer {
         Roaming {
             clients: clients.into_iter().enumerate().map(start).collect(),
             is_over,
+            is_sealed,
         }
     }
 
@@ -178,6 +198,11 @@ impl Roamer {
 }
 
 impl Roaming {
+    /// From here on each key is written once more at the most, and those that stay not at all.
+    pub fn seal(&self) {
+        self.is_sealed.store(true, Ordering::Relaxed);
+    }
+
     /// Ends it.
     pub async fn finish(self) -> Result<(Vec<Client>, Trip)> {
         self.is_over.store(true, Ordering::Relaxed);

@@ -231,23 +231,6 @@ pub(super) async fn change(bed: &Bed, key: &Key, spec: &str) -> Result<String> {
     Ok(format!("spec is changed: {spec}"))
 }
 
-/// Writes another password into the Secret that was made for clients.
-pub(super) async fn change_password(bed: &Bed, key: &Key) -> Result<String> {
-    let secret = format!("{}-auth", key.name);
-    let patch = r#"{"stringData": {"password": "drill-changed-this"}}"#;
-    let words = [
-        "-n",
-        &key.namespace,
-        "patch",
-        "secret",
-        &secret,
-        "-p",
-        patch,
-    ];
-    bed.kubectl.text(&words).await?;
-    Ok(format!("Secret {secret} has another password"))
-}
-
 async fn docker(words: &[&str]) -> Result<()> {
     let mut command = Command::new("docker");
     command.args(words);

@@ -69,8 +69,6 @@ pub enum Step {
     UncordonZone(usize),
     /// The owner changes the spec: a merge patch of it, in JSON; IMAGE is the one that the drill began with.
     Change(&'static str),
-    /// The owner writes another password of clients into the Secret.
-    ChangePassword,
     /// Nothing, for so many seconds.
     Stay(u64),
     /// Until this is reached.

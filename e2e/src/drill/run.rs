@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::deeds::{Hands, change, change_password, drain, taint, uncordon};
+use super::deeds::{Hands, change, drain, taint, uncordon};
 use super::watch::{Conditions, reach};
 use super::{Drill, Event, Outcome, Sort, Step};
 use crate::bed::{Bed, Moment};
@@ -222,7 +222,6 @@ impl Stage<'_> {
             Step::DrainZone(number) => drain(bed, &hands.zone(number)?).await,
             Step::UncordonZone(number) => uncordon(bed, &hands.zone(number)?).await,
             Step::Change(spec) => change(bed, key, &spec.replace("IMAGE", self.image)).await,
-            Step::ChangePassword => change_password(bed, key).await,
             Step::CutPower => hands.power(bed, false).await,
             Step::RestorePower => hands.power(bed, true).await,
             Step::Stay(_) | Step::Until(_) => Ok(String::new()),

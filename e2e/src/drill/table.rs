@@ -49,7 +49,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 24] = [
+pub static DRILLS: [Drill; 23] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -214,18 +214,6 @@ pub static DRILLS: [Drill; 24] = [
         ],
         ..PLAIN
     },
-    zone(
-        "passwords",
-        "Clients get another password, and then the operator's own users",
-        &[
-            Step::ChangePassword,
-            Step::Stay(15),
-            Step::Until(Goal::Updated),
-            Step::Change(r#"{"auth": {"rotateInternal": "drill"}}"#),
-            Step::Stay(15),
-            Step::Until(Goal::Updated),
-        ],
-    ),
     Drill {
         name: "scale-valkey-9",
         title: "Three leaders become five, and three again, on Valkey 9",

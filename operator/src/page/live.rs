@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use axum::response::sse::{Event, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -24,6 +24,9 @@ const LISTENERS_MAX: usize = 32;
 const LOOK_EVERY_LEAST: Duration = Duration::from_millis(500);
 /// The most.
 const LOOK_EVERY_MOST: Duration = Duration::from_secs(2);
+
+/// A browser that is gone without a word is noticed by what cannot be sent to it.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// Room for listeners. Clones share it.
 #[derive(Clone)]
@@ -66,7 +69,10 @@ where
     };
     let looks = stream::unfold(listener, next);
     let events = looks.flat_map(stream::iter);
-    Sse::new(ended_by(events, shutdown)).into_response()
+    let alive = KeepAlive::new().interval(ALIVE_EVERY);
+    Sse::new(ended_by(events, shutdown))
+        .keep_alive(alive)
+        .into_response()
 }
 
 fn ended_by(

@@ -94,7 +94,7 @@ async fn trial(reach: &Reach, name: &str, object: &Value, wanted: &Value) -> any
     let patch = serde_json::json!({ "spec": merge_patch(live, wanted) });
     let (would_be, why) = match reach.merge(name, &patch, true).await {
         Ok(taken) => (serde_json::to_value(taken)?, None),
-        Err(kube::Error::Api(answer)) if answer.code == 422 => {
+        Err(kube::Error::Api(answer)) if answer.code == 422 || is_by_webhook(&answer.message) => {
             return Ok(Trial::Refused(answer.message.clone()));
         }
         Err(kube::Error::Api(answer)) if answer.code == 403 => {
@@ -148,6 +148,11 @@ fn wanted_spec(text: &str, name: &str, namespace: &str) -> anyhow::Result<Value>
     );
     let spec = found.get_mut("spec").map(Value::take);
     spec.with_context(|| format!("RedisCluster {name} in it has no spec"))
+}
+
+/// Webhooks refuse with 403, too, like the lack of a right.
+fn is_by_webhook(message: &str) -> bool {
+    message.starts_with("admission webhook")
 }
 
 #[cfg(test)]

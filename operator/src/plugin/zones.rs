@@ -7,6 +7,7 @@ use super::activity::{Activity, activity};
 use super::page::{Page, titles};
 use super::reach::Reach;
 use super::status::notes;
+use super::verdict::lag_of_the_status;
 use super::{Answer, To};
 use crate::api::{RedisCluster, ZoneStatus};
 
@@ -45,8 +46,9 @@ fn view(cluster: &RedisCluster, operator: Activity, mut notes: Vec<String>) -> V
             "no zone is known: the operator has not looked yet, or no host carries the zone label";
         notes.push(told.to_owned());
     }
-    // what nobody keeps true any more proves nothing
-    let is_known = !zones.is_empty() && !operator.is_inactive();
+    // what nobody keeps true any more proves nothing, nor what is about an earlier spec
+    let is_kept_true = matches!(operator, Activity::Active { .. });
+    let is_known = !zones.is_empty() && is_kept_true && lag_of_the_status(cluster).is_none();
     View {
         namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
         name: cluster.metadata.name.clone().unwrap_or_default(),
@@ -110,7 +112,7 @@ mod tests {
             ("whole", whole(), active(), true),
             ("an outage", outage(), active(), false),
             ("no operator", whole(), Activity::Missing, false),
-            ("who knows", whole(), unknown, true),
+            ("who knows", whole(), unknown, false),
             ("not looked at", unseen, active(), false),
         ];
         for (case, cluster, operator, expected) in table {

@@ -199,7 +199,10 @@ async fn it_plans_as_the_operator_would_and_changes_nothing() {
     write(&json!({ "image": "redis:7", "storage": { "size": "1Gi" } }));
     let refused = scene.told_json(&with_file, 3).await;
     let why = refused["refusedByApiServer"].as_str().unwrap();
-    assert!(why.contains("spec.storage cannot be added or removed"), "{why}");
+    assert!(
+        why.contains("spec.storage cannot be added or removed"),
+        "{why}"
+    );
 
     let cluster = scene.clusters().get("cache").await.unwrap();
     assert_eq!(cluster.metadata.generation, Some(1));

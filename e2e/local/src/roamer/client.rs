@@ -30,6 +30,8 @@ pub(super) struct Key {
     pub(super) name: String,
     /// A write counts as acknowledged when a follower has it, too.
     pub(super) with_wait: bool,
+    /// It is not written any more once the clients are sealed.
+    pub(super) stays: bool,
 }
 
 /// One client, and what it wrote.
@@ -70,6 +72,7 @@ impl Client {
         Some(Missing {
             text,
             with_wait: key.with_wait,
+            slot: slot_of(key.name.as_bytes()),
         })
     }
 
@@ -110,6 +113,7 @@ impl Client {
         let Key {
             name: key,
             with_wait,
+            ..
         } = key;
         let (acknowledged, tried) = self.written.get(key).copied().unwrap_or((0, 0));
         let next = tried + 1;

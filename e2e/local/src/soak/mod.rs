@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::time::Instant;
-use zoneward_operator::model::SlotSet;
+use tokio::time::{Instant, sleep};
+use zoneward_operator::model::{ShardId, Slot, SlotSet};
 
-pub use report::{Bout, Report};
+pub use report::{Bout, Loss, Report};
 
-use crate::roamer::{Client, Roamer};
+use crate::roamer::{Client, Missing, Roamer};
 use crate::servers::server;
 use crate::testbed::{Settings, Testbed};
 use deed::Deed;
@@ -25,6 +25,8 @@ const KEYS: usize = 2_000;
 const CLIENTS: usize = 4;
 /// Of each client: three reads to two writes.
 const OPERATIONS_PER_SECOND: u32 = 100;
+/// How long is written before the deed.
+const BEFOREHAND: Duration = Duration::from_secs(2);
 /// How long everything may take to be whole again on a busy machine: a zone that is lost is waited for, and
 /// then its members are built anew.
 const WHOLE_LIMIT: Duration = Duration::from_secs(180);
@@ -88,7 +90,7 @@ async fn live(
     let kind = kind(&settings);
     let until = Instant::now() + life;
     let mut testbed = Testbed::whole(settings).await.context(kind.clone())?;
-    let roamer = Roamer::new(&testbed.kubernetes, KEYS, 20, &SlotSet::all()).half_with_wait();
+    let roamer = Roamer::new(&testbed.kubernetes, KEYS, 20, &SlotSet::all()).for_losses();
     roamer.fill().await.context(kind.clone())?;
     let (mut clients, _) = roamer.roam(CLIENTS, OPERATIONS_PER_SECOND).finish().await?;
     while Instant::now() < until {
@@ -123,6 +125,9 @@ async fn play(
     pick: u64,
 ) -> Result<Bout> {
     let roaming = roamer.roam_on(std::mem::take(clients), OPERATIONS_PER_SECOND);
+    sleep(BEFOREHAND).await;
+    let before = roamer.shards();
+    roaming.seal();
     let start = Instant::now();
     deed.play(testbed, pick).await?;
     let done = start.elapsed();
@@ -131,7 +136,13 @@ async fn play(
     let (back, trip) = roaming.finish().await?;
     *clients = back;
     let missing = roamer.missing(clients).await?;
-    let with_wait = missing.iter().filter(|it| it.with_wait).count();
+    let after = roamer.shards();
+    let has_moved = |it: &&Missing| owner(&before, it.slot) != owner(&after, it.slot);
+    let may_lose = deed.may_lose(&testbed.settings.server.label);
+    let is_on_the_way = |it: &&Missing| may_lose == Loss::KeysOnTheWay && has_moved(it);
+    let on_the_way = missing.iter().filter(is_on_the_way).count();
+    let with_wait = |it: &&Missing| it.with_wait && !is_on_the_way(it);
+    let lost_with_wait = missing.iter().filter(with_wait).count();
     Ok(Bout {
         cluster: String::new(),
         deed: deed.to_string(),
@@ -140,10 +151,18 @@ async fn play(
         operations: trip.took.len(),
         longest_operation_millis: trip.percentile(1.0).as_millis(),
         wrong_reads: trip.wrong.len(),
-        lost_with_wait: with_wait,
-        lost: missing.len() - with_wait,
+        lost_with_wait,
+        lost_on_the_way: on_the_way,
+        lost: missing.len() - lost_with_wait - on_the_way,
         missing: missing.into_iter().map(|it| it.text).take(5).collect(),
         errors: trip.errors,
-        may_lose: deed.may_lose(&testbed.settings.server.label),
+        may_lose,
     })
+}
+
+/// The shard that a slot belongs to.
+fn owner(shards: &[(ShardId, SlotSet)], slot: Option<Slot>) -> Option<ShardId> {
+    let slot = slot?;
+    let found = shards.iter().find(|(_, slots)| slots.contains(slot));
+    found.map(|(shard, _)| *shard)
 }

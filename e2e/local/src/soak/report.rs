@@ -37,7 +37,9 @@ pub struct Bout {
     pub wrong_reads: usize,
     /// Keys that were lost although a follower had acknowledged them.
     pub lost_with_wait: usize,
-    /// Keys that were lost, written without `WAIT`.
+    /// Keys that were lost on their way to another shard, where the server deletes them too early.
+    pub lost_on_the_way: usize,
+    /// Other keys that were lost, written without `WAIT`.
     pub lost: usize,
     /// The first of them.
     pub missing: Vec<String>,
@@ -50,7 +52,7 @@ pub struct Bout {
 impl Bout {
     /// The promise that it broke, in words.
     pub fn broken(&self) -> Option<&'static str> {
-        if self.lost_with_wait > 0 && self.may_lose != Loss::KeysOnTheWay {
+        if self.lost_with_wait > 0 {
             return Some("a write is lost that a follower had acknowledged");
         }
         if self.lost > 0 && self.may_lose == Loss::Nothing {
@@ -71,7 +73,7 @@ impl fmt::Display for Bout {
         };
         write!(
             f,
-            "{}: {}: whole after {:.1} s, longest operation {:.2} s, {} operations, lost {} with WAIT and {} without",
+            "{}: {}: whole after {:.1} s, longest operation {:.2} s, {} operations, lost {} with WAIT, {} without, {} on their way",
             self.cluster,
             self.deed,
             seconds(self.whole_millis),
@@ -79,6 +81,7 @@ impl fmt::Display for Bout {
             self.operations,
             self.lost_with_wait,
             self.lost,
+            self.lost_on_the_way,
         )?;
         match self.broken() {
             Some(why) => write!(f, "  BROKEN: {why}: {:?} {:?}", self.missing, self.errors),
@@ -142,9 +145,10 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "acknowledged, then lost: with WAIT 1 {}, without {}",
+            "acknowledged, then lost: with WAIT 1 {}, without {}, on their way to another shard {}",
             sum(&|it| it.lost_with_wait),
-            sum(&|it| it.lost)
+            sum(&|it| it.lost),
+            sum(&|it| it.lost_on_the_way)
         )?;
         writeln!(f, "promises broken            {}", self.broken())?;
         match &self.broken {

@@ -64,7 +64,7 @@ fn picture(look: &Look<'_>) -> Markup {
             }
         }
         p .legend aria-hidden="true" {
-            span .warn { "worse" } span .good { "better" } span .busy { "done" }
+            span .warn { "worse" } span .good { "better" } span .busy { "asked" }
         }
     }
 }
@@ -117,6 +117,6 @@ fn kind(what: What) -> &'static str {
     match what {
         What::Warning => "worse",
         What::Condition => "better",
-        What::Action => "done",
+        What::Action => "asked",
     }
 }

@@ -3,20 +3,27 @@
 use super::super::census::{Census, Round, Shard};
 use super::super::{spacing, zones};
 use super::shards_kept;
-use crate::model::{Record, ShardId, SlotSet};
+use crate::model::{MemberId, Record, ShardId, SlotSet};
 use placement::ZoneState;
 
-/// Slots that have a leader that answers. What moves between two of those may be seen with neither of them,
-/// which did not answer at the same moment: one of them serves it all the same.
+/// Slots that have a leader that answers. What moves between two of those may be said by neither of them to
+/// be its own, as they did not answer at the same moment: then one of them says that the other has it.
 pub fn in_service(census: &Census<'_>, record: &Record) -> SlotSet {
     let leads = |shard: ShardId| {
         let shard = census.shard(shard);
         shard.is_some_and(|shard| shard.living_leader().is_some())
     };
+    let answers = |id: &MemberId| census.living().any(|(_, answer)| &answer.id == id);
+    let entries = census.living().flat_map(|(_, answer)| &answer.view.entries);
+    let given = entries
+        .filter(|entry| answers(&entry.id))
+        .fold(SlotSet::empty(), |all, it| all.union(&it.slots));
     let moving = record.transfers().iter();
     moving
         .filter(|it| leads(it.from) && leads(it.to))
-        .fold(census.served.clone(), |all, it| all.union(&it.slots))
+        .fold(census.served.clone(), |all, it| {
+            all.union(&it.slots.intersection(&given))
+        })
 }
 
 /// What has to be so before another slot is begun; none where it is.
