@@ -243,7 +243,9 @@ fn forget(world: &World, id: Id) -> Found {
     })
 }
 
-/// I4: who opens feeds its followers from then on.
+/// I4: who opens feeds its followers from then on. Offsets compare within one history (`PSYNC` asks for the
+/// replication id first): a follower that led once, beyond what parted it from this one, may have the larger
+/// offset and nothing of what this one took.
 fn open(world: &mut World, key: ProcKey) -> Found {
     let own = world.proc(key);
     let me = own.table.me;
@@ -252,7 +254,8 @@ fn open(world: &mut World, key: ProcKey) -> Found {
     }
     let newer = world.alive().find(|it| {
         let follows = it.table.leader == Some(me) && world.is_running(it.key);
-        follows && it.data.offset() > own.data.offset() + SLACK
+        let goes_on = data::holds_all_of(&it.data, &own.data);
+        follows && goes_on && it.data.offset() > own.data.offset() + SLACK
     })?;
     Some((
         "I4",

@@ -145,7 +145,8 @@ fn before_on_its_volume(world: &World, key: ProcKey) -> impl Iterator<Item = Pro
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
-    if world.promises.was_outvoted(info.leader, at) || world.promises.was_risked(at) {
+    let timeout = world.setup.node_timeout;
+    if world.promises.was_outvoted(info.leader, at, timeout) || world.promises.was_risked(at) {
         return true;
     }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
@@ -168,6 +169,11 @@ fn idle_bodies(world: &World) -> impl Iterator<Item = &Data> {
 /// Whether one's writes go on where the other's are.
 pub fn shares_history(a: &Data, b: &Data) -> bool {
     a.parts().any(|(reign, _)| b.upto(reign) > 0)
+}
+
+/// Whether the first goes on from what the second holds, as far as replication may be behind.
+pub fn holds_all_of(a: &Data, b: &Data) -> bool {
+    b.parts().all(|(reign, upto)| a.upto(reign) + SLACK >= upto)
 }
 
 /// Whether its copy is of no use to anybody: its chunk is served by somebody who does not build on what it

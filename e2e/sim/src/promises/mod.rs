@@ -31,6 +31,9 @@ pub enum Cause {
 /// Replication may be behind by this much at any time.
 const IN_FLIGHT_MILLIS: Millis = 200;
 
+/// Until when one is disturbed that has ended.
+const FOR_GOOD: Millis = Millis::MAX / 2;
+
 /// A promise that was broken.
 #[derive(Clone, Debug)]
 pub struct Violation {
@@ -120,13 +123,19 @@ impl Promises {
     /// Whether another one was promoted without what this one acknowledged then, because a fault parted the
     /// two: from when they heard each other last until the fault is over. (One that hears no majority
     /// stops by itself, after a node timeout and more, REDIS-LAB section 5; one that hung is told as soon as it
-    /// is heard.) One that wakes while a cut parts the two was parted all the time.
-    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis) -> bool {
+    /// is heard.) One that wakes while a cut parts the two was parted all the time; where the other has died by then, it
+    /// may hear of it from nobody until it stops.
+    pub(crate) fn was_outvoted(&self, leader: ProcKey, at: Millis, timeout: Millis) -> bool {
         let mut promotions = self.outvoted.get(&leader).into_iter().flatten();
         promotions.any(|(successor, heard, now)| {
             let since = heard.saturating_sub(IN_FLIGHT_MILLIS);
             let end = self.parted_until(leader, *successor, (*heard, *now));
-            end.is_some_and(|end| (since..=(*now).max(end + data::LAG_MILLIS)).contains(&at))
+            end.is_some_and(|end| {
+                let mut faults = self.disturbances(*successor).iter();
+                let is_dead = faults.any(|(from, until)| *from <= end && *until >= FOR_GOOD);
+                let stops = end + if is_dead { timeout * 3 / 2 } else { 0 };
+                (since..=(*now).max(stops + data::LAG_MILLIS)).contains(&at)
+            })
         })
     }
 
@@ -142,11 +151,8 @@ impl Promises {
         let mut faults: Vec<(Millis, Millis)> = of(leader)
             .chain(of(successor))
             .map(|(from, until)| {
-                if *until >= Millis::MAX / 2 {
-                    (*from, *from)
-                } else {
-                    (*from, *until)
-                }
+                let has_ended = *until >= FOR_GOOD;
+                (*from, if has_ended { *from } else { *until })
             })
             .collect();
         faults.sort_unstable();
@@ -201,10 +207,7 @@ impl Promises {
 
     /// It ends now.
     pub(crate) fn note_end(&mut self, key: ProcKey, now: Millis) {
-        self.disturbed
-            .entry(key)
-            .or_default()
-            .push((now, Millis::MAX / 2));
+        self.disturbed.entry(key).or_default().push((now, FOR_GOOD));
     }
 }
 

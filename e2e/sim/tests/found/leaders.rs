@@ -83,3 +83,22 @@ fn an_update_goes_on_where_who_leads_is_updated_and_has_to_go() {
     ];
     holds(&setup, false, &events);
 }
+
+#[test]
+fn a_leader_that_hung_while_its_successor_died_loses_what_it_took_until_it_stopped() {
+    let setup = Setup {
+        leaders: 4,
+        zones: 2,
+        hosts_per_zone: 1,
+        keep: Keep::Rdb,
+        volumes_are_local: true,
+        quorum_loss: QuorumLossPolicy::Unreachable,
+        ..plain()
+    };
+    // neither zone has a majority of the leaders
+    let events = [
+        event(2905, 67_805, Fault::ZoneHangs { pick: 1 }),
+        event(48_774, 60_617, Fault::ZoneOff { pick: 0 }),
+    ];
+    holds(&setup, false, &events);
+}
