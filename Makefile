@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench demo drill smoke install \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak page-pictures demo drill smoke install plugin \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -20,8 +20,9 @@ export PATH := $(CURDIR)/target/kind/bin:$(PATH)
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-test: lint servers control-plane ## all tests but those on kind; fetches servers, builds a control plane and cargo-deny into the cache
-	cargo test --workspace --locked
+test: lint servers control-plane ## all tests but those on kind; fetches servers and Prometheus, builds a control plane and cargo-deny into the cache, installs Chromium
+	@e2e/local/chromium
+	ZONEWARD_NEEDS_PROMETHEUS=1 ZONEWARD_NEEDS_CHROMIUM=1 cargo test --workspace --locked
 	$(MAKE) --no-print-directory doc deny
 	charts/check
 
@@ -33,7 +34,7 @@ sim: ## the loop against a modelled world: SEEDS=n FIRST_SEED=k many histories, 
 		$(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first-seed $(or $(FIRST_SEED),1))
 
 fast-test: ## tests that need nothing but cargo
-	cargo test --workspace --locked --lib --test story --test tidy --test crds
+	cargo test --workspace --locked --lib --test story --test tidy --test crds --test monitoring
 
 lint: ## formatting and clippy, warnings denied; whether the rules to weaken are found
 	cargo fmt --all --check
@@ -53,7 +54,7 @@ crds: ## write crds/ and the CRD chart's copy out of operator/src/api
 	UPDATE_CRDS=1 cargo test --locked -p zoneward-operator --test crds
 	cp crds/redisclusters.yaml charts/zoneward-crds/files/redisclusters.yaml
 
-servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9 for the tests, out of Debian packages, into the cache
+servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9, and Prometheus, for the tests, out of Debian packages, into the cache
 	@e2e/servers/fetch
 
 control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go modules into the cache (8 minutes when cold)
@@ -63,14 +64,28 @@ control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go
 local-bench: servers ## outages with the operator and with the bus alone, real servers on loopback; BENCH_OPTIONS, target/local/bench.json
 	cargo run --release --locked -p zoneward-local -- bench $(BENCH_OPTIONS)
 
+soak: servers ## random faults and changes under a checking workload, real servers on loopback; HOURS=1 SEED=1, target/local/soak.json
+	cargo run --release --locked -p zoneward-local -- soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
+
+page-pictures: servers ## pictures of the operator's page through a zone loss, into docs/images; installs Chromium and a typeface by apt where missing
+	@e2e/local/chromium
+	cargo run --locked -p zoneward-local -- page --pictures target/local/page
+	mkdir -p docs/images
+	cp target/local/page/page-{before,during,after}{,-dark}.png docs/images/
+
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
 
-drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-kill roll"; figures in target/e2e; about 25 minutes; installs what kind-up does
+drill: kind-up operator-image install ## every drill on kind, or DRILLS="zone-kill roll"; figures in target/e2e; about 35 minutes; installs what kind-up does
+	@e2e/kind/images redis:7 valkey:9
+	@e2e/kind/load zoneward.local/redis:7 zoneward.local/valkey:9
 	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(DRILLS)
 
 smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it
 	cargo run --locked -p e2e -- demo --assert --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
+
+plugin: ## kubectl zoneward: target/release/kubectl-zoneward, to be copied to a folder in PATH
+	cargo build --release --locked -p zoneward-operator --bin kubectl-zoneward
 
 install: ## both charts of this checkout into the test cluster
 	@e2e/kind/install

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use crate::bed::{Bed, Checked, Moment};
 use crate::manifest::DEMO_LABEL;
 use crate::objects::{Key, Lost, Pod, RedisCluster};
-use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::seconds;
 use crate::wait::{Patience, until};
+use terminal::Color;
 
 /// Seconds from just before `kubectl apply` was started. What stands in the status is seen by
 /// asking five times a second.

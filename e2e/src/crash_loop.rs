@@ -13,10 +13,10 @@ use crate::bring_up::{confirmed, make_room, remove};
 use crate::diagnosis::operators;
 use crate::manifest::{Change, plain};
 use crate::objects::{Key, Pod, RedisCluster};
-use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::seconds;
 use crate::wait::{Patience, until};
+use terminal::Color;
 
 /// How it is done.
 #[derive(Clone, Debug)]

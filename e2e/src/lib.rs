@@ -18,7 +18,6 @@ pub mod manifest;
 pub mod map;
 pub mod near;
 pub mod objects;
-pub mod paint;
 pub mod program;
 pub mod show;
 pub mod timeline;

@@ -14,9 +14,9 @@ use e2e::diagnosis;
 use e2e::drill::{self, DRILLS};
 use e2e::manifest::Change;
 use e2e::objects::Key;
-use e2e::paint::Paint;
 use e2e::show::Screen;
 use serde::Serialize;
+use terminal::Paint;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::map;
 use crate::objects::RedisCluster;
-use crate::paint::{Color, Paint};
 use crate::workload::report::Report;
+use terminal::{Color, Paint};
 
 /// Where it is shown.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,10 @@ impl Screen {
 
     /// The zone map.
     pub fn map(self, cluster: &RedisCluster) {
-        println!("\n{}", map::render(cluster, self.paint).trim_end());
+        println!(
+            "\n{}",
+            terminal::map::render(&map::of(cluster), self.paint).trim_end()
+        );
     }
 
     /// The lines of check-cluster.

@@ -156,6 +156,13 @@ impl Rounds {
     fn happened(&self, key: &ClusterKey, happening: Happening) {
         let mut kept = self.kept();
         let timeline = &mut kept.entry(key.clone()).or_default().timeline;
+        let is_again = |last: &Happening| {
+            (last.what, &last.text, &last.why) == (happening.what, &happening.text, &happening.why)
+        };
+        // what fails is asked for again and again: told once, with the time of the last
+        if timeline.back().is_some_and(is_again) {
+            timeline.pop_back();
+        }
         if timeline.len() == HAPPENINGS_MAX {
             timeline.pop_front();
         }

@@ -59,6 +59,7 @@ pub async fn run_with(
         metrics: metrics.clone(),
         rounds: rounds.clone(),
         stores: Arc::clone(&stores),
+        clock: Arc::clone(&clock),
     };
     let server = server::serve(args.metrics_address, sources, shutdown.child_token());
 
@@ -94,11 +95,7 @@ pub async fn run_with(
         // Only now: until here we may have written.
         lease_ends.cancel();
     };
-    let serving = async {
-        server.await?;
-        anyhow::ensure!(shutdown.is_cancelled(), "the server ended by itself");
-        Ok(())
-    };
+    let serving = serve_until(server, &shutdown);
     let kept = async { anyhow::Ok(keeping.await?) };
     // An error of one ends all at once: after the lease is lost nothing may go on.
     tokio::try_join!(kept, serving, async {
@@ -129,6 +126,19 @@ async fn be_active(
         () = ready => run_controllers(context, stores, wakes, shutdown).await,
         () = shutdown.cancelled() => {}
     }
+}
+
+/// The server ends with the process, and never holds it up: who reads no more is left.
+async fn serve_until(
+    server: impl Future<Output = anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = server => ended?,
+        () = after(shutdown, SHUTDOWN_LIMIT) => {}
+    }
+    anyhow::ensure!(shutdown.is_cancelled(), "the server ended by itself");
+    Ok(())
 }
 
 async fn after(shutdown: &CancellationToken, pause: Duration) {

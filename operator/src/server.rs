@@ -1,4 +1,4 @@
-//! The operator's own HTTP server: health, readiness, figures.
+//! The operator's own HTTP server: health, readiness, figures, and the page.
 //!
 //! Liveness does not depend on the API server: an operator that is killed for an outage that is
 //! not its own cannot help when it ends.
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::model::ClusterKey;
 use crate::observe::Stores;
+use crate::page::{self, Page};
+use crate::ports::Clock;
 use crate::rounds::Rounds;
 
 /// What the server answers from.
@@ -24,10 +26,12 @@ use crate::rounds::Rounds;
 pub struct Sources {
     /// For `/metrics`.
     pub metrics: Metrics,
-    /// For `/worlds`.
+    /// For `/worlds`, and the page.
     pub rounds: Rounds,
-    /// For `/readyz`.
+    /// For `/readyz`, and the page.
     pub stores: Arc<Stores>,
+    /// For the page.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Serves until `shutdown`.
@@ -37,13 +41,20 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    tracing::info!(%address, "serving /healthz, /readyz, /metrics and /worlds");
+    tracing::info!(%address, "serving the page, /healthz, /readyz, /metrics and /worlds");
+    let page = page::routes(Page::new(
+        Arc::clone(&sources.stores) as _,
+        sources.rounds.clone(),
+        Arc::clone(&sources.clock),
+        shutdown.clone(),
+    ));
     let app = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readiness))
         .route("/metrics", get(figures))
         .route("/worlds/{namespace}/{name}", get(world))
-        .with_state(sources);
+        .with_state(sources)
+        .merge(page);
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await?;

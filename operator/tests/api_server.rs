@@ -24,6 +24,8 @@ mod lease;
 mod objects;
 #[path = "api_server/operator.rs"]
 mod operator;
+#[path = "api_server/plugin.rs"]
+mod plugin;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zoneward_operator::api::{RedisCluster, RedisClusterStatus};
@@ -17,6 +18,8 @@ use zoneward_operator::model::{
     ClusterKey, HostName, HostView, MemberName, ObjectView, PodPhase, PodUid, PodView, SecretsView,
     ShardId, VolumeName, VolumeView, ZoneName,
 };
+use zoneward_operator::observe::Guarded;
+use zoneward_operator::page::Clusters;
 use zoneward_operator::ports::{Credentials, Password};
 use zoneward_operator::resources::labels::{
     KEY_OPERATOR, KEY_PASSWORD, KEY_PREVIOUS_PASSWORD, KEY_REPLICATION, auth_secret_name,
@@ -110,6 +113,22 @@ pub(crate) struct Container {
     pub(crate) ended_at: Option<Instant>,
 }
 
+/// What the page is made from: as the stores have it.
+impl Clusters for Kubernetes {
+    fn all(&self) -> Vec<Arc<Guarded>> {
+        let resource = RedisCluster::clone(&self.state().resource);
+        vec![Arc::new(DeserializeGuard(Ok(resource)))]
+    }
+
+    fn one(&self, key: &ClusterKey) -> Option<Arc<Guarded>> {
+        self.all().pop().filter(|_| *key == self.key)
+    }
+
+    fn unread(&self) -> Option<&'static str> {
+        None
+    }
+}
+
 impl Kubernetes {
     /// Zones `a`, `b`, ... of so many hosts, and a RedisCluster of this spec.
     pub(crate) fn new(
@@ -164,6 +183,12 @@ impl Kubernetes {
     /// Its status, as the operator wrote it last.
     pub fn status(&self) -> RedisClusterStatus {
         self.state().resource.status.clone().unwrap_or_default()
+    }
+
+    /// The generation of the spec.
+    pub fn generation(&self) -> i64 {
+        let state = self.state();
+        state.resource.metadata.generation.unwrap_or_default()
     }
 
     /// The owner changes the spec: these fields at its top.

@@ -1,17 +1,22 @@
-//! `zoneward-local`: measurements on the local testbed.
+//! `zoneward-local`: measurements on the local testbed, and pictures of the page.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use zoneward_local::bench::{Options, Report, Side, What, measure, reshard};
-use zoneward_local::server;
+use serde::Serialize;
+use zoneward_local::bench::{Options, Report, Side, What, measure, reshard, roll};
+use zoneward_local::soak::{self, soak};
+use zoneward_local::{pictures, server};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
+const ROLLED: &str = "target/local/roll.json";
+const SOAKED: &str = "target/local/soak.json";
 
 #[derive(Parser)]
 #[command(about = "The operator's loop against real servers on loopback")]
@@ -26,6 +31,45 @@ enum Command {
     Bench(BenchArgs),
     /// 4096 slots with all keys in them: the operator, and the server's own command line.
     Reshard(ReshardArgs),
+    /// How the time of a rolling update grows with the number of shards.
+    Roll(RollArgs),
+    /// One fault or change after another under a checking workload.
+    Soak(SoakArgs),
+    /// The operator's page through the loss of a zone, in a real Chromium; pictures of it.
+    Page(PageArgs),
+}
+
+#[derive(Args)]
+struct RollArgs {
+    /// Leaders, with a follower each.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 40])]
+    leaders: Vec<u32>,
+    /// `spec.rollout.maxShardsAtOnce`.
+    #[arg(long, default_value_t = 4)]
+    at_once: u32,
+    /// The server, as `make servers` names it.
+    #[arg(long, default_value = "redis-8")]
+    server: String,
+}
+
+#[derive(Args)]
+struct SoakArgs {
+    /// How long.
+    #[arg(long, default_value_t = 1.0)]
+    hours: f64,
+    /// Draws the deeds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args)]
+struct PageArgs {
+    /// Where the pictures go.
+    #[arg(long)]
+    pictures: PathBuf,
+    /// The servers, as `make servers` names them.
+    #[arg(long, default_value = "redis-8")]
+    servers: String,
 }
 
 #[derive(Args)]
@@ -68,6 +112,9 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench(&args).await,
         Command::Reshard(args) => reshards(&args).await,
+        Command::Roll(args) => rolls(&args).await,
+        Command::Soak(args) => soaked(&args).await,
+        Command::Page(args) => page(&args).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,6 +144,41 @@ async fn reshards(args: &ReshardArgs) -> Result<()> {
             ));
         }
     }
+    Ok(())
+}
+
+async fn rolls(args: &RollArgs) -> Result<()> {
+    let server = server(&args.server)?;
+    let mut all = Vec::new();
+    for leaders in &args.leaders {
+        let rolled = roll(&server, *leaders, args.at_once).await?;
+        tell(&format!("{rolled:?}"));
+        all.push(rolled);
+    }
+    write(ROLLED, &all)
+}
+
+async fn soaked(args: &SoakArgs) -> Result<()> {
+    let length = Duration::try_from_secs_f64(args.hours * 3600.0).context("read --hours")?;
+    let seed = args.seed;
+    let report = soak(soak::Options { length, seed }, |bout| {
+        tell(&bout.to_string());
+    })
+    .await?;
+    tell(&format!("\n{report}"));
+    write(SOAKED, &report)?;
+    let broken = report.broken();
+    anyhow::ensure!(broken == 0, "{broken} promises were broken: {SOAKED}");
+    Ok(())
+}
+
+async fn page(args: &PageArgs) -> Result<()> {
+    let seen = pictures(server(&args.servers)?, Some(&args.pictures)).await?;
+    for file in &seen.files {
+        tell(&file.display().to_string());
+    }
+    let complaints = seen.complaints.join("; ");
+    anyhow::ensure!(complaints.is_empty(), "chromium complains: {complaints}");
     Ok(())
 }
 
@@ -135,7 +217,7 @@ async fn bench(args: &BenchArgs) -> Result<()> {
         }
     }
     tell(&format!("\n{report}"));
-    write(&report)?;
+    write(FIGURES, &report)?;
     anyhow::ensure!(failed == 0, "{failed} runs failed");
     Ok(())
 }
@@ -151,12 +233,11 @@ fn runs_of(what: What, args: &BenchArgs) -> Vec<((u32, u32), Side)> {
     shapes.into_iter().flat_map(sides).collect()
 }
 
-fn write(report: &Report) -> Result<()> {
-    let path = Path::new(FIGURES);
-    let folder = path.parent().unwrap_or(path);
+fn write(path: &str, report: &impl Serialize) -> Result<()> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let text = serde_json::to_string_pretty(report).context("write the figures as JSON")?;
-    fs::write(path, text + "\n").with_context(|| format!("write {FIGURES}"))
+    fs::write(path, text + "\n").with_context(|| format!("write {path}"))
 }
 
 fn tell(text: &str) {

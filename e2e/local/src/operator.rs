@@ -52,6 +52,8 @@ impl Story {
 pub struct Operator {
     task: JoinHandle<()>,
     kubernetes: Arc<Kubernetes>,
+    metrics: Metrics,
+    rounds: Rounds,
 }
 
 impl Operator {
@@ -59,21 +61,36 @@ impl Operator {
         let (alarm, wakes) = wakes();
         kubernetes.wake_by(Some(alarm.clone()));
         let clock: Arc<dyn Clock> = Arc::new(kubernetes.clock);
+        let metrics = Metrics::new().context("set up metrics")?;
+        // there is no lease here
+        metrics.set_active(true);
+        let rounds = Rounds::default();
         let context = Context::new(ContextParts {
             objects: Arc::clone(kubernetes) as _,
             admin: Arc::new(RedisWire::new(alarm)),
             fence: Fence::open(Arc::clone(&clock)),
             clock,
-            metrics: Metrics::new().context("set up metrics")?,
+            metrics: metrics.clone(),
             events: Events::discard(),
-            rounds: Rounds::default(),
+            rounds: rounds.clone(),
         });
         let (own, key) = (Arc::clone(kubernetes), kubernetes.key.clone());
         let task = tokio::spawn(async move { run(&context, &key, wakes, &story).await });
         Ok(Self {
             task,
             kubernetes: own,
+            metrics,
+            rounds,
         })
+    }
+
+    /// Its figures, as they are at any time.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    pub(crate) fn rounds(&self) -> Rounds {
+        self.rounds.clone()
     }
 }
 
@@ -92,7 +109,15 @@ async fn run(
 ) {
     let mut failed_rounds = 0_u32;
     loop {
-        let again_in = match reconcile(context, key).await {
+        let started = Instant::now();
+        let result = reconcile(context, key).await;
+        let outcome = match &result {
+            Ok(round) => round.end.as_str(),
+            Err(error) => error.class().as_str(),
+        };
+        let metrics = &context.parts().metrics;
+        metrics.reconciled(outcome, started.elapsed());
+        let again_in = match result {
             Ok(round) => {
                 failed_rounds = 0;
                 story.tell(round.outcomes.into_iter().map(|outcome| Done {

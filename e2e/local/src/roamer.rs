@@ -1,27 +1,34 @@
 //! Clients of the whole cluster that follow its redirections, and check what they read: for slots on the
 //! move. Each key belongs to one client, so that what it must hold is known.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+mod client;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
-use zoneward_operator::model::{ShardId, SlotSet};
-use zoneward_operator::ports::Password;
+use tokio::time::{MissedTickBehavior, interval};
+use zoneward_operator::model::{ShardId, Slot, SlotSet};
+
+pub use client::Client;
+use client::Key;
 
 use crate::kubernetes::Kubernetes;
-use crate::resp::{Connection, Reply};
 use crate::writer::slot_of;
 
-const KEYS_AT_ONCE: usize = 1_000;
-const REPLY_LIMIT: Duration = Duration::from_secs(2);
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(2);
-/// How long one operation may be tried.
-const OPERATION_LIMIT: Duration = Duration::from_secs(30);
+/// A key that is not there, or holds something else than was acknowledged.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Which, and what was found.
+    pub text: String,
+    /// A follower was to have it.
+    pub with_wait: bool,
+    /// Its slot.
+    pub slot: Option<Slot>,
+}
 
 /// What the clients saw.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +63,7 @@ impl Trip {
 /// Keys of certain slots.
 pub struct Roamer {
     kubernetes: Arc<Kubernetes>,
-    keys: Arc<Vec<String>>,
+    keys: Arc<Vec<Key>>,
     value: String,
 }
 
@@ -64,6 +71,7 @@ pub struct Roamer {
 pub struct Roaming {
     clients: Vec<JoinHandle<(Client, Trip)>>,
     is_over: Arc<AtomicBool>,
+    is_sealed: Arc<AtomicBool>,
 }
 
 impl Roamer {
@@ -71,31 +79,38 @@ impl Roamer {
     pub fn new(kubernetes: &Arc<Kubernetes>, keys: usize, bytes: usize, slots: &SlotSet) -> Self {
         let names = (0..u32::MAX).map(|number| format!("k{number}"));
         let wanted = |key: &String| slot_of(key.as_bytes()).is_some_and(|it| slots.contains(it));
+        let keys = names.filter(wanted).take(keys).map(|name| Key {
+            name,
+            with_wait: false,
+            stays: false,
+        });
         Self {
             kubernetes: Arc::clone(kubernetes),
-            keys: Arc::new(names.filter(wanted).take(keys).collect()),
+            keys: Arc::new(keys.collect()),
             value: "x".repeat(bytes),
         }
     }
 
-    fn client(&self) -> Client {
-        let password = self.kubernetes.credentials().client;
-        Client {
-            kubernetes: Arc::clone(&self.kubernetes),
-            password: password.map(|it| Password::reveal(&it).to_owned()),
-            connections: HashMap::new(),
-            owners: HashMap::new(),
-            written: HashMap::new(),
-            value: self.value.clone(),
-            turn: 0,
+    /// Every other key is written with `WAIT 1`; and of both kinds, half is left alone once the clients are
+    /// sealed: what was written right before a fault must not be hidden by what is written after it.
+    #[must_use]
+    pub fn for_losses(mut self) -> Self {
+        let keys = Arc::make_mut(&mut self.keys).iter_mut();
+        for (number, key) in keys.enumerate() {
+            key.with_wait = number % 2 == 0;
+            key.stays = number % 4 < 2;
         }
+        self
     }
 
     /// Writes every key once, with version 0.
     pub async fn fill(&self) -> Result<()> {
         let mut filling = JoinSet::new();
         for shard in self.shards() {
-            let (keys, mut client) = (Arc::clone(&self.keys), self.client());
+            let (keys, mut client) = (
+                Arc::clone(&self.keys),
+                Client::new(&self.kubernetes, &self.value),
+            );
             filling.spawn(async move { client.fill(shard, &keys).await });
         }
         while let Some(filled) = filling.join_next().await {
@@ -104,7 +119,8 @@ impl Roamer {
         Ok(())
     }
 
-    fn shards(&self) -> Vec<(ShardId, SlotSet)> {
+    /// The shards and their slots, as the status says.
+    pub fn shards(&self) -> Vec<(ShardId, SlotSet)> {
         let shards = self.kubernetes.status().shards.into_iter();
         shards
             .filter_map(|it| Some((ShardId(it.shard), it.slots.parse().ok()?)))
@@ -113,12 +129,22 @@ impl Roamer {
 
     /// So many clients, each with so many operations a second: three reads to two writes.
     pub fn roam(&self, clients: usize, per_second: u32) -> Roaming {
+        let new = || Client::new(&self.kubernetes, &self.value);
+        self.roam_on((0..clients).map(|_| new()).collect(), per_second)
+    }
+
+    /// The same with clients that know what they wrote before.
+    pub fn roam_on(&self, clients: Vec<Client>, per_second: u32) -> Roaming {
+        let count = clients.len();
         let is_over = Arc::new(AtomicBool::new(false));
-        let start = |index: usize| {
-            let (mut client, keys) = (self.client(), Arc::clone(&self.keys));
+        let is_sealed = Arc::new(AtomicBool::new(false));
+        let start = |(index, mut client): (usize, Client)| {
+            let keys = Arc::clone(&self.keys);
             let is_over = Arc::clone(&is_over);
+            let is_sealed = Arc::clone(&is_sealed);
+            let mut rewritten = HashSet::new();
             tokio::spawn(async move {
-                let own: Vec<&String> = keys.iter().skip(index).step_by(clients).collect();
+                let own: Vec<&Key> = keys.iter().skip(index).step_by(count).collect();
                 let mut trip = Trip::default();
                 let mut tick = interval(Duration::from_secs(1) / per_second.max(1));
                 tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -128,35 +154,55 @@ impl Roamer {
                     turn = turn
                         .wrapping_mul(6_364_136_223_846_793_005)
                         .wrapping_add(1_442_695_040_888_963_407);
-                    let Some(key) = own.get((turn >> 33) % own.len()) else {
+                    let at = (turn >> 33) % own.len();
+                    let Some(key) = own.get(at) else {
                         break;
                     };
-                    client.operate(key, (turn >> 20) % 5 < 2, &mut trip).await;
+                    let may_write = !is_sealed.load(Ordering::Relaxed)
+                        || (!key.stays && !rewritten.contains(&at));
+                    let writes = may_write && (turn >> 20) % 5 < 2;
+                    if writes && is_sealed.load(Ordering::Relaxed) {
+                        rewritten.insert(at);
+                    }
+                    client.operate(key, writes, &mut trip).await;
                 }
                 (client, trip)
             })
         };
         Roaming {
-            clients: (0..clients).map(start).collect(),
+            clients: clients.into_iter().enumerate().map(start).collect(),
             is_over,
+            is_sealed,
         }
     }
 
-    /// How many keys cannot be read, or hold something else than `clients` wrote last.
-    pub async fn lost(&self, clients: &mut [Client]) -> Result<Vec<String>> {
+    /// Which keys cannot be read, or hold something else than `clients` wrote last. Each is told once.
+    pub async fn missing(&self, clients: &mut [Client]) -> Result<Vec<Missing>> {
         let mut trip = Trip::default();
+        let mut missing = Vec::new();
         let count = clients.len();
         for (index, client) in clients.iter_mut().enumerate() {
             for key in self.keys.iter().skip(index).step_by(count) {
-                client.operate(key, false, &mut trip).await;
+                missing.extend(client.check(key, &mut trip).await);
             }
         }
-        trip.wrong.extend(trip.errors);
-        Ok(trip.wrong)
+        anyhow::ensure!(trip.errors.is_empty(), "read back: {:?}", trip.errors);
+        Ok(missing)
+    }
+
+    /// The same, in words.
+    pub async fn lost(&self, clients: &mut [Client]) -> Result<Vec<String>> {
+        let missing = self.missing(clients).await?;
+        Ok(missing.into_iter().map(|it| it.text).collect())
     }
 }
 
 impl Roaming {
+    /// From here on each key is written once more at the most, and those that stay not at all.
+    pub fn seal(&self) {
+        self.is_sealed.store(true, Ordering::Relaxed);
+    }
+
     /// Ends it.
     pub async fn finish(self) -> Result<(Vec<Client>, Trip)> {
         self.is_over.store(true, Ordering::Relaxed);
@@ -172,184 +218,4 @@ impl Roaming {
         }
         Ok((clients, all))
     }
-}
-
-/// One client, and what it wrote.
-pub struct Client {
-    kubernetes: Arc<Kubernetes>,
-    password: Option<String>,
-    connections: HashMap<IpAddr, Connection>,
-    owners: HashMap<u16, IpAddr>,
-    /// The version that was acknowledged last of each key, and the highest that was tried.
-    written: HashMap<String, (u64, u64)>,
-    value: String,
-    turn: usize,
-}
-
-impl Client {
-    async fn fill(&mut self, shard: (ShardId, SlotSet), keys: &[String]) -> Result<()> {
-        let (id, slots) = shard;
-        let own: Vec<&String> = keys
-            .iter()
-            .filter(|key| slot_of(key.as_bytes()).is_some_and(|slot| slots.contains(slot)))
-            .collect();
-        for ip in self.kubernetes.addresses(id) {
-            let mut connection = Connection::open(ip, self.password.as_deref()).await?;
-            let value = format!("0:{}", self.value);
-            let mut is_leader = true;
-            for keys in own.chunks(KEYS_AT_ONCE) {
-                let commands: Vec<[&str; 3]> = keys
-                    .iter()
-                    .map(|key| ["SET", key.as_str(), &value])
-                    .collect();
-                connection
-                    .send(&commands.iter().collect::<Vec<_>>())
-                    .await?;
-                for _ in keys {
-                    is_leader &= connection.reply().await?.is_ok();
-                }
-                if !is_leader {
-                    break;
-                }
-            }
-            if is_leader {
-                return Ok(());
-            }
-        }
-        bail!("fill shard {id}: no member takes its keys")
-    }
-
-    async fn operate(&mut self, key: &str, writes: bool, trip: &mut Trip) {
-        let start = Instant::now();
-        let (acknowledged, tried) = self.written.get(key).copied().unwrap_or((0, 0));
-        let next = tried + 1;
-        if writes {
-            self.written.insert(key.to_owned(), (acknowledged, next));
-        }
-        let value = format!("{next}:{}", self.value);
-        loop {
-            let reply = if writes {
-                self.once(&["SET", key, &value], key, trip).await
-            } else {
-                self.once(&["GET", key], key, trip).await
-            };
-            match reply {
-                Some(Reply::Line(line)) if line == "+OK" => {
-                    self.written.insert(key.to_owned(), (next, next));
-                }
-                Some(Reply::Value(found)) => {
-                    let found = found.map(|it| String::from_utf8_lossy(&it).into_owned());
-                    let version = found.as_deref().and_then(|it| it.split(':').next());
-                    let version = version.and_then(|it| it.parse::<u64>().ok());
-                    let is_known = self.written.contains_key(key);
-                    let is_wrong = |it| is_known && (it < acknowledged || it > tried);
-                    if version.is_none_or(is_wrong) {
-                        trip.wrong
-                            .push(format!("{key}: {version:?} for {acknowledged}"));
-                    }
-                }
-                _ if start.elapsed() > OPERATION_LIMIT => {
-                    trip.errors.push(format!("{key}: no answer"));
-                    return;
-                }
-                _ => {
-                    sleep(TRY_AGAIN_AFTER).await;
-                    continue;
-                }
-            }
-            trip.took.push(start.elapsed());
-            return;
-        }
-    }
-
-    /// One try; none where it has to be tried again.
-    async fn once<const N: usize>(
-        &mut self,
-        words: &[&str; N],
-        key: &str,
-        trip: &mut Trip,
-    ) -> Option<Reply> {
-        let slot = slot_of(key.as_bytes())?.number();
-        let ip = match self.owners.get(&slot) {
-            Some(ip) => *ip,
-            None => self.anybody()?,
-        };
-        let mut reply = self.say(ip, words, false).await;
-        if let Some(to) = redirection(reply.as_ref(), "-ASK ") {
-            trip.asked += 1;
-            reply = self.say(to, words, true).await;
-        }
-        if let Some(to) = redirection(reply.as_ref(), "-MOVED ") {
-            self.owners.insert(slot, to);
-            reply = self.say(to, words, false).await;
-            if let Some(to) = redirection(reply.as_ref(), "-ASK ") {
-                trip.asked += 1;
-                reply = self.say(to, words, true).await;
-            }
-        }
-        match reply {
-            None => {
-                self.owners.remove(&slot);
-                None
-            }
-            Some(Reply::Line(line)) if line.starts_with('-') => {
-                let is_passing = ["-MOVED", "-ASK", "-TRYAGAIN", "-CLUSTERDOWN", "-LOADING"];
-                if !is_passing.iter().any(|it| line.starts_with(it)) {
-                    trip.errors.push(line);
-                }
-                self.owners.remove(&slot);
-                None
-            }
-            reply => reply,
-        }
-    }
-
-    /// Another one each time: a member that was started a moment ago says CLUSTERDOWN for 2 s.
-    fn anybody(&mut self) -> Option<IpAddr> {
-        self.turn = self.turn.wrapping_add(1);
-        let shards = self.kubernetes.status().shards;
-        let all: Vec<IpAddr> = shards
-            .iter()
-            .flat_map(|it| self.kubernetes.addresses(ShardId(it.shard)))
-            .collect();
-        all.get(self.turn.checked_rem(all.len())?).copied()
-    }
-
-    async fn say<const N: usize>(
-        &mut self,
-        ip: IpAddr,
-        words: &[&str; N],
-        asking: bool,
-    ) -> Option<Reply> {
-        let password = self.password.clone();
-        let mut connection = match self.connections.remove(&ip) {
-            Some(connection) => connection,
-            None => timeout(REPLY_LIMIT, Connection::open(ip, password.as_deref()))
-                .await
-                .ok()?
-                .ok()?,
-        };
-        let telling = async {
-            if asking {
-                connection.send(&[&["ASKING"]]).await?;
-            }
-            connection.send(&[words]).await?;
-            if asking {
-                connection.reply().await?;
-            }
-            connection.reply().await
-        };
-        let reply = timeout(REPLY_LIMIT, telling).await.ok()?.ok()?;
-        self.connections.insert(ip, connection);
-        Some(reply)
-    }
-}
-
-/// Where a redirection points to.
-fn redirection(reply: Option<&Reply>, kind: &str) -> Option<IpAddr> {
-    let Some(Reply::Line(line)) = reply else {
-        return None;
-    };
-    let to = line.strip_prefix(kind)?.split(' ').nth(1)?;
-    to.rsplit_once(':')?.0.parse().ok()
 }

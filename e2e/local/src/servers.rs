@@ -37,6 +37,19 @@ pub fn server(label: &str) -> Result<Server> {
     found.with_context(|| format!("find server {label}: run `make servers`"))
 }
 
+/// A program of something else that was fetched: `prometheus`, `promtool`. None where it was not.
+pub fn program(package: &str, name: &str) -> Option<PathBuf> {
+    let fetched = fs::read_dir(cache()).into_iter().flatten().flatten();
+    let is_of = |home: &fs::DirEntry| {
+        let label = home.file_name();
+        label.to_str().is_some_and(|it| it.starts_with(package))
+    };
+    let programs = fetched
+        .filter(is_of)
+        .map(|it| it.path().join("bin").join(name));
+    programs.filter(|path| path.is_file()).max()
+}
+
 fn cache() -> PathBuf {
     let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let home = || from("HOME").map(|home| Path::new(&home).join(".cache"));

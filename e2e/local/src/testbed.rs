@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use zoneward_operator::metrics::Metrics;
+use zoneward_operator::page::Page;
 
 use crate::address::{Block, ZONES_MAX};
 use crate::kubelet::Kubelets;
@@ -151,6 +154,11 @@ impl Testbed {
         Ok((testbed, writers))
     }
 
+    /// Its files, which end with it.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// What the operator has done so far.
     pub fn story(&self) -> Vec<Done> {
         self.story.told()
@@ -182,6 +190,21 @@ impl Testbed {
         .await
     }
 
+    /// Waits until everything that was asked for is done: the status is about the present spec, nothing is
+    /// left to do, and the members say so themselves.
+    pub async fn until_settled(&self, limit: Duration) -> Result<Duration> {
+        self.until("all is settled", limit, |survey| {
+            let status = self.kubernetes.status();
+            let is_old = status.observed_generation < self.kubernetes.generation();
+            let mut conditions = status.conditions.iter();
+            let progress = conditions.find(|it| it.type_ == "Progressing" && it.status == "True");
+            let unfinished = || progress.map(|it| format!("{}: {}", it.reason, it.message));
+            let told = is_old.then(|| "the status is about an earlier spec".to_owned());
+            told.or_else(unfinished).or_else(|| self.lack(survey))
+        })
+        .await
+    }
+
     /// Waits until so many slots have left the shards that there were.
     pub async fn until_moving(&self, slots: u16, limit: Duration) -> Result<Duration> {
         self.until("slots move", limit, |survey| {
@@ -203,6 +226,22 @@ impl Testbed {
         self.stop_operator();
         self.operator = Some(Operator::start(&self.kubernetes, self.story.clone())?);
         Ok(())
+    }
+
+    /// The running operator's figures.
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.operator.as_ref().map(Operator::metrics)
+    }
+
+    /// The operator's page of this testbed, until `shutdown`. Where no operator runs it is a standby's.
+    pub fn page(&self, shutdown: CancellationToken) -> Page {
+        let rounds = self.operator.as_ref().map(Operator::rounds);
+        Page::new(
+            Arc::clone(&self.kubernetes) as _,
+            rounds.unwrap_or_default(),
+            Arc::new(self.kubernetes.clock),
+            shutdown,
+        )
     }
 
     /// A writer for each shard.

@@ -47,25 +47,23 @@ async fn out_and_in(label: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
 async fn out_and_in_on_redis_7() {
     out_and_in("redis-7").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn out_and_in_on_redis_8() {
     out_and_in("redis-8").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn out_and_in_on_valkey_8() {
     out_and_in("valkey-8").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
 async fn out_and_in_on_valkey_9() {
     out_and_in("valkey-9").await;
 }
@@ -100,13 +98,12 @@ async fn ends_on_the_way(label: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
 async fn leaders_that_end_on_the_way_leave_nothing_open_on_redis_7() {
     ends_on_the_way("redis-7").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn leaders_that_end_on_the_way_leave_nothing_open_on_valkey_9() {
     ends_on_the_way("valkey-9").await;
 }
@@ -133,13 +130,13 @@ async fn again_and_again(label: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn again_and_again_on_redis_8() {
     again_and_again("redis-8").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "spec.leaders is refused yet: simulation does not cover it"]
+#[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn again_and_again_on_valkey_8() {
     again_and_again("valkey-8").await;
 }

@@ -10,11 +10,11 @@ use super::{Options, Outage, Return, Story, read};
 use crate::bed::{Bed, Moment};
 use crate::bring_up::confirmed;
 use crate::near::Workload;
-use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::{Phase, Tracker, seconds};
 use crate::wait::{Patience, until};
 use crate::workload::report::{Line, Report};
+use terminal::Color;
 
 /// How long to look on for zone-safety once redundancy is back: with one of three zones gone it
 /// may have to wait for its return.

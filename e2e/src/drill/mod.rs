@@ -3,6 +3,7 @@
 
 mod deeds;
 mod run;
+mod table;
 mod watch;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::bed::Fault;
 use crate::workload::report::Report;
 
 pub use run::{Options, drill};
+pub use table::DRILLS;
 
 /// One drill.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +21,12 @@ pub struct Drill {
     pub name: &'static str,
     /// For people.
     pub title: &'static str,
-    /// Followers of each of the three leaders.
+    /// Leaders.
+    pub leaders: u32,
+    /// Followers of each.
     pub followers: u32,
+    /// The image to begin with, where that is what the drill is about.
+    pub image: Option<&'static str>,
     /// Size of each member's volume; in memory without one.
     pub storage: Option<&'static str>,
     /// `spec.recovery.quorumLoss`, where it is not the default.
@@ -148,217 +154,3 @@ pub enum Sort {
 pub fn named(name: &str) -> Option<&'static Drill> {
     DRILLS.iter().find(|drill| drill.name == name)
 }
-
-/// DESIGN promises no more than replication holds: a leader takes writes for `nodeTimeoutMillis` and half of it
-/// after it lost sight of all its followers and of the majority.
-const LEFT_ALONE: &str = "the third zone's leader took them until it noticed that it heard no majority, and when the \
-    cut healed the other leaders elected a follower that had not heard of them";
-
-const PLAIN: Drill = Drill {
-    name: "",
-    title: "",
-    followers: 1,
-    storage: None,
-    quorum_loss: None,
-    clusters: 1,
-    may_lose: None,
-    steps: &[],
-};
-
-/// A change of the spec that asks for nothing but new pods.
-const NEW_PODS: &str = r#"{"pod": {"labels": {"drill": "changed"}}}"#;
-/// An update and nothing else.
-const ROLL: [Step; 2] = [Step::Change(NEW_PODS), Step::Until(Goal::Updated)];
-
-/// Three leaders with a follower each, in memory.
-const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -> Drill {
-    Drill {
-        name,
-        title,
-        steps,
-        ..PLAIN
-    }
-}
-
-/// All drills.
-pub static DRILLS: [Drill; 16] = [
-    Drill {
-        name: "leader-pod",
-        title: "A leader's pod is deleted",
-        steps: &[
-            Step::DeleteLeader,
-            Step::Until(Goal::Redundant),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    Drill {
-        name: "leader-crash",
-        title: "A leader's pod is deleted by force",
-        steps: &[
-            Step::CrashLeader,
-            Step::Until(Goal::Redundant),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    Drill {
-        name: "host",
-        title: "A host with a leader dies",
-        steps: &[
-            Step::KillHost,
-            Step::Until(Goal::Redundant),
-            Step::StartHost,
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    zone(
-        "zone-kill",
-        "A zone of three is killed",
-        &[
-            Step::LoseZone(0, Fault::Kill),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Kill),
-            Step::Until(Goal::Home),
-        ],
-    ),
-    zone(
-        "zone-pause",
-        "A zone of three stands still",
-        &[
-            Step::LoseZone(0, Fault::Pause),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Pause),
-            Step::Until(Goal::Home),
-        ],
-    ),
-    zone(
-        "zone-cut",
-        "A zone of three is cut off",
-        &[
-            Step::LoseZone(0, Fault::Cut),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Cut),
-            Step::Until(Goal::Home),
-        ],
-    ),
-    zone(
-        "next-zone",
-        "A zone is killed, comes back, and the next is killed as soon as the status says that it may be",
-        &[
-            Step::LoseZone(0, Fault::Kill),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Kill),
-            Step::Until(Goal::ZoneSafe),
-            Step::LoseZone(1, Fault::Kill),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(1, Fault::Kill),
-            Step::Until(Goal::Home),
-        ],
-    ),
-    Drill {
-        name: "two-zones-tainted",
-        title: "Two of three zones are killed, and a human says so",
-        followers: 2,
-        steps: &[
-            Step::LoseZone(0, Fault::Kill),
-            Step::LoseZone(1, Fault::Kill),
-            Step::Stay(5),
-            Step::TaintZone(0),
-            Step::TaintZone(1),
-            Step::Until(Goal::Served),
-            Step::UntaintZone(0),
-            Step::UntaintZone(1),
-            Step::ReturnZone(0, Fault::Kill),
-            Step::ReturnZone(1, Fault::Kill),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    Drill {
-        name: "two-zones",
-        title: "Two of three zones are cut off, nobody says anything, and they come back",
-        followers: 2,
-        may_lose: Some(LEFT_ALONE),
-        steps: &[
-            Step::LoseZone(0, Fault::Cut),
-            Step::LoseZone(1, Fault::Cut),
-            Step::Stay(30),
-            Step::ReturnZone(0, Fault::Cut),
-            Step::ReturnZone(1, Fault::Cut),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    Drill {
-        name: "two-zones-unreachable",
-        title: "Two of three zones are cut off, with quorumLoss: Unreachable",
-        followers: 2,
-        quorum_loss: Some("Unreachable"),
-        steps: &[
-            Step::LoseZone(0, Fault::Cut),
-            Step::LoseZone(1, Fault::Cut),
-            Step::Until(Goal::Served),
-            Step::ReturnZone(0, Fault::Cut),
-            Step::ReturnZone(1, Fault::Cut),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-    zone("roll", "All pods are to be changed", &ROLL),
-    Drill {
-        name: "roll-volumes",
-        title: "The same, on volumes",
-        storage: Some("64Mi"),
-        steps: &ROLL,
-        ..PLAIN
-    },
-    zone(
-        "roll-zone-kill",
-        "A zone is killed in the middle of an update",
-        &[
-            Step::Change(NEW_PODS),
-            Step::Stay(4),
-            Step::LoseZone(0, Fault::Kill),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Kill),
-            Step::Until(Goal::Updated),
-        ],
-    ),
-    zone(
-        "bad-image",
-        "An image that does not exist, and back",
-        &[
-            Step::Change(r#"{"image": "zoneward.local/redis:none"}"#),
-            Step::Until(Goal::Stuck),
-            Step::Change(r#"{"image": "IMAGE"}"#),
-            Step::Until(Goal::Updated),
-        ],
-    ),
-    zone(
-        "drain",
-        "The hosts of a zone are drained",
-        &[
-            Step::DrainZone(0),
-            Step::Until(Goal::Served),
-            Step::UncordonZone(0),
-            Step::Until(Goal::Home),
-        ],
-    ),
-    Drill {
-        name: "power",
-        title: "All hosts lose their power, with two RedisClusters on volumes",
-        storage: Some("64Mi"),
-        clusters: 2,
-        steps: &[
-            Step::CutPower,
-            Step::Stay(3),
-            Step::RestorePower,
-            // the operator had lost its power, too: until it is back, its status tells of the time before
-            Step::Stay(30),
-            Step::Until(Goal::Home),
-        ],
-        ..PLAIN
-    },
-];

@@ -18,9 +18,9 @@ use crate::diagnosis;
 use crate::manifest::{Change, from_example};
 use crate::near::Workload;
 use crate::objects::Key;
-use crate::paint::Color;
 use crate::show::Screen;
 use crate::timeline::seconds;
+use terminal::Color;
 
 /// How drills are run.
 #[derive(Clone, Debug)]
@@ -142,8 +142,8 @@ fn keys(drill: &Drill, options: &Options) -> Vec<Key> {
 
 fn manifest(drill: &Drill, options: &Options, key: &Key) -> Result<Value> {
     let change = Change {
-        image: Some(options.image.clone()),
-        leaders: Some(3),
+        image: Some(drill.image.unwrap_or(&options.image).to_owned()),
+        leaders: Some(drill.leaders),
         followers: Some(drill.followers),
         storage: drill.storage.map(str::to_owned),
     };

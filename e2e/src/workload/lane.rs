@@ -31,9 +31,13 @@ pub struct Keys {
 impl Keys {
     /// The tag of the n-th write.
     pub fn tag(&self, n: u64) -> &str {
+        self.tags.get(self.index(n)).map_or("", String::as_str)
+    }
+
+    /// Which of the tags that is.
+    pub fn index(&self, n: u64) -> usize {
         let count = u64::try_from(self.tags.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(n % count).unwrap_or(0);
-        self.tags.get(index).map_or("", String::as_str)
+        usize::try_from(n % count).unwrap_or(0)
     }
 
     /// The key of the n-th write.
@@ -83,8 +87,8 @@ impl Meter {
 pub struct Lane {
     /// Its keys.
     pub keys: Keys,
-    /// The way to its shard.
-    pub route: Route,
+    /// The way to each tag's slot: slots may move to other shards.
+    pub routes: Vec<Route>,
     /// Its connections.
     pub links: Links,
     /// What others see of it.
@@ -129,23 +133,34 @@ impl Lane {
             .arg("SET")
             .arg(self.keys.key(n))
             .arg(self.keys.value(n));
-        let target = self.route.target().clone();
+        let at = self.keys.index(n);
+        let target = self.target(at)?;
         let mut outcome = self.links.send::<()>(&target, &command).await;
         if let Err(Failure::Ask(to)) = &outcome {
             let to = to.clone();
             outcome = self.links.send_asking(&to, &command).await;
         }
-        self.settle(outcome).await
+        self.settle(at, outcome).await
     }
 
-    /// Sends a reading or deleting command to the leader, and learns from a refusal.
-    pub async fn try_command<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> Option<T> {
-        let target = self.route.target().clone();
+    /// Sends a reading or deleting command for keys with the tag of the n-th write to their leader, and
+    /// learns from a refusal.
+    pub async fn try_command<T: redis::FromRedisValue>(
+        &mut self,
+        n: u64,
+        command: &Cmd,
+    ) -> Option<T> {
+        let at = self.keys.index(n);
+        let target = self.target(at)?;
         let outcome = self.links.send::<T>(&target, command).await;
-        self.settle(outcome).await
+        self.settle(at, outcome).await
     }
 
-    async fn settle<T>(&mut self, outcome: Result<T, Failure>) -> Option<T> {
+    fn target(&self, at: usize) -> Option<Address> {
+        self.routes.get(at).map(|route| route.target().clone())
+    }
+
+    async fn settle<T>(&mut self, at: usize, outcome: Result<T, Failure>) -> Option<T> {
         let failure = match outcome {
             Ok(answer) => return Some(answer),
             Err(failure) => failure,
@@ -153,35 +168,48 @@ impl Lane {
         self.meter.failed(&failure);
         let now = self.start.elapsed();
         let was_moved = matches!(failure, Failure::Moved(_));
-        match failure {
-            Failure::Moved(to) => self.route.moved(to, now),
-            Failure::Timeout | Failure::Broken => self.route.failed(now),
-            Failure::Ask(_) | Failure::Answered(_) => self.route.pass_on(now),
-        }
+        self.learn(at, &failure, now);
         if self
             .asked
             .is_none_or(|asked| now.saturating_sub(asked) >= ASK_EVERY)
         {
             // whoever was named as the leader is there; another one may have gone with its address, and
             // the lane would stand still until the question times out
-            let named = was_moved.then(|| self.route.target().clone());
-            self.ask_slots(named).await;
+            let named = self.target(at).filter(|_| was_moved);
+            self.ask_slots(at, named).await;
         }
         None
     }
 
-    async fn ask_slots(&mut self, named: Option<Address>) {
+    fn learn(&mut self, at: usize, failure: &Failure, now: Duration) {
+        let target = self.target(at);
+        for (index, route) in self.routes.iter_mut().enumerate() {
+            let is_same = target.as_ref() == Some(route.target());
+            match failure {
+                Failure::Moved(to) if index == at => route.moved(to.clone(), now),
+                // whoever is silent is silent for all of its slots
+                Failure::Timeout | Failure::Broken if is_same => route.failed(now),
+                Failure::Ask(_) | Failure::Answered(_) if index == at => route.pass_on(now),
+                _ => {}
+            }
+        }
+    }
+
+    async fn ask_slots(&mut self, at: usize, named: Option<Address>) {
         let now = self.start.elapsed();
         self.asked = Some(now);
-        let Some(whom) = named.or_else(|| self.route.whom_to_ask(now)) else {
+        let route = self.routes.get_mut(at);
+        let Some(whom) = named.or_else(|| route?.whom_to_ask(now)) else {
             return;
         };
-        match self.links.ask_slots(&whom).await {
-            Ok(shards) => self.route.told(&shards, self.start.elapsed()),
-            Err(Failure::Timeout | Failure::Broken) => {
-                self.route.silent(&whom, self.start.elapsed());
+        let answer = self.links.ask_slots(&whom).await;
+        let now = self.start.elapsed();
+        for route in &mut self.routes {
+            match &answer {
+                Ok(shards) => route.told(shards, now),
+                Err(Failure::Timeout | Failure::Broken) => route.silent(&whom, now),
+                Err(_) => {}
             }
-            Err(_) => {}
         }
     }
 }

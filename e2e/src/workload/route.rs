@@ -16,12 +16,12 @@ const SHUNNED: Duration = Duration::from_millis(100);
 /// How long it is not asked for the slots: any other member will do as well.
 const UNASKED: Duration = Duration::from_secs(3);
 
-/// The way to a shard.
+/// The way to a slot.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// The slot that stands for the shard.
+    /// The slot.
     slot: u16,
-    /// The members of the shard, as last told, the leader first.
+    /// The members of its shard, as last told, the leader first.
     members: Vec<Address>,
     /// Whom to ask next.
     target: Address,

@@ -14,7 +14,7 @@ use super::lane::{Keys, Lane, Meter};
 use super::link::{Links, Login};
 use super::report::{LaneReport, LaneSecond, Line, Report};
 use super::route::Route;
-use super::slots::{Address, SLOT_COUNT, ShardSlots};
+use super::slots::{Address, SLOT_COUNT, ShardSlots, slot_of};
 use super::verify;
 
 /// Each lane writes to this many slots of its shard, in turn.
@@ -114,14 +114,16 @@ fn lanes(
 ) -> Result<Vec<Lane>> {
     let mut lanes = Vec::new();
     for (number, shard) in shards.iter().enumerate() {
+        let tags = shard.tags(SLOTS_PER_LANE);
+        let route = |tag: &String| Route::new(slot_of(tag), shards, &settings.seeds);
+        let routes: Option<Vec<Route>> = tags.iter().map(route).collect();
         lanes.push(Lane {
             keys: Keys {
                 run: run.to_owned(),
                 shard: number,
-                tags: shard.tags(SLOTS_PER_LANE),
+                tags,
             },
-            route: Route::new(shard.first_slot(), shards, &settings.seeds)
-                .context("a shard without a leader")?,
+            routes: routes.context("a shard without a leader")?,
             links: Links::new(settings.login.clone(), settings.limit),
             meter: Meter::default(),
             start,

@@ -23,7 +23,8 @@ pub async fn verify(lane: &mut Lane, limit: Duration, report: &mut LaneReport) {
         for n in &batch {
             question.arg(lane.keys.key(*n));
         }
-        match ask::<Vec<Option<String>>>(lane, &question, limit).await {
+        let first = batch.first().copied().unwrap_or_default();
+        match ask::<Vec<Option<String>>>(lane, first, &question, limit).await {
             Some(values) => compare(&lane.keys, &batch, &values, report),
             None => report.unverified += u64::try_from(batch.len()).unwrap_or(u64::MAX),
         }
@@ -38,7 +39,8 @@ pub async fn clean_up(lane: &mut Lane, limit: Duration, written: u64) {
         for n in &batch {
             command.arg(lane.keys.key(*n));
         }
-        if ask::<u64>(lane, &command, limit).await.is_none() {
+        let first = batch.first().copied().unwrap_or_default();
+        if ask::<u64>(lane, first, &command, limit).await.is_none() {
             return;
         }
     }
@@ -46,11 +48,12 @@ pub async fn clean_up(lane: &mut Lane, limit: Duration, written: u64) {
 
 async fn ask<T: redis::FromRedisValue>(
     lane: &mut Lane,
+    n: u64,
     question: &Cmd,
     limit: Duration,
 ) -> Option<T> {
     loop {
-        if let Some(answer) = lane.try_command(question).await {
+        if let Some(answer) = lane.try_command(n, question).await {
             return Some(answer);
         }
         if lane.start.elapsed() >= limit {

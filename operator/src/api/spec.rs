@@ -46,7 +46,6 @@ use super::{RedisClusterStatus, rules};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.leaders == oldSelf.leaders").message("spec.leaders cannot be changed yet: resharding is being tested; make a new RedisCluster with the wanted number of leaders"),
     validation = rules::storage_only_grows(),
     validation = rules::storage_class_stays(),
     validation = Rule::new("has(self.tls) == has(oldSelf.tls) && (!has(self.tls) || self.tls.secretName == oldSelf.tls.secretName)").message("spec.tls cannot be switched on or off, and its Secret not exchanged for another, while members run: change what is in the Secret, or make a new RedisCluster"),

@@ -12,6 +12,7 @@ use placement::{
     ZoneName, ZoneState, explain, moves, solve,
 };
 use serde::Serialize;
+use terminal::{Cell, Paint, aligned};
 
 /// It is proven that there is no solution.
 const INFEASIBLE: u8 = 1;
@@ -162,7 +163,7 @@ fn table(problem: &Problem, solution: &Solution) -> Result<String, std::fmt::Err
         "members",
         sum(|shard, zone| ranks(shard, zone).count()),
     ));
-    let mut out = aligned(&rows);
+    let mut out = aligned(&rows, Paint::plain());
     let proof = if placement.optimal {
         "optimal"
     } else {
@@ -185,8 +186,9 @@ fn table(problem: &Problem, solution: &Solution) -> Result<String, std::fmt::Err
     Ok(out)
 }
 
-fn row(name: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
-    std::iter::once(name.to_owned()).chain(cells).collect()
+fn row(name: &str, cells: impl Iterator<Item = String>) -> Vec<Cell> {
+    let name = std::iter::once(name.to_owned());
+    name.chain(cells).map(Cell::plain).collect()
 }
 
 fn title(zone: &placement::Zone) -> String {
@@ -218,22 +220,4 @@ fn cell(shard: &ShardPlacement, zone: &ZoneName) -> String {
     } else {
         names.join(",")
     }
-}
-
-/// Columns as wide as their widest cell.
-fn aligned(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths);
-        let padded: Vec<String> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        format!("{}\n", padded.join("   ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }

@@ -11,9 +11,10 @@ use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
+use crate::metrics::{self, Stage};
 use crate::model::{ClusterKey, Desired, Observation, Settings};
 use crate::observe::{ask_members, hear_neighbours, snapshot};
-use crate::plan::{Action, Plan, check, plan, validate, wanted_settings};
+use crate::plan::{Action, Deed, Plan, Refusal, check, plan, validate, wanted_settings};
 use crate::ports::{ClusterObjects, ErrorClass, ObjectError};
 use crate::rounds::World;
 use crate::status::{Input, status, transitions};
@@ -107,6 +108,7 @@ impl RoundError {
 /// Runs one round: view, validate, ask, plan, check, record, act.
 pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, RoundError> {
     let parts = context.parts();
+    let started = parts.clock.monotonic();
     let view = parts.objects.view(key).await;
     let Some(objects) = view.map_err(|source| RoundError::View {
         key: key.clone(),
@@ -127,15 +129,8 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let now = parts.clock.now();
     let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
     let seen = snapshot(&objects, members, neighbours, now);
-    let (plan, refusals) = match &desired {
-        Ok(desired) => {
-            let plan = plan(desired, &seen, now);
-            let refusals = check(desired, &seen, &plan, now);
-            (plan, refusals)
-        }
-        Err(_) => (unchanged(&seen.record), Vec::new()),
-    };
-    parts.metrics.refused(&refusals);
+    took(context, Stage::Observe, started);
+    let (plan, refusals) = decide(context, desired.as_ref().ok(), &seen, now);
 
     let memory = context.recall(key);
     let input = Input {
@@ -148,9 +143,17 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
         now,
     };
     let told = record(context, key, &objects.resource, &input).await?;
-    parts.metrics.observed(key, &told, &seen);
+    let at = parts.clock.monotonic();
+    let round = metrics::Round {
+        desired: desired.as_ref().ok(),
+        seen: &seen,
+        status: told,
+        at,
+    };
+    parts.metrics.observed(key, round);
     let does = matches!(&desired, Ok(desired) if refusals.is_empty() && !desired.paused);
     if does {
+        parts.metrics.ordered(key, &plan, &seen, at);
         announce(context, key, &plan, now);
     }
     show(context, key, desired.as_ref().ok(), &seen, now);
@@ -167,6 +170,30 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     };
     context.remember(key, |memory| *memory = super::context::Memory::default());
     Ok(ended(end, STEADY))
+}
+
+/// Plans and checks. Timed here: the plan knows no clock.
+fn decide(
+    context: &Context,
+    desired: Option<&Desired>,
+    seen: &Observation,
+    now: Timestamp,
+) -> (Plan, Vec<Refusal>) {
+    let Some(desired) = desired else {
+        return (unchanged(&seen.record), Vec::new());
+    };
+    let started = context.parts().clock.monotonic();
+    let plan = plan(desired, seen, now);
+    let refusals = check(desired, seen, &plan, now);
+    took(context, Stage::Plan, started);
+    context.parts().metrics.refused(&refusals);
+    (plan, refusals)
+}
+
+fn took(context: &Context, stage: Stage, started: Duration) {
+    let parts = context.parts();
+    let took = parts.clock.monotonic().saturating_sub(started);
+    parts.metrics.took(stage, took);
 }
 
 /// What the members are to be asked about.
@@ -216,8 +243,11 @@ fn announce(context: &Context, key: &ClusterKey, plan: &Plan, now: Timestamp) {
     let news = |action: &&Action| !action.deed.is_reminder();
     for action in plan.actions.iter().filter(news) {
         tracing::info!(cluster = %key, kind = action.deed.kind(), why = %action.why, "{}", action.deed);
-        let (text, why) = (action.deed.to_string(), action.why.clone());
-        context.parts().rounds.announced(key, now, text, why);
+        // marks and other objects follow from what is told already
+        if !matches!(action.deed, Deed::MarkPod { .. } | Deed::Apply(_)) {
+            let (text, why) = (action.deed.to_string(), action.why.clone());
+            context.parts().rounds.announced(key, now, text, why);
+        }
     }
 }
 

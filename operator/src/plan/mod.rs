@@ -48,6 +48,7 @@ pub use check::{Refusal, check};
 pub(crate) use draft::Draft;
 pub use evidence::Verdict;
 pub use failover::FED_SECONDS;
+pub use reshard::in_service;
 pub use settings::wanted_settings;
 pub use validate::{Rejection, validate};
 pub use waiting::{WaitingOn, WaitingReason};

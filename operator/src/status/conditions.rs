@@ -63,7 +63,7 @@ fn ready(input: &Input<'_>, facts: &Facts<'_>) -> Finding {
             reasons::FORMING.to_owned(),
             first_wait(input, "the cluster is being formed"),
         )
-    } else if !facts.census.served.is_all() {
+    } else if !facts.served.is_all() {
         (reasons::SLOTS_UNSERVED.to_owned(), unserved(facts))
     } else if let Some(message) = facts.missing_members() {
         (reasons::MEMBERS_MISSING.to_owned(), message)
@@ -79,7 +79,7 @@ fn ready(input: &Input<'_>, facts: &Facts<'_>) -> Finding {
 }
 
 fn available(facts: &Facts<'_>) -> Finding {
-    if facts.census.served.is_all() && facts.formed {
+    if facts.served.is_all() && facts.formed {
         Finding::new(
             "Available",
             true,
@@ -147,7 +147,7 @@ fn degraded(input: &Input<'_>, facts: &Facts<'_>) -> Finding {
     if let Some(failure) = input.failures.first() {
         return Finding::new("Degraded", true, reasons::ACTION_FAILED, failure.clone());
     }
-    if facts.formed && !facts.census.served.is_all() {
+    if facts.formed && !facts.served.is_all() {
         return Finding::new("Degraded", true, reasons::SLOTS_UNSERVED, unserved(facts));
     }
     match facts.missing_members() {

@@ -19,6 +19,8 @@ pub(super) struct Facts<'a> {
     pub(super) desired: &'a Desired,
     /// Who is there.
     pub(super) census: &'a Census<'a>,
+    /// Slots with a leader that answers.
+    pub(super) served: SlotSet,
     /// The zones' states.
     pub(super) states: BTreeMap<ZoneName, ZoneState>,
     /// The zones, with the verdict on each.
@@ -30,7 +32,7 @@ pub(super) struct Facts<'a> {
 impl Facts<'_> {
     /// Slots without a leader that answers.
     pub(super) fn unserved(&self) -> SlotSet {
-        SlotSet::all().difference(&self.census.served)
+        SlotSet::all().difference(&self.served)
     }
 
     /// Shards that lack in-sync members, in words.

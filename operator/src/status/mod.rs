@@ -13,7 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::api::{RedisClusterStatus, WaitingStatus};
 use crate::model::{Desired, Observation};
-use crate::plan::{Census, Plan, Refusal, Rejection, Shard, WaitingReason, zone_states};
+use crate::plan::{
+    Census, Plan, Refusal, Rejection, Shard, WaitingReason, in_service, zone_states,
+};
 use crate::resources;
 use facts::Facts;
 
@@ -65,6 +67,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     let facts = Facts {
         desired,
         census: &census,
+        served: in_service(&census, record),
         zones: verdict::zones(&census, &states, record.formed, desired.quorum_loss),
         states,
         formed: record.formed,
@@ -74,7 +77,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     let leaders = census.shards.iter().filter(leads).count();
     next.leaders = u32::try_from(leaders).unwrap_or(u32::MAX);
     next.selector = resources::labels::leader_selector(&desired.key.name);
-    next.slots_served = u32::from(census.served.count());
+    next.slots_served = u32::from(facts.served.count());
     if let Some((engine, version)) = census
         .living()
         .map(|(_, answer)| (answer.engine, answer.version))
@@ -150,7 +153,8 @@ pub fn transitions(before: &RedisClusterStatus, after: &RedisClusterStatus) -> V
         .collect()
 }
 
-fn is_good(kind: &str, status: &str) -> bool {
+/// Whether a condition of this type is well with this status.
+pub fn is_good(kind: &str, status: &str) -> bool {
     let wanted = match kind {
         "Degraded" | "ZoneOutage" | "Paused" | "DataLost" | "Progressing" => "False",
         _ => "True",

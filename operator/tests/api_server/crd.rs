@@ -212,10 +212,6 @@ async fn what_can_never_work_is_refused_with_the_reason() {
 async fn what_cannot_be_changed_yet_says_so() {
     let table = [
         (
-            json!({ "leaders": 4 }),
-            "spec.leaders cannot be changed yet",
-        ),
-        (
             json!({ "storage": { "size": "1Gi" } }),
             "spec.storage cannot be added or removed",
         ),

@@ -23,7 +23,7 @@ use crate::control_plane::control_plane;
 use crate::eventually;
 
 fn arguments(namespace: &str, port: u16) -> RunArgs {
-    let address = format!("127.0.0.1:{port}");
+    let address = format!("0.0.0.0:{port}");
     let line = [
         "zoneward",
         "run",
@@ -84,6 +84,11 @@ impl Running {
             shutdown,
             task,
         }
+    }
+
+    /// Where it serves.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Asks it to leave, and waits until it has.

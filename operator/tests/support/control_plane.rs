@@ -90,6 +90,25 @@ impl ControlPlane {
         Client::try_from(config).unwrap()
     }
 
+    /// A kubeconfig whose context has this namespace. It goes with the control plane.
+    pub(crate) fn kubeconfig(&self, namespace: &str) -> PathBuf {
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{ "name": "test", "cluster": {
+                "server": format!("https://127.0.0.1:{}", self.port), "insecure-skip-tls-verify": true,
+            } }],
+            "users": [{ "name": "test", "user": { "token": TOKEN } }],
+            "contexts": [{ "name": "test", "context": {
+                "cluster": "test", "user": "test", "namespace": namespace,
+            } }],
+        });
+        let path = self.directory.join(format!("{namespace}.kubeconfig"));
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
     /// A new namespace.
     pub(crate) async fn namespace(&self, client: &Client, name: &str) -> String {
         let namespaces: Api<Namespace> = Api::all(client.clone());

@@ -95,12 +95,6 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     ),
     granted(
         "words",
-        "operator/src/metrics.rs",
-        "replica",
-        "a replica of the operator's own Deployment: Kubernetes' word, and no member",
-    ),
-    granted(
-        "words",
         "operator/src/run.rs",
         "replica",
         "a replica of the operator's own Deployment: Kubernetes' word, and no member",
@@ -108,6 +102,12 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     granted(
         "words",
         "operator/src/server.rs",
+        "replica",
+        "a replica of the operator's own Deployment: Kubernetes' word, and no member",
+    ),
+    granted(
+        "words",
+        "operator/src/page/",
         "replica",
         "a replica of the operator's own Deployment: Kubernetes' word, and no member",
     ),

@@ -14,8 +14,10 @@ struct Layer {
 
 const ACTS: &str = "only act writes: put a Deed into the plan";
 const READS: &str = "only observe reads: add what is needed to the Observation";
+const PAUSES: &str = "the plugin writes spec.paused alone: let the operator decide the rest";
 const CLIENT: &str = "reach Kubernetes through ports::ObjectApi";
 const REDIS: &str = "reach Redis through ports::RedisAdmin; its words live in wire";
+const SHOWS: &str = "the page only shows: take it from status or rounds";
 const KUBERNETES: &str = "wire knows Redis alone: take what is needed as an argument";
 
 /// Every module folder of the operator. What stands at the top (lease, metrics, run, …) puts
@@ -118,9 +120,43 @@ const LAYERS: &[Layer] = &[
         bars: &[("redis::", REDIS), ("crate::wire", REDIS)],
     },
     Layer {
+        name: "page",
+        uses: &[
+            "api", "model", "observe", "page", "ports", "rounds", "status",
+        ],
+        bars: &[
+            ("kube::", CLIENT),
+            ("redis::", REDIS),
+            ("ObjectApi", SHOWS),
+            ("RedisAdmin", SHOWS),
+        ],
+    },
+    Layer {
         name: "lease",
         uses: &["api_call", "lease", "ports", "telemetry"],
         bars: &[("redis::", REDIS)],
+    },
+    Layer {
+        name: "plugin",
+        uses: &[
+            "api",
+            "cli",
+            "lease",
+            "model",
+            "plan",
+            "plugin",
+            "rounds",
+            "status",
+            "telemetry",
+        ],
+        bars: &[
+            (".create(", PAUSES),
+            (".patch_status(", PAUSES),
+            (".delete(", PAUSES),
+            (".evict(", PAUSES),
+            ("redis::", REDIS),
+            ("crate::wire", REDIS),
+        ],
     },
     Layer {
         name: "ports",
@@ -243,6 +279,8 @@ fn stands_in(code: &str, bar: &str) -> bool {
 
 const PURE: &[&str] = &[
     "operator/src/model/",
+    "operator/src/page/render/",
+    "operator/src/page/words.rs",
     "operator/src/plan/",
     "operator/src/resources/",
     "operator/src/status/",

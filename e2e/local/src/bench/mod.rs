@@ -5,8 +5,10 @@
 
 mod report;
 mod reshard;
+mod roll;
 mod run;
 
 pub use report::{Report, Row};
 pub use reshard::{Moved, reshard};
+pub use roll::{Rolled, roll};
 pub use run::{Options, Run, Side, What, measure};

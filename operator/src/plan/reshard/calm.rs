@@ -1,9 +1,30 @@
 //! Whether slots may be begun: not while anything is to be made good (promise I10).
 
-use super::super::census::{Round, Shard};
+use super::super::census::{Census, Round, Shard};
 use super::super::{spacing, zones};
 use super::shards_kept;
+use crate::model::{MemberId, Record, ShardId, SlotSet};
 use placement::ZoneState;
+
+/// Slots that have a leader that answers. What moves between two of those may be said by neither of them to
+/// be its own, as they did not answer at the same moment: then one of them says that the other has it.
+pub fn in_service(census: &Census<'_>, record: &Record) -> SlotSet {
+    let leads = |shard: ShardId| {
+        let shard = census.shard(shard);
+        shard.is_some_and(|shard| shard.living_leader().is_some())
+    };
+    let answers = |id: &MemberId| census.living().any(|(_, answer)| &answer.id == id);
+    let entries = census.living().flat_map(|(_, answer)| &answer.view.entries);
+    let given = entries
+        .filter(|entry| answers(&entry.id))
+        .fold(SlotSet::empty(), |all, it| all.union(&it.slots));
+    let moving = record.transfers().iter();
+    moving
+        .filter(|it| leads(it.from) && leads(it.to))
+        .fold(census.served.clone(), |all, it| {
+            all.union(&it.slots.intersection(&given))
+        })
+}
 
 /// What has to be so before another slot is begun; none where it is.
 pub(super) fn hindrance(round: &Round<'_>) -> Option<String> {
@@ -12,10 +33,7 @@ pub(super) fn hindrance(round: &Round<'_>) -> Option<String> {
     if let Some((zone, _)) = gone {
         return Some(format!("zone {zone} is back, or its members are elsewhere"));
     }
-    // what moves may be seen with neither of its ends, which did not answer at the same moment
-    let moving = round.record.transfers().iter();
-    let served = moving.fold(round.census.served.clone(), |all, it| all.union(&it.slots));
-    if !served.is_all() {
+    if !in_service(round.census, round.record).is_all() {
         return Some("all slots are served".to_owned());
     }
     if spacing::is_in_flight(round) {

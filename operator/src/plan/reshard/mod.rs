@@ -13,6 +13,8 @@ mod even;
 mod found;
 mod stray;
 
+pub use calm::in_service;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

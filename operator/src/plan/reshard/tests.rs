@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::Observation;
 use crate::plan::testing::{answer_of, desired, formed, reshard};
-use crate::plan::{WaitingReason, plan};
+use crate::plan::{Census, WaitingReason, plan};
 
 /// Ten slots of shard 1 are with shard 0, and on record to go back; nothing moved since the beginning.
 fn uneven() -> Observation {
@@ -59,4 +59,33 @@ fn what_holds_a_move_up_is_told() {
     assert!(!is_asked_for);
     let words = "shard 0 gives to shard 1 once c-0-1 and c-1-3 know each other";
     assert!(message.contains(words), "{message}");
+}
+
+#[test]
+fn slots_on_the_way_are_in_service_where_one_who_answers_is_said_to_have_them() {
+    let mut seen = formed();
+    let slots = reshard(&mut seen, 1, None);
+    let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
+    for name in &names {
+        for entry in &mut answer_of(&mut seen, name).view.entries {
+            entry.slots = entry.slots.difference(&slots);
+        }
+    }
+    let desired = desired(3, 1);
+    let in_service = |seen: &Observation| {
+        let census = Census::new(&desired, seen, &seen.record);
+        crate::plan::in_service(&census, &seen.record).is_all()
+    };
+    assert!(!in_service(&seen), "nobody is said to have them");
+    // each says that the other has them: they were asked one after the other
+    for (by, of) in [("c-0-1", "id-c-1-3"), ("c-1-3", "id-c-0-1")] {
+        let entries = &mut answer_of(&mut seen, by).view.entries;
+        for entry in entries.iter_mut().filter(|it| it.id.as_str() == of) {
+            entry.slots = entry.slots.union(&slots);
+        }
+    }
+    assert!(in_service(&seen));
+    let silent = crate::model::Asked::NotAsked;
+    seen.members.insert("c-0-1".into(), silent);
+    assert!(!in_service(&seen), "one of the two does not answer");
 }
