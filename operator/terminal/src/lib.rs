@@ -2,7 +2,7 @@
 //! standard output is a terminal.
 //!
 //! It knows nothing of Kubernetes and of Redis, and depends on nothing, so that every program of ours can
-//! have it. It prints nothing itself. What others wrote goes through [`clean`] first.
+//! have it. It prints nothing itself. What others wrote goes through [`clean()`] first.
 
 mod clean;
 mod columns;
