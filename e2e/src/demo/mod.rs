@@ -169,7 +169,7 @@ fn look_around(cluster: &RedisCluster, key: &Key, screen: Screen) {
             "kubectl -n {namespace} get secret {name}-auth -o go-template='{{{{.data.password | base64decode}}}}{{{{\"\\n\"}}}}'"
         ),
         format!("kubectl -n {namespace} exec -it {pod} -c redis -- redis-cli -c --user default --askpass"),
-        "kubectl -n zoneward-system port-forward deploy/zoneward 8080   # then: curl localhost:8080/metrics"
+        "kubectl -n zoneward-system port-forward deploy/zoneward 8080   # the page: http://localhost:8080"
             .to_owned(),
     ] {
         screen.line(&line);

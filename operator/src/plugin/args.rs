@@ -10,7 +10,7 @@ Exit codes:
   0  fine
   1  error
   2  the command line is wrong
-  3  the answer is no: not ready (status), not every zone may be lost (zones), nothing would be done (plan)";
+  3  the answer is no: not ready (status), not every zone may be lost (zones), the plan is refused (plan)";
 
 /// What was asked.
 #[derive(Debug, Parser)]
