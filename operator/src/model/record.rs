@@ -182,6 +182,12 @@ pub struct Enrolled {
 }
 
 impl Enrolled {
+    /// Whether it may hold a copy, given whether it answers: it was seen with one, or it was heard once and may
+    /// have copied all since, with nobody to see it.
+    pub fn may_have_copied(&self, answers: bool) -> bool {
+        self.joined || self.member_id.is_some() && !answers
+    }
+
     /// Whether its copy of whom it follows (or its own, where it leads) was whole and fed to the last, as far
     /// as that was seen, by the very process that answers now. One that was started since has what its disk
     /// had.
@@ -249,6 +255,10 @@ pub struct History {
     pub leader: MemberId,
     /// As INFO tells it: followers take it over with their first full copy.
     pub replication_id: String,
+    /// When it was first heard to lead in place of another, whoever made it so: the bus elects, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
 }
 
 /// Slots on the move between shards.

@@ -290,7 +290,9 @@ fn pod_deletion(
         let owns = !world.slots_of(&answer.id).is_empty();
         answer.keys == 0 && !(owns && world.seen.record.formed)
     });
-    let never_joined = world.seen.record.member(name).map(|entry| !entry.joined);
+    let answers = world.answers.contains_key(name);
+    let entry = world.seen.record.member(name);
+    let never_copied = entry.map(|entry| !entry.may_have_copied(answers));
     // what waits to start on a body holds nothing but the body, and that stays; off the roster it is none
     let volume = pod.volume.as_ref();
     let waits = matches!(pod.phase, PodPhase::Waiting { .. });
@@ -312,7 +314,7 @@ fn pod_deletion(
         .answers
         .get(name)
         .is_some_and(|answer| answer.keys > 0);
-    let never_held = never_joined.unwrap_or(waits) && !holds_keys;
+    let never_held = never_copied.unwrap_or(waits) && !holds_keys;
     let is_nothing = holds_nothing || never_held || keeps_body;
     if leads && (world.seen.record.formed || !is_nothing) {
         return Some(refuse("I3", action, "it leads slots"));

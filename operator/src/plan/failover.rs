@@ -35,7 +35,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     }
     let mut lost = leaderless(round.census)
         .filter(|shard| votes::can_be_elected(round, shard))
-        .filter(|shard| !spacing::is_too_soon(round, shard))
+        .filter(|shard| !spacing::was_asked_in_vain(round, shard))
         .peekable();
     if lost.peek().is_none() {
         return;
@@ -343,6 +343,22 @@ mod tests {
         assert!(!commands(&seen).contains(&"failover-force"));
         answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 5;
         assert!(commands(&seen).contains(&"failover-force"));
+    }
+
+    #[test]
+    fn who_leads_since_a_moment_ago_is_succeeded_at_once_all_the_same() {
+        let long_enough_to_show = Timestamp::new(-3, 0).unwrap();
+        let last = |of: &str| {
+            let mut seen = second_of_two();
+            seen.record.clocks.role_changes = vec![RoleChange {
+                shard: ShardId(0),
+                of: Some(MemberId::from(of)),
+                at: long_enough_to_show,
+            }];
+            commands(&seen).contains(&"failover-force")
+        };
+        assert!(last("id-c-0-2"), "the last change made it the leader");
+        assert!(!last("id-c-0-1"), "its successor stood, and lost");
     }
 
     #[test]

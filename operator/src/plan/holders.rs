@@ -37,7 +37,7 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
         .collect();
     let may_hold_it = |member: &Member<'_>| {
         let is_copy = copies.iter().any(|(copy, _)| copy.name() == member.name());
-        member.entry.joined
+        member.entry.may_have_copied(member.answer().is_some())
             && !is_copy
             && !is_blank(round, member)
             && !trails_a_copy(shard, member)

@@ -6,7 +6,7 @@
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
 use super::holders::bus_may_elect;
-use super::votes::{would_elect, would_hand_over};
+use super::votes::{is_agreed_on, would_elect, would_hand_over};
 use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
 use crate::model::{HostName, MemberAnswer, PodPhase};
 
@@ -254,6 +254,7 @@ pub(super) fn hand_over(
         return;
     };
     if spacing::is_too_soon(round, shard)
+        || spacing::is_newly_led(round, shard)
         || spacing::is_unsettled(round)
         || draft.asks_for_failover()
     {
@@ -267,7 +268,9 @@ pub(super) fn hand_over(
         );
         return;
     }
-    let is_known = |heir: &MemberAnswer| would_hand_over(shard, heir) && would_elect(round, heir);
+    let is_known = |heir: &MemberAnswer| {
+        would_hand_over(shard, heir) && would_elect(round, heir) && is_agreed_on(round, heir)
+    };
     if !to.answer().is_some_and(is_known) {
         let words = format!(
             "shard {}: switchover to {} waits until the leaders have heard of it, and it of them",
@@ -291,7 +294,7 @@ pub(super) fn hand_over(
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{MemberName, Observation};
+    use crate::model::{History, MemberName, Observation, ShardId};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
     use crate::resources;
@@ -372,6 +375,31 @@ mod tests {
         let told = plan.actions.iter().map(|it| it.deed.to_string());
         let mut told = told.filter(|it| it.contains("take over from id-c-0-1"));
         told.next().map(|it| it.chars().skip(5).take(5).collect())
+    }
+
+    #[test]
+    fn a_leader_that_the_bus_elected_a_moment_ago_is_left_in_place() {
+        let hands_over = |led_for_seconds: i64| {
+            let mut seen = formed();
+            let leaving = MemberName::from("c-0-1");
+            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+                pod.is_leaving = true;
+            }
+            seen.record.histories = vec![History {
+                shard: ShardId(0),
+                leader: "id-c-0-2".into(),
+                replication_id: String::new(),
+                since: None,
+            }];
+            let elected = Timestamp::UNIX_EPOCH;
+            // the round that hears of the election
+            seen.record = plan(&desired(3, 1), &seen, elected).record;
+            let now = Timestamp::new(led_for_seconds, 0).expect("in range");
+            let plan = plan(&desired(3, 1), &seen, now);
+            plan.actions.iter().any(|it| it.deed.kind() == "switchover")
+        };
+        assert!(!hands_over(19));
+        assert!(hands_over(20), "4 node timeouts");
     }
 
     #[test]

@@ -355,6 +355,34 @@ mod tests {
         assert!(!is_told(&seen), "its leader had nothing, either");
     }
 
+    #[test]
+    fn who_was_heard_and_fell_silent_may_have_copied_all_unseen() {
+        let mut seen = lost();
+        seen.record.losses.clear();
+        let name = MemberName::from("c-0-7");
+        let is_told = |seen: &Observation| {
+            let record = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH).record;
+            !record.losses.is_empty()
+        };
+        assert!(is_told(&seen), "it answers that it has nothing");
+        let silence = crate::model::Silence {
+            reason: crate::model::SilenceReason::Timeout,
+            millis: 60_000,
+            said_goodbye: false,
+        };
+        seen.members.insert(name.clone(), Asked::Silent(silence));
+        assert!(!is_told(&seen), "it may have it all");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == name) {
+            let reason = "exit code 137".to_owned();
+            pod.phase = PodPhase::Ended { reason };
+        }
+        assert!(is_told(&seen), "it was in memory");
+        for entry in seen.record.members.iter_mut().filter(|it| it.name == name) {
+            entry.volume = Some(crate::model::VolumeName::new("body"));
+        }
+        assert!(!is_told(&seen), "it may be on the volume");
+    }
+
     fn seizes(seen: &Observation) -> bool {
         let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
         let is_claim =

@@ -82,7 +82,9 @@ fn may_be_a_copy(entry: &Enrolled) -> bool {
 /// The same, as far as it tells itself.
 fn may_hold_keys(member: &Member<'_>) -> bool {
     let keys = member.answer().map(|answer| answer.keys);
-    keys.map_or(may_be_a_copy(member.entry), |keys| keys > 0)
+    let may_run = matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone);
+    let may_be = may_be_a_copy(member.entry) || may_run && member.entry.may_have_copied(false);
+    keys.map_or(may_be, |keys| keys > 0)
 }
 
 /// Whether it is to have a pod. A body whose place was given away is started after all: it may be the only copy

@@ -41,7 +41,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     for gone in &mut record.departed {
         gone.is_proven_dead |= ended::has_surely_ended(gone, desired, seen, now);
     }
-    copies::note(desired, seen, &mut record);
+    copies::note(desired, seen, &mut record, now);
     note_leaders(desired, seen, &mut record, now);
     copies::note_fed_to_the_end(desired, seen, &mut record, now);
     record

@@ -5,6 +5,8 @@
 //! over all shards, and not twice in one shard within 4 node timeouts (a phantom win otherwise,
 //! section 4).
 
+use jiff::Timestamp;
+
 use super::census::{Round, Shard};
 use crate::model::{MemberAnswer, RoleChange};
 
@@ -47,13 +49,36 @@ pub(super) fn is_behind(round: &Round<'_>, answer: &MemberAnswer) -> bool {
     recent(round).next().is_some() && living.any(|(_, other)| epoch(other) > epoch(answer))
 }
 
-/// Whether this shard's last role change was a moment ago.
+/// Whether this shard's last role change that we asked for was a moment ago.
 pub(super) fn is_too_soon(round: &Round<'_>, shard: &Shard<'_>) -> bool {
-    let distance = DISTANCE_TIMEOUTS * round.desired.node_timeout_millis;
     round
         .record
         .last_role_change(shard.id)
-        .is_some_and(|at| round.millis_since(at) < distance)
+        .is_some_and(|at| is_within_distance(round, at))
+}
+
+/// Whether it came to its leader a moment ago, also by an election that the bus held by itself. One that is
+/// relieved so soon still has the votes: it takes the slots back without an election, once it takes its
+/// successor for failed for a moment only (the phantom win).
+pub(super) fn is_newly_led(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let mut histories = round.record.histories.iter();
+    let history = histories.find(|it| it.shard == shard.id);
+    history
+        .and_then(|it| it.since)
+        .is_some_and(|at| is_within_distance(round, at))
+}
+
+fn is_within_distance(round: &Round<'_>, at: Timestamp) -> bool {
+    round.millis_since(at) < DISTANCE_TIMEOUTS * round.desired.node_timeout_millis
+}
+
+/// Whether somebody was told already to succeed this very leader, and has not: whoever stood for election and
+/// lost waits for as long. Of a leader that came by the last role change its followers may be told at once: they
+/// were not candidates, and the voters' last vote in this shard was for a follower of another one.
+pub(super) fn was_asked_in_vain(round: &Round<'_>, shard: &Shard<'_>) -> bool {
+    let mut changes = round.record.clocks.role_changes.iter();
+    let is_of_this = changes.any(|it| it.shard == shard.id && it.of == shard.leader);
+    is_of_this && is_too_soon(round, shard)
 }
 
 /// Whether a role change in this shard may still have to show.

@@ -14,15 +14,32 @@ pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
 
 /// Whether leaders enough would vote for this one. Each must have heard that it follows: to the others it is
 /// a leader still, and no leader is given a vote (a new copy of little data is in sync before the bus has
-/// told everybody). And it must have heard of no later epoch than the candidate has: new members that meet
-/// with the same one take the next, also where nobody was elected.
+/// told everybody). It must have heard of no later epoch than the candidate has: new members that meet with the
+/// same one take the next, also where nobody was elected. And each needs its own link to the other: votes are
+/// asked for once and given once, and what has no link to go by is dropped (`clusterSendFailoverAuth`).
 pub(super) fn would_elect(round: &Round<'_>, heir: &MemberAnswer) -> bool {
     is_majority(round, |voter| {
-        let entry = voter.view.entry(&heir.id);
-        // by gossip alone it is known for a follower, and not whose
-        let follows = entry.is_some_and(|it| it.leader.is_some() && !it.flags.handshake);
-        follows && voter.view.current_epoch.0 <= heir.view.current_epoch.0
+        let follows = voter.view.entry(&heir.id).is_some_and(|it| {
+            // by gossip alone it is known for a follower, and not whose
+            it.leader.is_some() && !it.flags.handshake && it.link_up
+        });
+        // votes are counted of those only that the candidate knows for leaders
+        let is_known = heir
+            .view
+            .entry(&voter.id)
+            .is_some_and(|it| it.link_up && !it.flags.handshake && !it.slots.is_empty());
+        follows && is_known && is_up_to_date(heir, voter)
     })
+}
+
+/// Whether it claims its leader's slots by no older epoch than the voter knows, in no older election.
+fn is_up_to_date(heir: &MemberAnswer, voter: &MemberAnswer) -> bool {
+    let leader = heir.view.own_entry().and_then(|own| own.leader.as_ref());
+    let epoch = |of: &MemberAnswer| {
+        let entry = leader.and_then(|id| of.view.entry(id));
+        entry.map(|it| it.config_epoch)
+    };
+    voter.view.current_epoch.0 <= heir.view.current_epoch.0 && epoch(voter) <= epoch(heir)
 }
 
 /// Whether the leader would stop its clients for this one (`CLUSTERMSG_TYPE_MFSTART`): it does so only for
@@ -30,7 +47,27 @@ pub(super) fn would_elect(round: &Round<'_>, heir: &MemberAnswer) -> bool {
 pub(super) fn would_hand_over(shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
     shard.living_leader().is_some_and(|(_, leader)| {
         let entry = leader.view.entry(&heir.id);
-        entry.is_some_and(|it| it.leader.as_ref() == Some(&leader.id))
+        let back = heir.view.entry(&leader.id);
+        entry.is_some_and(|it| it.leader.as_ref() == Some(&leader.id) && it.link_up)
+            && back.is_some_and(|it| it.link_up)
+    })
+}
+
+/// Whether all that the candidate is in touch with agree on it: nobody has it for failed still, for who does may
+/// be elected in its place; and nobody has heard of a later epoch, which would reach the voters before it asks.
+pub(super) fn is_agreed_on(round: &Round<'_>, heir: &MemberAnswer) -> bool {
+    let mut others = round
+        .census
+        .living()
+        .map(|(_, answer)| answer)
+        .filter(|it| {
+            let entry = heir.view.entry(&it.id);
+            entry.is_some_and(|entry| entry.link_up)
+        });
+    others.all(|other| {
+        let entry = other.view.entry(&heir.id);
+        let is_failed = entry.is_some_and(|it| it.flags.failed || it.flags.suspected);
+        !is_failed && other.view.current_epoch.0 <= heir.view.current_epoch.0
     })
 }
 
@@ -52,7 +89,7 @@ fn is_majority(round: &Round<'_>, holds: impl Fn(&MemberAnswer) -> bool) -> bool
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{MemberId, MemberName, Observation, Role, ViewEntry};
+    use crate::model::{MemberId, MemberName, Observation, Role, SlotSet, ViewEntry};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;
@@ -101,13 +138,78 @@ mod tests {
         for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
             pod.is_leaving = true;
         }
-        for name in ["c-1-3", "c-2-5"] {
-            assert!(tells(&seen, "switchover"), "one may be ahead, not two");
-            answer_of(&mut seen, name).view.current_epoch.0 = 7;
-        }
-        assert!(!tells(&seen, "switchover"));
+        assert!(tells(&seen, "switchover"));
+        answer_of(&mut seen, "c-2-5").view.current_epoch.0 = 7;
+        assert!(
+            !tells(&seen, "switchover"),
+            "the other voter may hear of it first"
+        );
         answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 7;
         assert!(tells(&seen, "switchover"));
+    }
+
+    #[test]
+    fn nobody_is_handed_over_to_whose_votes_would_be_lost_on_the_way() {
+        let (heir, leader) = ("id-c-0-2", "id-c-0-1");
+        let seen = || {
+            let mut seen = formed();
+            let leaving = MemberName::from("c-0-1");
+            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+                pod.is_leaving = true;
+            }
+            seen
+        };
+        // (who lists, whom, how, why)
+        type Change = fn(&mut ViewEntry);
+        let cut: Change = |it| it.link_up = false;
+        let table: [(&[&str], &str, Change, &str); 8] = [
+            (&["c-1-3", "c-2-5"], heir, cut, "no voter can answer"),
+            (&["c-0-2"], leader, cut, "it cannot ask its leader to stop"),
+            (
+                &["c-0-1"],
+                heir,
+                cut,
+                "its leader cannot tell how far to copy",
+            ),
+            (
+                &["c-1-3"],
+                heir,
+                |it| it.flags.failed = true,
+                "one would elect another",
+            ),
+            (
+                &["c-1-4"],
+                heir,
+                |it| it.flags.suspected = true,
+                "a follower, too",
+            ),
+            (
+                &["c-1-3", "c-2-5"],
+                leader,
+                |it| it.config_epoch.0 += 1,
+                "it claims by an old epoch",
+            ),
+            (
+                &["c-0-2"],
+                "id-c-1-3",
+                |it| it.slots = SlotSet::empty(),
+                "(one vote is left)",
+            ),
+            (&["c-1-4"], "id-c-2-5", cut, "(not its business)"),
+        ];
+        for (by, id, change, why) in table {
+            let mut seen = seen();
+            assert!(tells(&seen, "switchover"));
+            for name in by {
+                list(&mut seen, name, id, change);
+            }
+            assert_eq!(tells(&seen, "switchover"), why.starts_with('('), "{why}");
+        }
+        let mut late = seen();
+        answer_of(&mut late, "c-1-4").view.current_epoch.0 = 9;
+        assert!(!tells(&late, "switchover"), "a new member took an epoch");
+        list(&mut late, "c-0-2", "id-c-1-4", cut);
+        assert!(tells(&late, "switchover"), "who is cut off may take many");
     }
 
     #[test]

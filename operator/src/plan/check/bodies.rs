@@ -62,7 +62,8 @@ impl World<'_> {
                 let is_apart = is_cut_off || self.copies_another(answer);
                 answer.keys == 0 && leads_nothing && is_apart || is_older(answer)
             });
-            let may_hold = entry.joined && !holds_none;
+            let answers = self.answers.contains_key(&entry.name);
+            let may_hold = entry.may_have_copied(answers) && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
         })
     }

@@ -100,7 +100,7 @@ fn possible_heirs<'a>(
     let enrolled = record
         .members
         .iter()
-        .filter(|entry| entry.joined && !world.answers.contains_key(&entry.name))
+        .filter(|entry| entry.may_have_copied(false) && !world.answers.contains_key(&entry.name))
         .filter_map(|entry| Some((entry.shard, entry.member_id.as_ref()?)));
     let departed = record
         .departed
@@ -181,7 +181,7 @@ fn unknown_owners<'a>(desired: &Desired, world: &'a World<'_>) -> Vec<&'a Member
     let members = world.seen.record.members.iter();
     let is_unknown = |shard: &ShardId| shard.0 < desired.leaders && !heard.contains(shard);
     members
-        .filter(|entry| entry.joined && is_unknown(&entry.shard))
+        .filter(|entry| entry.may_have_copied(false) && is_unknown(&entry.shard))
         .filter(|entry| !world.answers.contains_key(&entry.name))
         .filter_map(|entry| entry.member_id.as_ref())
         .collect()

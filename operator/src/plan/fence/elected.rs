@@ -38,7 +38,7 @@ pub(super) fn elected_unseen<'a>(
 pub(super) fn unheard<'a>(round: &Round<'a>, shard: &Shard<'a>) -> Vec<Unproven<'a>> {
     let members = shard.members.iter().filter(|it| {
         let is_unheard = matches!(it.verdict, Verdict::Silent(_) | Verdict::Gone);
-        is_unheard && it.entry.joined
+        is_unheard && it.entry.may_have_copied(false)
     });
     let enrolled = members.filter_map(|it| {
         Some(Unproven {

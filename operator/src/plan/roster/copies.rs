@@ -18,7 +18,7 @@ const YOUNG_SECONDS: u64 = 5;
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
 /// tells whose copy is whole.
-pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record) {
+pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, now: Timestamp) {
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
     let mut is_whole = record.formed;
@@ -30,7 +30,7 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record) {
         let leader = shard.living_leader().map(|(_, leader)| leader);
         let feeds = leader.is_some_and(|it| it.is_open_to_followers);
         if let Some(leader) = leader.filter(|_| feeds) {
-            note_history(record, shard.id, leader);
+            note_history(record, shard.id, leader, now);
         }
         for member in &shard.members {
             let run = member
@@ -61,11 +61,16 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record) {
 }
 
 /// Which history of writes the leader of this shard goes on with.
-fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer) {
+fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now: Timestamp) {
+    let before = record.histories.iter().find(|it| it.shard == shard);
     let history = History {
         shard,
         leader: leader.id.clone(),
         replication_id: leader.replication.replication_id.clone(),
+        since: before.and_then(|it| {
+            let is_same = it.leader == leader.id;
+            if is_same { it.since } else { Some(now) }
+        }),
     };
     if !record.histories.contains(&history) {
         record.histories.retain(|it| it.shard != shard);
