@@ -280,6 +280,12 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         let heir = best_candidate(shard, &answer.id, None).filter(|(_, heir)| {
             votes::would_elect(round, heir) && !spacing::is_behind(round, heir)
         });
+        // a copy that is only newer than the body is not the one to lead while a whole one may live
+        let may_be_outdone = shard.members.iter().any(|member| {
+            matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone)
+                && opening::may_hold_newer(round, member)
+        });
+        let heir = heir.filter(|(heir, _)| holders::is_whole(shard, heir) || !may_be_outdone);
         if let Some((_, target)) = heir.and_then(|(m, _)| Some((m, m.command_target()?))) {
             let why = format!(
                 "{} restarted and may be older than its followers",
@@ -297,7 +303,7 @@ mod tests {
     use super::*;
     use crate::model::{Observation, PodPhase, RoleChange};
     use crate::plan::plan;
-    use crate::plan::testing::{answer_of, desired, formed};
+    use crate::plan::testing::{answer_of, desired, enrolled, formed};
     use jiff::Timestamp;
 
     fn commands(seen: &Observation) -> Vec<&'static str> {
@@ -343,6 +349,36 @@ mod tests {
         assert!(!commands(&seen).contains(&"failover-force"));
         answer_of(&mut seen, "c-0-2").view.current_epoch.0 = 5;
         assert!(commands(&seen).contains(&"failover-force"));
+    }
+
+    #[test]
+    fn an_older_copy_does_not_relieve_a_body_while_a_whole_one_is_unheard() {
+        let mut seen = formed();
+        // shard 0 gets a second follower, in sync to the last, whose pod somebody deleted by force
+        let mut gone = enrolled("c-0-7", 0, "c");
+        (gone.pod_uid, gone.joined) = (Some("uid-7".into()), true);
+        (gone.member_id, gone.host) = (Some("id-c-0-7".into()), Some("hc".into()));
+        gone.synced_run = Some("run-id-c-0-7".into());
+        seen.record.members.push(gone);
+        let back = answer_of(&mut seen, "c-0-1");
+        (back.is_open, back.is_open_to_followers) = (false, false);
+        let own = &mut back.replication;
+        (own.replication_id, own.offset) = ("new".to_owned(), 900);
+        (own.former_id, own.former_until) = (Some("old".to_owned()), Some(900));
+        let copy = &mut answer_of(&mut seen, "c-0-2").replication;
+        copy.replication_id = "old".to_owned();
+        let up = copy.upstream.as_mut().expect("it follows");
+        (up.is_up, up.last_io_seconds) = (false, None);
+        let relieves = |seen: &Observation| {
+            let mut desired = desired(3, 1);
+            desired.persistence = crate::api::Persistence::Rdb;
+            let plan = plan(&desired, seen, Timestamp::UNIX_EPOCH);
+            let mut kinds = plan.actions.iter().map(|it| it.deed.kind());
+            kinds.any(|kind| kind == "failover-force")
+        };
+        assert!(!relieves(&seen));
+        seen.record.members.retain(|it| it.name.as_str() != "c-0-7");
+        assert!(relieves(&seen));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
-use crate::model::{ClusterView, MemberAnswer, MemberId, ShardId};
+use crate::model::{ClusterView, MemberAnswer, MemberId, PodPhase, ShardId};
 
 /// How long a body is waited for whose pod does not start.
 const STARTS_WITHIN_MILLIS: u64 = 60_000;
@@ -257,8 +257,16 @@ pub(super) fn endangers_followers(
                 may_be_old && (keeps_its_place || may_hold_newer(round, other))
             }
             Verdict::NotMade | Verdict::Starting => may_be_old && is_body_on_its_way(round, other),
-            Verdict::Dead(_) => false,
+            Verdict::Dead(_) => may_be_old && is_to_start_again(other),
         })
+}
+
+/// Its process has ended, and the next one starts on its volume: with a copy that may be newer, and perhaps
+/// elected in its last moment, which nobody who is left has heard.
+fn is_to_start_again(member: &Member<'_>) -> bool {
+    let phase = member.pod.map(|pod| &pod.phase);
+    let has_ended = matches!(phase, Some(PodPhase::Ended { .. }));
+    has_ended && member.entry.joined && member.entry.volume.is_some()
 }
 
 /// Its volume has a copy that may be newer, and its next process is about to answer; where none starts
@@ -272,7 +280,7 @@ fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
 /// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is
 /// waited for, as a lost shard's bodies are, until it answers or is proven dead; where even its host is
 /// gone from Kubernetes nobody could prove that.
-fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
+pub(super) fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
     round.desired.persistence != Persistence::Aof
         && silent.entry.synced_run.is_some()
         && silent.host.is_some()
@@ -324,6 +332,27 @@ mod tests {
             entry.synced_run = None;
         }
         assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+    }
+
+    #[test]
+    fn a_snapshot_is_not_opened_while_its_followers_body_is_to_start_again() {
+        let mut seen = back_with_a_snapshot();
+        let ended = MemberName::from("c-0-2");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == ended) {
+            let reason = "exit code 137".to_owned();
+            pod.phase = PodPhase::Ended { reason };
+        }
+        let opens = |seen: &Observation| {
+            let mut desired = desired(3, 1);
+            desired.persistence = Persistence::Rdb;
+            let plan = plan(&desired, seen, Timestamp::UNIX_EPOCH);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        assert!(opens(&seen), "in memory, nothing is left of it");
+        for entry in &mut seen.record.members {
+            entry.volume = Some(crate::model::VolumeName::new(entry.name.as_str()));
+        }
+        assert!(!opens(&seen));
     }
 
     #[test]
