@@ -263,6 +263,26 @@ mod tests {
         seen.members.insert(name.into(), Asked::Silent(silence));
     }
 
+    fn bear_the_name_of_a_lost_leader(seen: &mut Observation) {
+        let gone = seen.record.members[0].clone();
+        let late = PodView {
+            phase: PodPhase::Waiting {
+                unschedulable: None,
+                kubelet: None,
+            },
+            ..pod("c-0-1", 0, "a")
+        };
+        seen.record.members[0] = Enrolled {
+            pod_uid: Some("another".into()),
+            ..gone
+        };
+        seen.pods
+            .retain(|it| it.name.as_str() != "c-0-1" && it.name.as_str() != "c-0-0");
+        seen.members.remove(&MemberName::from("c-0-1"));
+        seen.members.remove(&MemberName::from("c-0-0"));
+        seen.pods.push(late);
+    }
+
     #[test]
     fn a_leftover_that_may_not_be_taken_away_is_waited_for_and_holds_nothing_else_up() {
         type Change = fn(&mut MemberAnswer);
@@ -313,25 +333,7 @@ mod tests {
             (
                 "the name is a member's that ended, whose copies are lost",
                 |it| own(it).slots = SlotSet::empty(),
-                |seen| {
-                    let gone = seen.record.members[0].clone();
-                    let late = PodView {
-                        phase: PodPhase::Waiting {
-                            unschedulable: None,
-                            kubelet: None,
-                        },
-                        ..pod("c-0-1", 0, "a")
-                    };
-                    seen.record.members[0] = Enrolled {
-                        pod_uid: Some("another".into()),
-                        ..gone
-                    };
-                    seen.pods
-                        .retain(|it| it.name.as_str() != "c-0-1" && it.name.as_str() != "c-0-0");
-                    seen.members.remove(&MemberName::from("c-0-1"));
-                    seen.members.remove(&MemberName::from("c-0-0"));
-                    seen.pods.push(late);
-                },
+                bear_the_name_of_a_lost_leader,
                 false,
             ),
         ];
