@@ -1,11 +1,14 @@
 //! Pods and volumes follow the roster: made for who is on it, taken away from who is not.
 
+mod leftovers;
+
 use super::census::{Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing};
-use crate::api::{RetainPolicy, WhenUnsatisfiable};
-use crate::model::{Asked, Enrolled, MemberName, PodPhase, PodView, ShardId};
+use crate::api::WhenUnsatisfiable;
+use crate::model::{Enrolled, MemberName, PodPhase, PodView, ShardId};
 use crate::resources::{self, PodRequest};
+pub(super) use leftovers::clear_leftovers;
 
 /// Makes the pod (and first the volume) of every member that is on record and was never seen.
 /// The record was written in an earlier round, so neither a crash nor a stale cache can make a
@@ -124,11 +127,12 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
         let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();
         for member in surplus {
             let is_needed = is_leaderless(round, shard.id) && may_hold_keys(member);
-            let never_held_data = !member.entry.joined && !is_needed && !is_owner(round, member);
+            let never_held_data = !member.entry.joined && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
             let owns = is_owner(round, member) && !was_succeeded(round, member);
             let leads = shard.is_led_by(member) || owns;
-            if leads || is_past_the_last || !(is_whole || never_held_data) {
+            // a leader that waits closed for what this one may hold is whole only as far as it knows
+            if leads || is_past_the_last || is_needed || !(is_whole || never_held_data) {
                 continue;
             }
             if member.answer().is_some() && member.entry.joined {
@@ -173,87 +177,6 @@ fn stays(draft: &Draft, member: &Member<'_>) -> bool {
         .record
         .member(member.name())
         .is_some_and(|entry| !entry.surplus)
-}
-
-/// Takes away pods and volumes that belong to nobody on the roster. A name with a serial that is
-/// still to come tells that our record is stale: hands off.
-pub(super) fn clear_leftovers(round: &Round<'_>, draft: &mut Draft) {
-    let record = &round.seen.record;
-    let kept_for_inspection = draft
-        .record
-        .start_failures
-        .as_ref()
-        .map(|failures| failures.pod.clone());
-    for pod in &round.seen.pods {
-        let is_ours = pod
-            .name
-            .serial()
-            .is_some_and(|serial| serial < record.next_serial);
-        // of the same name and not the same: a call that came late made it again
-        let is_its_pod = |entry: &Enrolled| entry.pod_uid.as_ref().is_none_or(|it| it == &pod.uid);
-        let is_wanted = record.member(&pod.name).is_some_and(is_its_pod)
-            || draft.record.member(&pod.name).is_some_and(is_its_pod);
-        if is_ours && !is_wanted && Some(&pod.name) != kept_for_inspection.as_ref() {
-            let is_dead = matches!(pod.phase, PodPhase::Ended { .. });
-            let is_asked_already = pod.is_leaving && !is_dead;
-            if !is_asked_already && may_go(round, pod, is_dead) {
-                delete(draft, pod, is_dead, "it is on the roster no more");
-            }
-        }
-    }
-    clear_volumes(round, draft);
-}
-
-/// Whom the roster does not know (any more) may hold the last copy all the same.
-fn may_go(round: &Round<'_>, pod: &PodView, is_dead: bool) -> bool {
-    let is_empty = match round.seen.members.get(&pod.name) {
-        Some(Asked::Answered(answer)) => answer.keys == 0 && !round.census.owns_slots(&answer.id),
-        _ => false,
-    };
-    let shard = round.census.shard(pod.shard);
-    let is_copied = shard.is_none_or(|it| it.members.iter().any(|member| it.is_current(member)));
-    // it would start on a body at the most, and that stays (`restartPolicy: Never`: it never ran)
-    let never_ran = matches!(pod.phase, PodPhase::Waiting { .. });
-    is_dead || is_empty || is_copied || never_ran
-}
-
-fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
-    let Some(storage) = &round.desired.storage else {
-        return;
-    };
-    if storage.retain != RetainPolicy::Delete {
-        return;
-    }
-    for volume in round
-        .seen
-        .volumes
-        .iter()
-        .filter(|volume| !volume.is_leaving)
-    {
-        let held = |record: &crate::model::Record| {
-            record
-                .members
-                .iter()
-                .any(|entry| entry.volume.as_ref() == Some(&volume.name))
-        };
-        let is_mounted = round
-            .seen
-            .pods
-            .iter()
-            .any(|pod| pod.volume.as_ref() == Some(&volume.name));
-        let serial = crate::model::MemberName::new(volume.name.as_str()).serial();
-        let is_past = serial.is_some_and(|serial| serial < round.seen.record.next_serial);
-        if is_past && !is_mounted && !held(&round.seen.record) && !held(&draft.record) {
-            let deed = Deed::DeleteVolume {
-                volume: volume.name.clone(),
-                uid: volume.uid.clone(),
-            };
-            draft.act(
-                deed,
-                "its member was replaced, and spec.storage.retain is Delete",
-            );
-        }
-    }
 }
 
 /// Asks a pod to go; one that has ended is taken away.
@@ -309,31 +232,8 @@ mod tests {
     use super::*;
     use crate::model::Observation;
     use crate::plan::plan;
-    use crate::plan::testing::{desired, formed};
+    use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;
-
-    #[test]
-    fn a_pod_that_never_ran_holds_nothing_also_where_its_shard_has_no_leader() {
-        let is_taken_away = |phase: PodPhase| {
-            let mut seen = formed();
-            let lost = MemberName::from("c-0-1");
-            seen.members.remove(&lost);
-            seen.pods.retain(|pod| pod.name != lost);
-            let stray = MemberName::from("c-0-0");
-            seen.pods.push(PodView {
-                phase,
-                ..crate::plan::testing::pod("c-0-0", 0, "a")
-            });
-            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
-            let is_it = |deed: &Deed| matches!(deed, Deed::DeletePod { pod, .. } if pod == &stray);
-            plan.actions.iter().any(|action| is_it(&action.deed))
-        };
-        assert!(!is_taken_away(PodPhase::Running), "it may hold the data");
-        assert!(is_taken_away(PodPhase::Waiting {
-            unschedulable: None,
-            kubelet: None
-        }));
-    }
 
     #[test]
     fn a_body_that_may_hold_the_only_copy_is_kept_and_started_until_somebody_leads() {
@@ -361,6 +261,37 @@ mod tests {
         let entry = seen.record.members.last_mut().unwrap();
         entry.member_id = None;
         assert_eq!(seen_at(&seen), (false, false), "it never ran");
+    }
+
+    #[test]
+    fn a_body_that_is_started_because_it_is_needed_is_not_given_up_in_the_same_breath() {
+        let mut seen = formed();
+        let body = MemberName::from("c-0-6");
+        let followers = ["c-0-2", "c-1-4", "c-2-6"].map(MemberName::from);
+        let is_follower = |name: &MemberName| followers.contains(name);
+        seen.record.members.retain(|it| !is_follower(&it.name));
+        seen.pods.retain(|it| !is_follower(&it.name));
+        seen.members.retain(|name, _| !is_follower(name));
+        seen.record.members.push(Enrolled {
+            volume: Some("c-0-0".into()),
+            member_id: Some("id-c-0-0".into()),
+            has_ended: true,
+            joined: true,
+            surplus: true,
+            ..crate::plan::testing::enrolled("c-0-6", 0, "c")
+        });
+        let seen_at = |seen: &Observation| {
+            let plan = plan(&desired(3, 0), seen, Timestamp::UNIX_EPOCH);
+            let creates =
+                |deed: &Deed| matches!(deed, Deed::Create(it) if it.name == body.as_str());
+            let is_made = plan.actions.iter().any(|it| creates(&it.deed));
+            (plan.record.member(&body).is_some(), is_made)
+        };
+        assert_eq!(seen_at(&seen), (false, false), "its shard is whole");
+        // it came back with its last snapshot, and the body may be newer
+        let leader = answer_of(&mut seen, "c-0-1");
+        (leader.is_open, leader.is_open_to_followers) = (false, false);
+        assert_eq!(seen_at(&seen), (true, true));
     }
 
     #[test]
