@@ -109,7 +109,8 @@ fn may_lead_unseen<'a, 'b>(
         }
         // it led, ended, and its body is about to say so
         Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
-        Verdict::Alive(_) | Verdict::Dead(_) => false,
+        Verdict::Dead(_) => is_to_start_again(member),
+        Verdict::Alive(_) => false,
     };
     shard.members.iter().find(is_unheard)
 }
@@ -404,12 +405,18 @@ mod tests {
         assert!(opens(&seen), "heard since, and it did not lead");
         let ended = MemberName::from("c-0-2");
         seen.members.remove(&ended);
+        let its = |entry: &&mut crate::model::Enrolled| entry.name == ended;
+        for entry in seen.record.members.iter_mut().filter(its) {
+            entry.volume = Some(crate::model::VolumeName::from("c-0-2"));
+        }
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == ended) {
+            let reason = "exit code 137".to_owned();
+            pod.phase = PodPhase::Ended { reason };
+        }
+        assert!(!opens(&seen), "its body is to start again");
         seen.pods.retain(|pod| pod.name != ended);
-        for entry in &mut seen.record.members {
-            if entry.name == ended {
-                entry.volume = Some(crate::model::VolumeName::from("c-0-2"));
-                entry.pod_uid = None;
-            }
+        for entry in seen.record.members.iter_mut().filter(its) {
+            entry.pod_uid = None;
         }
         assert!(!opens(&seen), "its body is about to start");
     }
