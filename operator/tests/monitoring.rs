@@ -1,5 +1,6 @@
-//! What is shown of the figures keeps to what there is: `docs/metrics.md` and the dashboards are what
-//! the code says, and dashboards and alert rules name no figure that does not exist.
+//! What is shown of the figures keeps to what there is: `docs/metrics.md`, `docs/reasons.md` and the
+//! dashboards are what the code says, dashboards and alert rules name no figure that does not exist, and no
+//! reason of a status is without its event, figure, alert and entry of the runbook.
 //!
 //! `UPDATE_DOCS=1` writes the generated files anew.
 
@@ -9,6 +10,8 @@
 mod dashboards;
 #[path = "monitoring/names.rs"]
 mod names;
+#[path = "monitoring/reasons/mod.rs"]
+mod reasons;
 #[path = "monitoring/reference.rs"]
 mod reference;
 #[path = "monitoring/rules.rs"]

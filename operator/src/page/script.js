@@ -33,6 +33,11 @@
     const source = new EventSource(document.body.dataset.events);
     source.onopen = () => tell(true, "live");
     source.onmessage = (event) => replace(event.data);
+    // a stream lasts for some minutes: the next one follows, and nothing is missed
+    source.addEventListener("over", () => {
+      source.close();
+      listen();
+    });
     source.onerror = () => {
       tell(false, "not live: what you see is old");
       source.close();

@@ -34,14 +34,25 @@ async fn serve() -> (
     CancellationToken,
     tokio::task::JoinHandle<()>,
 ) {
+    serve_for(Listeners::default()).await
+}
+
+async fn serve_for(
+    listeners: Listeners,
+) -> (
+    std::net::SocketAddr,
+    CancellationToken,
+    tokio::task::JoinHandle<()>,
+) {
     let shutdown = CancellationToken::new();
     let guarded = kube::core::DeserializeGuard(Ok(scenes::whole()));
-    let page = Page::new(
+    let mut page = Page::new(
         Arc::new(One(Arc::new(guarded))),
         Rounds::default(),
         Arc::new(SystemClock::start()),
         shutdown.clone(),
     );
+    page.listeners = listeners;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let ended = shutdown.clone().cancelled_owned();
@@ -150,6 +161,7 @@ async fn there_is_room_for_so_many_pages_and_again_when_one_is_closed() {
     let refused = answer(address, "GET", "/events").await;
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
     assert!(refused.contains("retry-after: 10"), "{refused}");
+    assert!(refused.contains("32 pages are open"), "{refused}");
     open.pop();
     let again = async {
         loop {
@@ -161,6 +173,31 @@ async fn there_is_room_for_so_many_pages_and_again_when_one_is_closed() {
         }
     };
     timeout(SOON, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_after_a_time_and_gives_its_place_back_before_it_says_so() {
+    let (address, ..) = serve_for(Listeners::lasting(Duration::from_secs(2))).await;
+    let mut open = Vec::new();
+    for _ in 0..32 {
+        let stream = ask(address, "GET", "/events").await;
+        until(&stream, "data: ").await;
+        open.push(stream);
+    }
+    assert!(answer(address, "GET", "/events").await.contains(" 503 "));
+    // nobody closes: each is told, and finds a place at once
+    let mut again = Vec::new();
+    for stream in &open {
+        until(stream, "event: over\n").await;
+        let next = ask(address, "GET", "/events").await;
+        let text = until(&next, "data: ").await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        again.push(next);
+    }
+    for stream in &open {
+        let rest = until(stream, "data: <").await;
+        assert!(!rest.contains("data: <"), "it goes on: {rest}");
+    }
 }
 
 #[tokio::test]

@@ -31,20 +31,21 @@ struct View {
 /// Something that stands in the way.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding {
+pub struct Finding {
     /// One stable word, or a heading of the runbook.
-    reason: String,
+    pub reason: String,
     /// Where it stands: a condition, or what is waited for.
-    told_by: String,
-    message: String,
+    pub told_by: String,
+    /// In words.
+    pub message: String,
     #[serde(skip)]
     heading: String,
     /// What it means and what to do, in the runbook's words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
+    pub advice: Option<String>,
     /// Where the runbook has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    see: Option<String>,
+    pub see: Option<String>,
 }
 
 /// What is told by what is not there has no reason in a status: its title, and where it stands.
@@ -52,6 +53,11 @@ const UNSEEN: (&str, &str) = ("Not looked at yet", "the status");
 const CHANGED: (&str, &str) = ("Changed since", "observedGeneration");
 
 impl Finding {
+    /// What stands above it.
+    pub fn title(&self) -> String {
+        format!("{} ({})", self.reason, self.told_by)
+    }
+
     fn new(reason: &str, told_by: &str, message: &str) -> Self {
         Self::with_entry(reason, (reason, told_by), message)
     }
@@ -101,7 +107,8 @@ fn view(cluster: &RedisCluster, operator: Activity) -> View {
     }
 }
 
-fn findings(cluster: &RedisCluster) -> Vec<Finding> {
+/// What stands in the way of this RedisCluster, as its status tells.
+pub fn findings(cluster: &RedisCluster) -> Vec<Finding> {
     let Some(status) = &cluster.status else {
         let message = "it has no status: no operator has looked at it yet";
         return vec![Finding::with_entry(NO_OPERATOR, UNSEEN, message)];
@@ -152,8 +159,7 @@ fn draw(view: &View, page: &mut Page) {
     }
     let mut advised = BTreeSet::new();
     for finding in &view.findings {
-        let title = format!("{} ({})", finding.reason, finding.told_by);
-        page.heading(&title);
+        page.heading(&finding.title());
         page.paragraph(2, &finding.message);
         let Some(entry) = entry(&finding.heading) else {
             continue;

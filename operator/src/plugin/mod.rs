@@ -28,8 +28,10 @@ use serde::Serialize;
 use terminal::Paint;
 
 pub use args::{Cli, Command, Output, Target};
+pub use explain::{Finding, findings};
 use page::Page;
 use reach::Reach;
+pub use verdict::{Verdict, verdict};
 
 /// The exit code of an error.
 pub const ERROR: u8 = 1;

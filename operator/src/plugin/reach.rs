@@ -11,8 +11,10 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use super::Target;
+use super::runbook::entry;
 use crate::api::RedisCluster;
 use crate::model::{ClusterKey, Record};
+use crate::status::reasons;
 
 /// The longest that one answer may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -207,9 +209,10 @@ pub(super) fn typed(mut object: Value) -> anyhow::Result<RedisCluster> {
     }
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.unwrap_or_default();
+    let see = entry(reasons::UNREADABLE).map_or_else(String::new, |it| it.place);
     let told = format!(
         "failed to read RedisCluster {name}: it is another version's than this plugin, which is {}; \
-         use the plugin of the operator's version",
+         use the plugin of the operator's version, or see {see}",
         env!("CARGO_PKG_VERSION")
     );
     serde_path_to_error::deserialize(object).context(told)
@@ -242,5 +245,6 @@ mod tests {
         let told = format!("{error:#}");
         assert!(told.contains("RedisCluster cache"), "{told}");
         assert!(told.contains("spec.leaders"), "{told}");
+        assert!(told.contains("docs/operations.md#unreadable"), "{told}");
     }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use terminal::Color;
 
 use crate::api::{RedisCluster, RedisClusterStatus};
-use crate::status::reasons;
+use crate::status::{is_good, reasons};
 
 /// Reasons of `Ready` that a spec which can work has.
 const OF_A_GOOD_SPEC: &[&str] = &[
@@ -16,17 +16,17 @@ const OF_A_GOOD_SPEC: &[&str] = &[
 
 /// What it comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub struct Verdict {
     /// In words.
-    pub(super) text: String,
+    pub text: String,
     /// How it is.
     pub(super) color: Color,
     /// Whether it is ready.
-    pub(super) is_ready: bool,
+    pub is_ready: bool,
 }
 
 /// The verdict on a RedisCluster.
-pub(super) fn verdict(cluster: &RedisCluster) -> Verdict {
+pub fn verdict(cluster: &RedisCluster) -> Verdict {
     let (text, color) = words(cluster);
     let is_ready = holds(cluster.status.as_ref(), "Ready");
     let paused = if cluster.spec.paused { "paused; " } else { "" };
@@ -59,14 +59,7 @@ fn words(cluster: &RedisCluster) -> (String, Color) {
         return (format!("data is lost: {lost}"), Color::Red);
     }
     if state("Ready") {
-        return if state("ZoneSafe") {
-            let text = "ready; the loss of any one zone would be survived";
-            (text.to_owned(), Color::Green)
-        } else {
-            let unsafe_ = condition(status, "ZoneSafe").map_or("", |it| it.message.as_str());
-            let text = format!("ready, but the loss of a zone would not be survived: {unsafe_}");
-            (text, Color::Yellow)
-        };
+        return of_a_ready_one(status);
     }
     if !OF_A_GOOD_SPEC.contains(&ready.reason.as_str()) {
         return (format!("the spec cannot work: {message}"), Color::Red);
@@ -79,6 +72,27 @@ fn words(cluster: &RedisCluster) -> (String, Color) {
         return (text, Color::Yellow);
     }
     (format!("slots are not served: {message}"), Color::Red)
+}
+
+/// Clients are served and every member is there. What else is not as it should be: the worst of it.
+fn of_a_ready_one(status: &RedisClusterStatus) -> (String, Color) {
+    let amiss = [
+        ("ZoneSafe", "the loss of a zone would not be survived"),
+        ("Degraded", "not all is well"),
+        ("ZoneOutage", "a zone is silent"),
+        ("PlacementSatisfied", "not placed as it should be"),
+    ];
+    for (kind, words) in amiss {
+        let is_amiss = |it: &&Condition| !is_good(&it.type_, &it.status);
+        if let Some(it) = condition(status, kind).filter(is_amiss) {
+            return (format!("ready, but {words}: {}", it.message), Color::Yellow);
+        }
+    }
+    if !holds(Some(status), "ZoneSafe") {
+        return ("ready".to_owned(), Color::Yellow);
+    }
+    let text = "ready; the loss of any one zone would be survived";
+    (text.to_owned(), Color::Green)
 }
 
 /// The condition of this type.
@@ -110,12 +124,30 @@ mod tests {
     #[test]
     fn each_standing_has_its_verdict() {
         type Change = fn(&mut RedisCluster);
-        let table: [(&str, Change, &str, bool); 8] = [
+        let table: [(&str, Change, &str, bool); 11] = [
             ("whole", |_| {}, "ready; the loss of any", true),
             (
                 "unsafe",
                 |it| conditions(it, &[("ZoneSafe", "False", "LossNotSurvived", "b: why")]),
                 "ready, but the loss of a zone would not be survived: b: why",
+                true,
+            ),
+            (
+                "degraded",
+                |it| conditions(it, &[("Degraded", "True", "DiskTrouble", "c-0-1")]),
+                "ready, but not all is well: c-0-1",
+                true,
+            ),
+            (
+                "uneven",
+                |it| conditions(it, &[("PlacementSatisfied", "False", "LeadersUneven", "a")]),
+                "ready, but not placed as it should be: a",
+                true,
+            ),
+            (
+                "an outage that is repaired",
+                |it| conditions(it, &[("ZoneOutage", "True", "ZoneSilent", "zone a")]),
+                "ready, but a zone is silent: zone a",
                 true,
             ),
             (

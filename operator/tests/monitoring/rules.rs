@@ -12,7 +12,7 @@ const RUNBOOK: &str = "docs/operations.md";
 const PAGE: &str = "docs/monitoring.md";
 
 /// All rules, by file.
-fn rules() -> Vec<Value> {
+pub(super) fn rules() -> Vec<Value> {
     let mut rules = Vec::new();
     for file in fs::read_dir(at(FOLDER)).unwrap() {
         let path = file.unwrap().path();
@@ -30,7 +30,7 @@ fn rules() -> Vec<Value> {
 }
 
 /// Headings as anchors.
-fn anchors() -> Vec<String> {
+pub(super) fn anchors() -> Vec<String> {
     let runbook = fs::read_to_string(at(RUNBOOK)).unwrap();
     let headings = runbook.lines().filter(|line| line.starts_with('#'));
     let slug = |heading: &str| {
