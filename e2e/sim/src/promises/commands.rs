@@ -255,7 +255,9 @@ fn open(world: &mut World, key: ProcKey) -> Found {
     let newer = world.alive().find(|it| {
         let follows = it.table.leader == Some(me) && world.is_running(it.key);
         let goes_on = data::holds_all_of(&it.data, &own.data);
-        follows && goes_on && it.data.offset() > own.data.offset() + SLACK
+        let ahead = it.data.offset().saturating_sub(own.data.offset());
+        let is_newer = || data::needed_beyond(world, &it.data, &own.data) > SLACK as usize;
+        follows && goes_on && ahead > SLACK && is_newer()
     })?;
     Some((
         "I4",

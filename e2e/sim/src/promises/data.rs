@@ -145,8 +145,7 @@ fn before_on_its_volume(world: &World, key: ProcKey) -> impl Iterator<Item = Pro
 fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) -> bool {
     let info = &world.reigns.all[reign.0 as usize];
     let at = info.acked[number as usize - 1];
-    let timeout = world.setup.node_timeout;
-    if world.promises.was_outvoted(info.leader, at, timeout) || world.promises.was_risked(at) {
+    if was_given_up(world, reign, number) {
         return true;
     }
     let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
@@ -155,6 +154,24 @@ fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) ->
     let mut holders = info.holders.iter().filter(|(_, upto)| **upto >= number);
     is_disturbed(info.leader)
         && holders.all(|(holder, _)| is_disturbed(*holder) || !counts(*holder))
+}
+
+/// Whether it was taken by a leader that was parted from the others, who went on without it, or while the owner
+/// had agreed to such a loss: from then on it may be found again, and need not be.
+fn was_given_up(world: &World, reign: Reign, number: u64) -> bool {
+    let info = &world.reigns.all[reign.0 as usize];
+    let at = info.acked[number as usize - 1];
+    let timeout = world.setup.node_timeout;
+    world.promises.was_outvoted(info.leader, at, timeout) || world.promises.was_risked(at)
+}
+
+/// How many writes the first holds, and the second not, that were not given up before.
+pub fn needed_beyond(world: &World, first: &Data, second: &Data) -> usize {
+    let beyond = first.parts().flat_map(|(reign, upto)| {
+        let numbers = second.upto(reign) + 1..=upto;
+        numbers.filter(move |number| !was_given_up(world, reign, *number))
+    });
+    beyond.count()
 }
 
 fn is_disturbed_since(world: &World, holder: ProcKey, at: Millis) -> bool {
