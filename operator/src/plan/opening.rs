@@ -157,7 +157,9 @@ fn may_be_copied_unseen(round: &Round<'_>, member: &Member<'_>) -> bool {
     };
     let is_copied = |shard: ShardId| {
         let mut copying = others().filter(|other| other.shard() == shard);
+        let mut departed = round.record.departed.iter();
         copying.any(roster::may_copy_unseen)
+            || departed.any(|gone| roster::may_copy_on(gone, shard))
     };
     let left = round.record.left_addresses.iter();
     let left = left.map(|left| (left.shard, left.address));

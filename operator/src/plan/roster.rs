@@ -208,11 +208,19 @@ fn leave_address(draft: &mut Draft, entry: &Enrolled) {
 /// What was left is remembered for as long as a follower copies from there, or is silent and may: one
 /// that answers still may fall silent before it was told of another leader.
 pub(super) fn note_addresses(round: &Round<'_>, draft: &mut Draft) {
+    let departed = draft.record.departed.clone();
     let may_copy = |left: &LeftAddress| {
         let mut members = round.census.members().filter(|it| it.shard() == left.shard);
         members.any(|member| may_copy_unseen(member) || copies_from(member, left))
+            || departed.iter().any(|gone| may_copy_on(gone, left.shard))
     };
     draft.record.left_addresses.retain(may_copy);
+}
+
+/// It was struck out of this shard with no proof that it is dead: it may hold a copy, and nobody tells it of
+/// another leader.
+pub(super) fn may_copy_on(gone: &Departed, shard: ShardId) -> bool {
+    gone.shard == shard && !gone.is_proven_dead
 }
 
 fn copies_from(member: &Member<'_>, left: &LeftAddress) -> bool {
@@ -293,7 +301,7 @@ pub(super) fn strike_out(
 pub(super) fn enroll(
     round: &Round<'_>,
     draft: &mut Draft,
-    shard: crate::model::ShardId,
+    shard: ShardId,
     zone: crate::model::ZoneName,
 ) {
     let name = next_name(round, draft, shard);
@@ -325,7 +333,7 @@ pub(super) fn enroll(
     });
 }
 
-fn next_name(round: &Round<'_>, draft: &mut Draft, shard: crate::model::ShardId) -> MemberName {
+fn next_name(round: &Round<'_>, draft: &mut Draft, shard: ShardId) -> MemberName {
     let serial = draft.record.next_serial;
     draft.record.next_serial = Serial(serial.0 + 1);
     MemberName::of(&round.desired.key.name, shard, serial)
@@ -389,7 +397,7 @@ mod tests {
     fn an_address_that_was_left_is_remembered_while_a_follower_copies_from_there() {
         let mut seen = formed();
         let left = LeftAddress {
-            shard: crate::model::ShardId(0),
+            shard: ShardId(0),
             address: [10, 0, 0, 1].into(),
         };
         seen.record.left_addresses.push(left);
@@ -401,6 +409,31 @@ mod tests {
         let follower = answer_of(&mut seen, "c-0-2");
         follower.replication.upstream.as_mut().unwrap().host = "10.0.0.9".to_owned();
         assert!(!is_remembered(&seen));
+        let closed = answer_of(&mut seen, "c-1-4");
+        (closed.is_open, closed.is_open_to_followers) = (false, false);
+        for (is_proven_dead, is_opened) in [(true, true), (false, false)] {
+            let mut seen = seen.clone();
+            for pod in seen
+                .pods
+                .iter_mut()
+                .filter(|it| it.name.as_str() == "c-1-4")
+            {
+                pod.address = Some([10, 0, 0, 1].into());
+            }
+            seen.record.departed.push(Departed {
+                member_id: MemberId::from("id-c-0-9"),
+                name: MemberName::from("c-0-9"),
+                shard: ShardId(0),
+                host: None,
+                is_proven_dead,
+                ended_unseen: true,
+                since: Timestamp::UNIX_EPOCH,
+            });
+            assert_eq!(is_remembered(&seen), !is_proven_dead, "struck out");
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            let mut kinds = plan.actions.iter().map(|it| it.deed.kind());
+            assert_eq!(kinds.any(|kind| kind == "open"), is_opened);
+        }
     }
 
     #[test]

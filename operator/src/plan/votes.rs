@@ -150,6 +150,7 @@ mod tests {
 
     #[test]
     fn nobody_is_handed_over_to_whose_votes_would_be_lost_on_the_way() {
+        type Change = fn(&mut ViewEntry);
         let (heir, leader) = ("id-c-0-2", "id-c-0-1");
         let seen = || {
             let mut seen = formed();
@@ -160,7 +161,6 @@ mod tests {
             seen
         };
         // (who lists, whom, how, why)
-        type Change = fn(&mut ViewEntry);
         let cut: Change = |it| it.link_up = false;
         let table: [(&[&str], &str, Change, &str); 8] = [
             (&["c-1-3", "c-2-5"], heir, cut, "no voter can answer"),
