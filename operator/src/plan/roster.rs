@@ -411,6 +411,7 @@ mod tests {
         assert!(!is_remembered(&seen));
         let closed = answer_of(&mut seen, "c-1-4");
         (closed.is_open, closed.is_open_to_followers) = (false, false);
+        seen.record.left_addresses[0].address = [10, 0, 0, 77].into();
         for (is_proven_dead, is_opened) in [(true, true), (false, false)] {
             let mut seen = seen.clone();
             for pod in seen
@@ -418,7 +419,7 @@ mod tests {
                 .iter_mut()
                 .filter(|it| it.name.as_str() == "c-1-4")
             {
-                pod.address = Some([10, 0, 0, 1].into());
+                pod.address = Some([10, 0, 0, 77].into());
             }
             seen.record.departed.push(Departed {
                 member_id: MemberId::from("id-c-0-9"),
