@@ -416,7 +416,7 @@ fn failover(
         FailoverMode::Force
             if !world.answers_as(of)
                 && !world.knows_copy(answer)
-                && !is_accepted_older_copy(desired, world, answer) =>
+                && !is_accepted(desired, world, answer) =>
         {
             Some(refuse(
                 "I3",
@@ -440,18 +440,21 @@ fn failover(
     }
 }
 
-/// I9: what an older copy lacks is told first, and accepted by policy; and nobody may hold more.
-fn is_accepted_older_copy(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
+/// I9: what an older copy lacks, or an empty member, is told first, and accepted by policy; and nobody may hold
+/// more.
+fn is_accepted(desired: &Desired, world: &World<'_>, answer: &MemberAnswer) -> bool {
     let record = &world.seen.record;
     let Some(entry) = record.member_by_id(&answer.id) else {
         return false;
     };
     let mut losses = record.losses.iter();
     let told = losses.find(|loss| loss.shard == entry.shard);
-    let is_held = |loss: &DataLoss| world.may_be_held_whole(entry.shard, &loss.slots);
-    let is_accepted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
-    is_accepted
-        && told.is_some_and(|it| it.older_copy.as_ref() == Some(&entry.name) && !is_held(it))
+    let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
+    let may_lead = |loss: &DataLoss| match &loss.older_copy {
+        Some(copy) => copy == &entry.name && !world.may_be_held_whole(entry.shard, &loss.slots),
+        None => answer.keys == 0 && !world.may_be_held(entry.shard, &loss.slots, &answer.id),
+    };
+    is_wanted && told.is_some_and(may_lead)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! and that no volume of one is left. It is on record, and so in status, before a slot is given to an
 //! older copy or an empty member.
 
-use super::census::{Member, Round, Shard};
+use super::census::{Member, Round, Shard, follows};
 use super::fence::{self, Fence};
 use super::holders::{self, Left};
 use super::{
@@ -115,7 +115,10 @@ fn lead_on(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, copy: &Membe
     let (Some(of), Some(target)) = (shard.leader.clone(), copy.command_target()) else {
         return false;
     };
-    let mode = if votes::can_be_elected(round, shard) {
+    // who has not heard of its leader's slots never stands: it is to lead nothing, and then to begin them anew
+    let knows = |answer| holders::knows_as_owner(answer, &of);
+    let may_stand = copy.answer().is_some_and(knows);
+    let mode = if may_stand && votes::can_be_elected(round, shard) {
         FailoverMode::Force
     } else {
         let lost: Vec<&Shard<'_>> = failover::leaderless(round.census).collect();
@@ -143,7 +146,8 @@ fn begin_anew(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, loss: &Da
     let heir = heir(round, draft, shard);
     let Some((target, answer)) = heir.and_then(|it| Some((it.command_target()?, it.answer()?)))
     else {
-        return false;
+        let follower = blank_follower(round, shard);
+        return follower.is_some_and(|it| lead_on(round, draft, shard, it));
     };
     // whom its own table has to give up; views differ where an owner died soon after another
     let is_theirs = |it: &&ViewEntry| it.slots.difference(&loss.slots).count() != it.slots.count();
@@ -166,6 +170,16 @@ fn begin_anew(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, loss: &Da
         ),
     );
     true
+}
+
+/// One that was told to follow the lost leader and has copied nothing: nobody else may be left to lead the
+/// shard, and no other is made while it keeps its place.
+fn blank_follower<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Option<&'b Member<'a>> {
+    let lost = shard.leader.as_ref()?;
+    shard.members.iter().find(|member| {
+        let is_its = member.answer().is_some_and(|it| follows(it, lost));
+        is_its && holders::is_blank(round, member) && !member.entry.surplus && !member.is_leaving()
+    })
 }
 
 /// What is lost, and what is left.
@@ -381,6 +395,50 @@ mod tests {
             entry.volume = Some(crate::model::VolumeName::new("body"));
         }
         assert!(!is_told(&seen), "it may be on the volume");
+    }
+
+    #[test]
+    fn a_shard_whose_only_member_copied_nothing_begins_anew_with_it() {
+        let mut seen = lost();
+        seen.record.losses[0].noticed = Timestamp::new(-60, 0).unwrap();
+        let mut follower = answer_of(&mut seen, "c-0-7").clone();
+        follower.replication.upstream = Some(crate::model::UpstreamLink {
+            host: "10.0.0.1".to_owned(),
+            port: 6379,
+            is_up: false,
+            is_syncing: false,
+            last_io_seconds: None,
+            down_seconds: None,
+        });
+        for own in follower
+            .view
+            .entries
+            .iter_mut()
+            .filter(|it| it.flags.myself)
+        {
+            (own.role, own.leader) = (Role::Follower, Some(MemberId::from("id-c-0-1")));
+        }
+        let name = MemberName::from("c-0-7");
+        let asked = Asked::Answered(Box::new(follower));
+        seen.members.insert(name.clone(), asked);
+        let kinds = |seen: &Observation| -> Vec<&str> {
+            let (desired, now) = (desired(3, 1), Timestamp::UNIX_EPOCH);
+            let plan = plan(&desired, seen, now);
+            assert_eq!(crate::plan::check(&desired, seen, &plan, now), []);
+            let kinds = plan.actions.iter().map(|it| it.deed.kind());
+            kinds
+                .filter(|it| it.starts_with("failover") || *it == "takeover")
+                .collect()
+        };
+        assert_eq!(kinds(&seen), ["failover-force"]);
+        for entry in &mut answer_of(&mut seen, "c-0-7").view.entries {
+            if entry.id == MemberId::from("id-c-0-1") {
+                entry.slots = SlotSet::empty();
+            }
+        }
+        assert_eq!(kinds(&seen), ["takeover"], "it has not heard of its slots");
+        answer_of(&mut seen, "c-0-7").keys = 1;
+        assert!(kinds(&seen).is_empty(), "it is told as an older copy first");
     }
 
     fn seizes(seen: &Observation) -> bool {
