@@ -242,6 +242,7 @@ impl Fault {
                 for key in nth(&keys, pick) {
                     let pod = world.proc(key).pod.clone();
                     world.remove_pod(&pod);
+                    world.promises.note_unseen(key);
                 }
             }
             Self::Drain { pick } => {

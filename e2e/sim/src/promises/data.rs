@@ -148,7 +148,11 @@ fn is_excused(world: &World, reign: Reign, number: u64, key: Option<ProcKey>) ->
     if was_given_up(world, reign, number) {
         return true;
     }
-    let is_disturbed = |holder: ProcKey| is_disturbed_since(world, holder, at);
+    let is_disturbed = |holder: ProcKey| {
+        let promises = &world.promises;
+        is_disturbed_since(world, holder, at)
+            || promises.was_unseen_at_the_end(holder, info.leader, at)
+    };
     // whom the operator took away was not needed then
     let counts = |holder: ProcKey| Some(holder) == key || !world.promises.was_removed(holder);
     let mut holders = info.holders.iter().filter(|(_, upto)| **upto >= number);

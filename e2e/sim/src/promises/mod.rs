@@ -62,6 +62,7 @@ pub struct Promises {
     promoted: BTreeMap<usize, ProcKey>,
     /// Processes that the operator took away.
     removed: BTreeSet<ProcKey>,
+    unseen: BTreeSet<ProcKey>,
     /// Leaders that were out of sight when the owner's policy had one taken over from.
     risked: BTreeSet<ProcKey>,
     /// Since when two leaders take writes to a chunk.
@@ -203,6 +204,24 @@ impl Promises {
     /// Whether it did.
     pub(crate) fn was_removed(&self, key: ProcKey) -> bool {
         self.removed.contains(&key)
+    }
+
+    /// Its pod was taken away under it: it lives, and whoever goes by the pods cannot ask it.
+    pub(crate) fn note_unseen(&mut self, key: ProcKey) {
+        self.unseen.insert(key);
+    }
+
+    /// Whether this holder of a write cannot be asked, and all who can may have missed it: it was taken in the
+    /// moment before its leader was struck.
+    pub(crate) fn was_unseen_at_the_end(
+        &self,
+        holder: ProcKey,
+        leader: ProcKey,
+        at: Millis,
+    ) -> bool {
+        let last = at..=at + data::LAG_MILLIS;
+        let mut faults = self.disturbances(leader).iter();
+        self.unseen.contains(&holder) && faults.any(|(from, _)| last.contains(from))
     }
 
     /// It ends now.
