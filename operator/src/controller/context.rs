@@ -1,11 +1,12 @@
 //! What every round works with, and the little that is remembered between rounds.
 //!
 //! Nothing here is needed for safety: an operator that starts anew loses only how often something
-//! failed in a row, and the words for it.
+//! failed in a row, the words for it, and since when it listens, and then it waits the longer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::listening::Listening;
 use crate::act::{Fence, Hands};
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub struct ContextParts {
 pub struct Context {
     parts: ContextParts,
     memory: Mutex<BTreeMap<ClusterKey, Memory>>,
+    listening: Mutex<Listening>,
 }
 
 /// What is remembered of one RedisCluster.
@@ -56,6 +58,7 @@ impl Context {
         Self {
             parts,
             memory: Mutex::default(),
+            listening: Mutex::default(),
         }
     }
 
@@ -81,9 +84,16 @@ impl Context {
         change(self.memory().entry(key.clone()).or_default());
     }
 
+    pub(super) fn listening(&self) -> MutexGuard<'_, Listening> {
+        self.listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Drops all that is kept of a RedisCluster that is gone, connections included.
     pub fn forget(&self, key: &ClusterKey) {
         self.memory().remove(key);
+        self.listening().lost(key);
         self.parts.admin.retain(key, &[]);
         self.parts.metrics.forget(key);
         self.parts.rounds.forget(key);

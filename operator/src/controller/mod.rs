@@ -5,6 +5,7 @@
 
 mod context;
 mod driver;
+mod listening;
 mod reconcile;
 mod retry;
 mod wake;

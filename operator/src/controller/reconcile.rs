@@ -110,9 +110,10 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let parts = context.parts();
     let started = parts.clock.monotonic();
     let view = parts.objects.view(key).await;
-    let Some(objects) = view.map_err(|source| RoundError::View {
-        key: key.clone(),
-        source,
+    let Some(objects) = view.map_err(|source| {
+        context.listening().lost(key);
+        let key = key.clone();
+        RoundError::View { key, source }
     })?
     else {
         context.forget(key);
@@ -128,7 +129,11 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
     let now = parts.clock.now();
     let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
-    let seen = snapshot(&objects, members, neighbours, now);
+    let since = context.listening().heard(key, &members, now);
+    let seen = Observation {
+        listening_since: Some(since),
+        ..snapshot(&objects, members, neighbours, now)
+    };
     took(context, Stage::Observe, started);
     let (plan, refusals) = decide(context, desired.as_ref().ok(), &seen, now);
 

@@ -36,6 +36,10 @@ pub struct Observation {
     pub neighbours: BTreeMap<HostName, u64>,
     /// What each member answered, by pod.
     pub members: BTreeMap<MemberName, Asked>,
+    /// Since when this operator has heard some of them in every round: a silence that began before may have
+    /// been its own. None where that is not known to matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listening_since: Option<Timestamp>,
     /// What status kept from earlier rounds.
     pub record: Record,
 }

@@ -30,6 +30,7 @@ pub fn snapshot(
         secrets: objects.secrets.clone(),
         neighbours,
         members: without_mistaken(members, &record, now),
+        listening_since: None,
         record,
     }
 }

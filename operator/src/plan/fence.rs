@@ -163,12 +163,14 @@ fn leaders_known_to(round: &Round<'_>, lost: &Unproven<'_>) -> usize {
     leaders(round).saturating_sub(unowned)
 }
 
-/// When this one was silent for long enough. Silence that is on no record begins now.
+/// When this one was silent for long enough. Silence that is on no record begins now, and what we did not hear
+/// ourselves is none: it may have been heard by all the others.
 fn opens_at(round: &Round<'_>, lost: &Unproven<'_>) -> Timestamp {
     let stopped = STOPPED_TIMEOUTS * round.desired.node_timeout_millis;
     let millis = round.desired.debounce_millis.max(stopped);
     let wait = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
     let since = lost.silent_since.unwrap_or(round.now);
+    let since = round.seen.listening_since.map_or(since, |it| since.max(it));
     since.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 

@@ -167,6 +167,7 @@ pub(crate) fn formed() -> Observation {
             certificate: None,
         },
         neighbours: BTreeMap::new(),
+        listening_since: None,
         members: BTreeMap::new(),
         record: Record {
             next_serial: Serial(7),

@@ -35,10 +35,12 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
         return Some("a lost leader is heard by another member");
     }
     let wait = desired.debounce_millis.max(3 * desired.node_timeout_millis);
-    if unproven
-        .iter()
-        .any(|id| silent_millis(world, id).is_none_or(|millis| millis < wait))
-    {
+    let listened = world.seen.listening_since.map_or(u64::MAX, |since| {
+        let millis = world.now.as_millisecond() - since.as_millisecond();
+        u64::try_from(millis).unwrap_or(0)
+    });
+    let was_silent = |id: &&MemberId| silent_millis(world, id).is_some_and(|it| it >= wait);
+    if listened < wait || !unproven.iter().all(was_silent) {
         return Some(
             "nothing proves that a lost leader is dead, and it is not silent for long enough",
         );

@@ -306,6 +306,18 @@ fn a_leader_that_knew_of_few_others_does_not_stop() {
 }
 
 #[test]
+fn silence_counts_only_while_we_listen() {
+    use QuorumLossPolicy::Unreachable;
+    let opens = |since: Option<i64>| {
+        let mut seen = silent(2);
+        seen.listening_since = since.map(|at| Timestamp::from_second(at).unwrap());
+        matches!(fence(&seen, Unreachable, 3600), Fence::Open(_))
+    };
+    assert!(opens(None) && opens(Some(3540)));
+    assert!(!opens(Some(3541)), "we were cut off ourselves until then");
+}
+
+#[test]
 fn silence_that_is_on_no_record_begins_now() {
     let mut seen = silent(1);
     for entry in &mut seen.record.members {

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::super::FED_SECONDS;
 use super::super::census::{Census, follows};
 use crate::model::{
     Desired, History, MemberAnswer, MemberId, Observation, Record, ShardId, UpstreamLink,
@@ -145,10 +146,15 @@ fn was_fed_until(answer: &MemberAnswer, lost_millis: u64) -> bool {
     };
     let up = answer.replication.upstream.as_ref();
     let settled = up.filter(|up| !up.is_syncing && !answer.loading);
-    settled.and_then(quiet).is_some_and(|seconds| {
-        let was_young = answer.uptime_seconds <= seconds.saturating_add(YOUNG_SECONDS);
-        was_young && seconds.saturating_mul(1000) <= lost_millis + TOLERANCE_MILLIS
-    })
+    settled
+        .zip(settled.and_then(quiet))
+        .is_some_and(|(up, seconds)| {
+            let was_young = answer.uptime_seconds <= seconds.saturating_add(YOUNG_SECONDS);
+            // its leader is lost to us alone, or what it sent last is read only now
+            let is_fed_still = up.is_up && seconds < FED_SECONDS;
+            let is_known = was_young || is_fed_still;
+            is_known && seconds.saturating_mul(1000) <= lost_millis + TOLERANCE_MILLIS
+        })
 }
 
 #[cfg(test)]
@@ -203,6 +209,44 @@ mod tests {
             assert!(check(&desired, &seen, &first, at(100)).is_empty(), "{why}");
             let record = first.record;
             let entry = record.member(&follower).unwrap();
+            let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
+            assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn who_is_fed_by_a_leader_that_we_do_not_hear_is_whole() {
+        // (seconds since something came, its history is its leader's, whole)
+        let table = [
+            (Some(1), true, true, "it is fed now"),
+            (
+                Some(2),
+                true,
+                false,
+                "something may be on its way to nowhere",
+            ),
+            (None, true, false, "nobody can tell"),
+            (Some(0), false, false, "its copy is another's"),
+        ];
+        for (quiet, is_same, expected, why) in table {
+            let mut seen = formed();
+            let desired = desired(3, 1);
+            let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+            seen.record = plan(&desired, &seen, at(0)).record;
+            seen.members.remove(&MemberName::from("c-0-1"));
+            for entry in &mut seen.record.members {
+                (entry.synced_run, entry.synced_with) = (None, None);
+            }
+            let answer = answer_of(&mut seen, "c-0-2");
+            answer.uptime_seconds = 3600;
+            if !is_same {
+                answer.replication.replication_id = "its own".to_owned();
+            }
+            let up = answer.replication.upstream.as_mut().unwrap();
+            up.last_io_seconds = quiet;
+            seen.record = plan(&desired, &seen, at(90)).record;
+            let record = plan(&desired, &seen, at(100)).record;
+            let entry = record.member(&MemberName::from("c-0-2")).unwrap();
             let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
             assert_eq!(found, expected, "{why}");
         }

@@ -47,6 +47,7 @@ impl World {
             objects: self.objects.clone(),
             secrets: self.secrets_seen(),
             neighbours: BTreeMap::new(),
+            listening_since: None,
             members,
             record: self.status.record.clone(),
         }
