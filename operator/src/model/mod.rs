@@ -3,6 +3,7 @@
 //! Pure: nothing here reads, writes, waits, or knows the time. Types of Kubernetes' and of Redis'
 //! client libraries stay outside; `observe` and `wire` translate.
 
+mod clocks;
 mod cluster_view;
 mod desired;
 mod ids;
@@ -12,6 +13,7 @@ mod record;
 mod setting;
 mod slot;
 
+pub use clocks::{Clocks, FullZone, Leaderless, RoleChange, ZoneAlarm};
 pub use cluster_view::{Address, ClusterView, OpenSlot, ViewEntry, ViewFlags};
 pub use desired::{Auth, Desired, Rollout, Tls, Zones};
 pub use ids::{
@@ -27,9 +29,8 @@ pub use observation::{
     SecretsView, VolumeView,
 };
 pub use record::{
-    CertificateRecord, Clocks, DataLoss, Departed, Enrolled, FullZone, History, Leaderless,
-    LeftAddress, Passwords, Record, Reshard, RoleChange, Share, StartFailures, StraySlots,
-    Transfer, ZoneAlarm,
+    CertificateRecord, DataLoss, Departed, Enrolled, History, LeftAddress, Passwords, Record,
+    Reshard, Share, StartFailures, StraySlots, Transfer,
 };
 pub use setting::{
     Deviation, Original, RefusedSetting, Setting, Settings, SettingsRecord, Standing,

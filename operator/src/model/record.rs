@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HostName, MemberAnswer, MemberId, MemberName, PodFingerprint, PodUid, RunId, Serial,
-    SettingsRecord, ShardId, SlotSet, VolumeName, ZoneName,
+    Clocks, HostName, MemberAnswer, MemberId, MemberName, PodFingerprint, PodUid, RoleChange,
+    RunId, Serial, SettingsRecord, ShardId, SlotSet, VolumeName, ZoneName,
 };
 
 /// The durable memory of one RedisCluster.
@@ -326,82 +326,6 @@ pub struct DataLoss {
     pub accepted: Option<Timestamp>,
 }
 
-/// Clocks of safety: written before the action that starts them; a new active operator that
-/// finds none assumes *now*.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Clocks {
-    /// Per shard, the last failover, takeover or switchover that we asked for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub role_changes: Vec<RoleChange>,
-    /// Shards whose leader does not answer.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leaderless: Vec<Leaderless>,
-    /// Zones in which the scheduler found no room.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub full_zones: Vec<FullZone>,
-    /// Zones whose leaders were succeeded because all of it fell silent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub zone_alarms: Vec<ZoneAlarm>,
-    /// Since when all zones are open and all shards whole and in sync.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub quiet_since: Option<Timestamp>,
-}
-
-/// A shard that nobody leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Leaderless {
-    /// The shard.
-    pub shard: ShardId,
-    /// Since when.
-    #[schemars(with = "String")]
-    pub since: Timestamp,
-}
-
-/// A zone in which the scheduler found no room. It is remembered for a while after the pod that
-/// told it was placed elsewhere; else the next round would try the same zone again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FullZone {
-    /// The zone.
-    #[schemars(with = "String")]
-    pub zone: ZoneName,
-    /// When a pod last waited for room there.
-    #[schemars(with = "String")]
-    pub seen: Timestamp,
-}
-
-/// A zone whose leaders were succeeded because all of it fell silent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ZoneAlarm {
-    /// The zone.
-    #[schemars(with = "String")]
-    pub zone: ZoneName,
-    /// When.
-    #[schemars(with = "String")]
-    pub at: Timestamp,
-    /// Somebody there was heard again before the bus would have acted, and had not been started since.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub was_false: bool,
-}
-
-/// One shard's last role change that we asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RoleChange {
-    /// The shard.
-    pub shard: ShardId,
-    /// Who was to be relieved: as long as it leads, the change is under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub of: Option<MemberId>,
-    /// When.
-    #[schemars(with = "String")]
-    pub at: Timestamp,
-}
-
 /// Members that end right after their start, without ever having joined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -462,6 +386,12 @@ impl Record {
         }
     }
 
+    /// Whether it is told that every copy of this shard is lost, and nobody has led on since.
+    pub fn is_all_told_lost(&self, shard: ShardId) -> bool {
+        let mut losses = self.losses.iter().filter(|loss| loss.shard == shard);
+        losses.any(|loss| loss.accepted.is_none() && loss.older_copy.is_none())
+    }
+
     /// The last role change that we asked for in this shard.
     pub fn last_role_change(&self, shard: ShardId) -> Option<Timestamp> {
         self.clocks
@@ -471,13 +401,18 @@ impl Record {
             .map(|c| c.at)
     }
 
-    /// Notes that we ask now for this leader of this shard to be relieved.
-    pub fn note_role_change(&mut self, shard: ShardId, of: MemberId, at: Timestamp) {
+    /// Notes that we ask now for this leader of this shard to be relieved by that member.
+    pub fn note_role_change(&mut self, shard: ShardId, of: MemberId, to: MemberId, at: Timestamp) {
+        let mut histories = self.histories.iter();
+        let reign = histories.find(|it| it.shard == shard && it.leader == of);
+        let of_since = reign.and_then(|it| it.since);
         let changes = &mut self.clocks.role_changes;
         changes.retain(|change| change.shard != shard);
         changes.push(RoleChange {
             shard,
             of: Some(of),
+            of_since,
+            to: Some(to),
             at,
         });
         changes.sort_by_key(|change| change.shard);

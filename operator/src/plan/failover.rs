@@ -46,7 +46,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
     let next = lost.find_map(|(shard, end)| {
         let of = shard.leader.clone()?;
         let (heir, _) =
-            best_candidate(shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
+            best_candidate(round, shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
                 let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
                 let has_votes = votes::would_elect(round, answer);
                 holders::is_whole(shard, heir)
@@ -157,7 +157,7 @@ fn ask(
     }
     draft
         .record
-        .note_role_change(shard.id, of.clone(), round.now);
+        .note_role_change(shard.id, of.clone(), target.id.clone(), round.now);
     draft.tell(target, MemberCommand::Failover { mode, of }, why);
 }
 
@@ -177,7 +177,7 @@ pub(super) fn take_over(round: &Round<'_>, draft: &mut Draft) {
         .filter(|shard| !votes::can_be_elected(round, shard));
     let next = stuck.into_iter().find_map(|shard| {
         let old = shard.leader.clone()?;
-        let (member, _) = best_candidate(shard, &old, homes.get(&shard.id))
+        let (member, _) = best_candidate(round, shard, &old, homes.get(&shard.id))
             .filter(|(_, answer)| !is_fed(answer) && !spacing::is_behind(round, answer))
             .filter(|_| is_on_record(round, shard))?;
         Some((shard, old, member.command_target()?))
@@ -217,6 +217,7 @@ fn by_hand(round: &Round<'_>, next: Option<(ShardId, MemberName)>) -> String {
 /// most data, ties to the zone that the solver wants. What is to be done with older copies is `loss`'s.
 /// Of a leader that came back without its data any copy is better, of one with less of it any that has more.
 fn best_candidate<'a, 'b>(
+    round: &Round<'_>,
     shard: &'b Shard<'a>,
     old: &MemberId,
     home: Option<&ZoneName>,
@@ -236,6 +237,7 @@ fn best_candidate<'a, 'b>(
             holders::is_whole(shard, member) || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
+        .filter(|(_, answer)| !spacing::has_just_stood(round, shard, &answer.id))
         .filter(|(_, answer)| holders::knows_as_owner(answer, old))
         .filter(|(_, answer)| {
             answer
@@ -248,6 +250,7 @@ fn best_candidate<'a, 'b>(
             (
                 holders::is_whole(shard, member),
                 answer.replication.offset,
+                votes::would_elect(round, answer),
                 home == Some(member.zone()),
                 std::cmp::Reverse(member.name()),
             )
@@ -265,7 +268,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         if was_let_in || answer.loading || !opening::endangers_followers(round, shard, answer) {
             continue;
         }
-        if spacing::is_in_flight(round) || spacing::is_too_soon(round, shard) {
+        if spacing::is_in_flight(round) || spacing::was_asked_in_vain(round, shard) {
             draft.wait(
                 WaitingReason::RoleChangeTooSoon,
                 format!(
@@ -277,14 +280,12 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
             continue; // one shard's distance must not hold up the next
         }
         // who would not be elected would only have to wait the longer
-        let heir = best_candidate(shard, &answer.id, None).filter(|(_, heir)| {
+        let heir = best_candidate(round, shard, &answer.id, None).filter(|(_, heir)| {
             votes::would_elect(round, heir) && !spacing::is_behind(round, heir)
         });
         // a copy that is only newer than the body is not the one to lead while a whole one may live
-        let may_be_outdone = shard.members.iter().any(|member| {
-            matches!(member.verdict, Verdict::Silent(_) | Verdict::Gone)
-                && opening::may_hold_newer(round, member)
-        });
+        let mut members = shard.members.iter();
+        let may_be_outdone = members.any(|it| opening::may_hold_newer_unheard(round, it));
         let heir = heir.filter(|(heir, _)| holders::is_whole(shard, heir) || !may_be_outdone);
         if let Some((_, target)) = heir.and_then(|(m, _)| Some((m, m.command_target()?))) {
             let why = format!(
@@ -336,6 +337,8 @@ mod tests {
         let change = RoleChange {
             shard: ShardId(2),
             of: Some(MemberId::from("id-c-2-4")),
+            of_since: None,
+            to: None,
             at: Timestamp::UNIX_EPOCH,
         };
         seen.record.clocks.role_changes.push(change);
@@ -384,17 +387,31 @@ mod tests {
     #[test]
     fn who_leads_since_a_moment_ago_is_succeeded_at_once_all_the_same() {
         let long_enough_to_show = Timestamp::new(-3, 0).unwrap();
-        let last = |of: &str| {
+        let last = |of: &str, of_since: Option<i64>, to: Option<&str>| {
             let mut seen = second_of_two();
             seen.record.clocks.role_changes = vec![RoleChange {
                 shard: ShardId(0),
                 of: Some(MemberId::from(of)),
+                of_since: of_since.map(|at| Timestamp::new(at, 0).unwrap()),
+                to: to.map(MemberId::from),
                 at: long_enough_to_show,
             }];
             commands(&seen).contains(&"failover-force")
         };
-        assert!(last("id-c-0-2"), "the last change made it the leader");
-        assert!(!last("id-c-0-1"), "its successor stood, and lost");
+        let heir = "id-c-0-2";
+        assert!(last(heir, None, None), "the last change made it the leader");
+        assert!(last(heir, Some(-20), None), "the heir led for long");
+        assert!(
+            !last(heir, Some(-19), None),
+            "its votes of then count still"
+        );
+        let other = "id-c-0-9";
+        assert!(last(other, None, Some(other)));
+        assert!(!last(other, None, Some(heir)), "it stood, and lost");
+        assert!(
+            !last("id-c-0-1", None, None),
+            "its successor stood, and lost"
+        );
     }
 
     #[test]

@@ -35,9 +35,12 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
         .iter()
         .filter_map(|member| Some((member, older_copy(round, shard, member)?)))
         .collect();
+    // nobody was left then to copy from
+    let is_told = round.seen.record.is_all_told_lost(shard.id);
+    let answers = |member: &Member<'_>| member.answer().is_some();
     let may_hold_it = |member: &Member<'_>| {
         let is_copy = copies.iter().any(|(copy, _)| copy.name() == member.name());
-        member.entry.may_have_copied(member.answer().is_some())
+        (member.entry.joined || !is_told && member.entry.may_have_copied(answers(member)))
             && !is_copy
             && !is_blank(round, member)
             && !trails_a_copy(shard, member)

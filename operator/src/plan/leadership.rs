@@ -242,6 +242,11 @@ fn gets_along(shard: &Shard<'_>, heir: &Member<'_>) -> bool {
         || others.all(|other| !other.is_outdated || other.entry.surplus || shard.is_led_by(other))
 }
 
+/// Whether nothing that it needs on its way to lead can be lost or refused, for all that is known.
+fn has_all_votes(round: &Round<'_>, shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
+    would_hand_over(shard, heir) && would_elect(round, heir) && is_agreed_on(round, shard, heir)
+}
+
 /// Asks for a switchover, or says that it has to wait for its turn.
 pub(super) fn hand_over(
     round: &Round<'_>,
@@ -268,10 +273,10 @@ pub(super) fn hand_over(
         );
         return;
     }
-    let is_known = |heir: &MemberAnswer| {
-        would_hand_over(shard, heir) && would_elect(round, heir) && is_agreed_on(round, heir)
-    };
-    if !to.answer().is_some_and(is_known) {
+    if !to
+        .answer()
+        .is_some_and(|it| has_all_votes(round, shard, it))
+    {
         let words = format!(
             "shard {}: switchover to {} waits until the leaders have heard of it, and it of them",
             shard.id,
@@ -281,7 +286,7 @@ pub(super) fn hand_over(
     }
     draft
         .record
-        .note_role_change(shard.id, of.clone(), round.now);
+        .note_role_change(shard.id, of.clone(), target.id.clone(), round.now);
     draft.tell(
         target,
         MemberCommand::Failover {

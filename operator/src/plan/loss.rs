@@ -129,7 +129,7 @@ fn lead_on(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, copy: &Membe
     };
     draft
         .record
-        .note_role_change(shard.id, of.clone(), round.now);
+        .note_role_change(shard.id, of.clone(), target.id.clone(), round.now);
     draft.tell(
         target,
         MemberCommand::Failover { mode, of },
@@ -159,7 +159,10 @@ fn begin_anew(round: &Round<'_>, draft: &mut Draft, shard: &Shard<'_>, loss: &Da
         .map(|it| it.id.clone());
     let of = owner.or_else(|| shard.leader.clone());
     let old = of.clone().unwrap_or_else(|| target.id.clone());
-    draft.record.note_role_change(shard.id, old, round.now);
+    let heir = target.id.clone();
+    draft
+        .record
+        .note_role_change(shard.id, old, heir, round.now);
     let slots = loss.slots.clone();
     draft.tell(
         target,

@@ -269,7 +269,9 @@ pub(super) fn endangers_followers(
 fn is_to_start_again(member: &Member<'_>) -> bool {
     let phase = member.pod.map(|pod| &pod.phase);
     let has_ended = matches!(phase, Some(PodPhase::Ended { .. }));
-    has_ended && member.entry.joined && member.entry.volume.is_some()
+    // one that ends again before it got so far is not waited for: it may never start
+    let got_far = member.entry.synced_run.is_some();
+    has_ended && got_far && member.entry.joined && member.entry.volume.is_some()
 }
 
 /// Its volume has a copy that may be newer, and its next process is about to answer; where none starts
@@ -283,10 +285,20 @@ fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
 /// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is
 /// waited for, as a lost shard's bodies are, until it answers or is proven dead; where even its host is
 /// gone from Kubernetes nobody could prove that.
-pub(super) fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
+fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
     round.desired.persistence != Persistence::Aof
         && silent.entry.synced_run.is_some()
         && silent.host.is_some()
+}
+
+/// The same of one that does not answer, or whose body is about to.
+pub(super) fn may_hold_newer_unheard(round: &Round<'_>, member: &Member<'_>) -> bool {
+    match member.verdict {
+        Verdict::Alive(_) => false,
+        Verdict::Silent(_) | Verdict::Gone => may_hold_newer(round, member),
+        Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
+        Verdict::Dead(_) => is_to_start_again(member),
+    }
 }
 
 #[cfg(test)]
@@ -400,10 +412,12 @@ mod tests {
         assert!(opens(&seen), "it holds every write");
         let id = MemberId::from("id-c-0-1");
         let told = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1);
-        seen.record.note_role_change(ShardId(0), id.clone(), told);
+        let other = || MemberId::from("id-c-0-2");
+        seen.record
+            .note_role_change(ShardId(0), id.clone(), other(), told);
         assert!(!opens(&seen), "silent since before");
         let told = Timestamp::UNIX_EPOCH - jiff::SignedDuration::from_secs(60);
-        seen.record.note_role_change(ShardId(0), id, told);
+        seen.record.note_role_change(ShardId(0), id, other(), told);
         assert!(opens(&seen), "heard since, and it did not lead");
         let ended = MemberName::from("c-0-2");
         seen.members.remove(&ended);

@@ -127,7 +127,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
         let surplus: Vec<&Member<'_>> = shard.members.iter().filter(is_surplus).collect();
         for member in surplus {
             let is_needed = is_leaderless(round, shard.id) && may_hold_keys(member);
-            let never_held_data = !member.entry.joined && !is_owner(round, member);
+            let may_have_copied = member.entry.may_have_copied(member.answer().is_some());
+            let never_held_data = !may_have_copied && !is_owner(round, member);
             // it may have handed over a moment ago, and not everybody has heard of it
             let owns = is_owner(round, member) && !was_succeeded(round, member);
             let leads = shard.is_led_by(member) || owns;

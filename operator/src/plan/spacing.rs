@@ -3,12 +3,13 @@
 //! Elections that run side by side take the same epoch, and the loser waits 4 node timeouts before
 //! it tries again: 19 of 30 shards did (REDIS-LAB section 2). So they are asked for one at a time,
 //! over all shards, and not twice in one shard within 4 node timeouts (a phantom win otherwise,
-//! section 4).
+//! section 4) while that shard is led: one that is not, and came to its leader by the last role change, is not
+//! made to wait for it, as long as another candidate stands than before.
 
 use jiff::Timestamp;
 
 use super::census::{Round, Shard};
-use crate::model::{MemberAnswer, RoleChange};
+use crate::model::{MemberAnswer, MemberId, RoleChange};
 
 /// The least distance between two role changes in one shard, in node timeouts.
 const DISTANCE_TIMEOUTS: u64 = 4;
@@ -68,13 +69,28 @@ pub(super) fn is_newly_led(round: &Round<'_>, shard: &Shard<'_>) -> bool {
         .is_some_and(|at| is_within_distance(round, at))
 }
 
+/// Whether this one was told to lead a moment ago, or came to lead then and was relieved since: its last election
+/// counts still, and it would hold no other (`failover_auth_time`), or take its old votes for new ones.
+pub(super) fn has_just_stood(round: &Round<'_>, shard: &Shard<'_>, id: &MemberId) -> bool {
+    let mut changes = round.record.clocks.role_changes.iter();
+    changes.any(|change| {
+        let was_told = change.to.as_ref() == Some(id) && is_within_distance(round, change.at);
+        let began = change.of_since.filter(|_| change.of.as_ref() == Some(id));
+        let has_led = began.is_some_and(|at| is_within_distance(round, at));
+        change.shard == shard.id && (was_told || has_led)
+    })
+}
+
+/// (One that lies far ahead was written by an operator whose clock ran ahead, and says nothing.)
 fn is_within_distance(round: &Round<'_>, at: Timestamp) -> bool {
-    round.millis_since(at) < DISTANCE_TIMEOUTS * round.desired.node_timeout_millis
+    let ahead = at.as_millisecond() - round.now.as_millisecond();
+    let distance = DISTANCE_TIMEOUTS * round.desired.node_timeout_millis;
+    round.millis_since(at) < distance && ahead < i64::try_from(distance).unwrap_or(i64::MAX)
 }
 
 /// Whether somebody was told already to succeed this very leader, and has not: whoever stood for election and
-/// lost waits for as long. Of a leader that came by the last role change its followers may be told at once: they
-/// were not candidates, and the voters' last vote in this shard was for a follower of another one.
+/// lost waits for as long. Of a leader that came by the last role change its followers may be told at once: the
+/// voters' last vote in this shard was for a follower of another one.
 pub(super) fn was_asked_in_vain(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     let mut changes = round.record.clocks.role_changes.iter();
     let is_of_this = changes.any(|it| it.shard == shard.id && it.of == shard.leader);

@@ -19,9 +19,10 @@ pub(super) fn can_be_elected(round: &Round<'_>, shard: &Shard<'_>) -> bool {
 /// asked for once and given once, and what has no link to go by is dropped (`clusterSendFailoverAuth`).
 pub(super) fn would_elect(round: &Round<'_>, heir: &MemberAnswer) -> bool {
     is_majority(round, |voter| {
+        let lost = heir.view.own_entry().and_then(|own| own.leader.as_ref());
         let follows = voter.view.entry(&heir.id).is_some_and(|it| {
-            // by gossip alone it is known for a follower, and not whose
-            it.leader.is_some() && !it.flags.handshake && it.link_up
+            // by gossip alone it is known for a follower, and not whose; of the one before it was voted already
+            it.leader.is_some() && it.leader.as_ref() == lost && !it.flags.handshake && it.link_up
         });
         // votes are counted of those only that the candidate knows for leaders
         let is_known = heir
@@ -53,21 +54,23 @@ pub(super) fn would_hand_over(shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
     })
 }
 
-/// Whether all that the candidate is in touch with agree on it: nobody has it for failed still, for who does may
-/// be elected in its place; and nobody has heard of a later epoch, which would reach the voters before it asks.
-pub(super) fn is_agreed_on(round: &Round<'_>, heir: &MemberAnswer) -> bool {
-    let mut others = round
-        .census
-        .living()
-        .map(|(_, answer)| answer)
-        .filter(|it| {
-            let entry = heir.view.entry(&it.id);
-            entry.is_some_and(|entry| entry.link_up)
-        });
-    others.all(|other| {
+/// Whether all that the candidate is in touch with agree on it: no voter, and nobody of its shard, has it for
+/// failed still, for its shard's others may be elected in its place; and nobody has heard of a later epoch, which
+/// would reach the voters before it asks. (A link that stands in a view may lead nowhere: who does not hear the
+/// other any more takes it for failed.)
+pub(super) fn is_agreed_on(round: &Round<'_>, shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
+    let is_in_touch = |other: &MemberAnswer| {
+        let entry = heir.view.entry(&other.id);
+        entry.is_some_and(|it| it.link_up && !it.flags.failed && !it.flags.suspected)
+    };
+    let mut living = round.census.living();
+    living.all(|(member, other)| {
         let entry = other.view.entry(&heir.id);
-        let is_failed = entry.is_some_and(|it| it.flags.failed || it.flags.suspected);
-        !is_failed && other.view.current_epoch.0 <= heir.view.current_epoch.0
+        let is_leader = shard.leader.as_ref() == Some(&other.id);
+        let has_failed = entry.is_some_and(|it| it.flags.failed || it.flags.suspected && is_leader);
+        let is_concerned = member.shard() == shard.id || round.census.owns_slots(&other.id);
+        let is_behind = other.view.current_epoch.0 > heir.view.current_epoch.0;
+        !(has_failed && is_concerned || is_behind && is_in_touch(other))
     })
 }
 
@@ -160,47 +163,65 @@ mod tests {
             }
             seen
         };
-        // (who lists, whom, how, why)
+        let (heirs, leaders, voters) = (&[heir][..], &[leader][..], &["id-c-1-3", "id-c-2-5"][..]);
         let cut: Change = |it| it.link_up = false;
-        let table: [(&[&str], &str, Change, &str); 8] = [
-            (&["c-1-3", "c-2-5"], heir, cut, "no voter can answer"),
-            (&["c-0-2"], leader, cut, "it cannot ask its leader to stop"),
+        let failed: Change = |it| it.flags.failed = true;
+        let suspected: Change = |it| it.flags.suspected = true;
+        let unowned: Change = |it| it.slots = SlotSet::empty();
+        let met: Change = |it| it.flags.handshake = true;
+        let newer: Change = |it| it.config_epoch.0 += 1;
+        let another: Change = |it| it.leader = Some(MemberId::from("id-c-2-5"));
+        // (who lists, whom, how, why; in brackets where nothing is in the way)
+        let table: [(&[&str], &[&str], Change, &str); 14] = [
+            (&["c-1-3", "c-2-5"], heirs, cut, "no voter can answer"),
+            (
+                &["c-1-3", "c-2-5"],
+                heirs,
+                another,
+                "by what they know they voted already",
+            ),
+            (&["c-0-2"], leaders, cut, "it cannot ask its leader to stop"),
             (
                 &["c-0-1"],
-                heir,
+                heirs,
                 cut,
                 "its leader cannot tell how far to copy",
             ),
             (
-                &["c-1-3"],
-                heir,
-                |it| it.flags.failed = true,
-                "one would elect another",
+                &["c-0-1"],
+                heirs,
+                suspected,
+                "its leader may be elected in its place",
             ),
-            (
-                &["c-1-4"],
-                heir,
-                |it| it.flags.suspected = true,
-                "a follower, too",
-            ),
+            (&["c-1-3"], heirs, failed, "one would elect another"),
             (
                 &["c-1-3", "c-2-5"],
-                leader,
-                |it| it.config_epoch.0 += 1,
+                leaders,
+                newer,
                 "it claims by an old epoch",
             ),
+            (&["c-0-2"], voters, cut, "it cannot ask for votes"),
+            (&["c-0-2"], voters, met, "they are none to it yet"),
+            (&["c-0-2"], voters, unowned, "and are not counted"),
+            (&["c-0-2"], &voters[..1], unowned, "(one vote is left)"),
+            (&["c-1-4"], &voters[1..], cut, "(not its business)"),
             (
-                &["c-0-2"],
-                "id-c-1-3",
-                |it| it.slots = SlotSet::empty(),
-                "(one vote is left)",
+                &["c-1-4"],
+                heirs,
+                failed,
+                "(a follower of another shard elects nobody)",
             ),
-            (&["c-1-4"], "id-c-2-5", cut, "(not its business)"),
+            (
+                &["c-1-3"],
+                heirs,
+                suspected,
+                "(one voter may, and two are left)",
+            ),
         ];
-        for (by, id, change, why) in table {
+        for (by, ids, change, why) in table {
             let mut seen = seen();
             assert!(tells(&seen, "switchover"));
-            for name in by {
+            for (name, id) in by.iter().flat_map(|by| ids.iter().map(move |id| (by, id))) {
                 list(&mut seen, name, id, change);
             }
             assert_eq!(tells(&seen, "switchover"), why.starts_with('('), "{why}");

@@ -398,6 +398,7 @@ impl World {
         self.procs[key.0].is_alive = false;
         self.listening.remove(&addr);
         let volume = self.volume_of(key);
+        self.leave_to_the_hung(key);
         let old = std::mem::take(&mut self.procs[key.0].data);
         if let Some(volume) = volume {
             let table = self.proc(key).table.clone();

@@ -115,6 +115,23 @@ impl World {
         self.acknowledge(key, from, false);
     }
 
+    /// What a process sent to a follower that hangs lies in the kernel there, and is read when that one goes on,
+    /// also where the sender has ended meanwhile.
+    pub fn leave_to_the_hung(&mut self, from: ProcKey) {
+        let is_fed = |it: &&crate::redis::Process| {
+            let copies = matches!(it.upstream, Upstream::Up { from: of, .. } if of == from);
+            copies && it.hangs_until > self.now
+        };
+        let hung: Vec<ProcKey> = self.alive().filter(is_fed).map(|it| it.key).collect();
+        for key in hung {
+            let data = self.proc(from).data.clone();
+            let goes_on = self.proc(key).data.is_beginning_of(&data);
+            if goes_on && self.joins(self.proc(from).addr, self.proc(key).addr) {
+                self.set_data(key, data, Cause::Copied);
+            }
+        }
+    }
+
     /// Whether what this process sends reaches that one.
     fn feeds(&self, from: ProcKey, to: ProcKey) -> bool {
         self.is_running(from) && self.joins(self.proc(from).addr, self.proc(to).addr)

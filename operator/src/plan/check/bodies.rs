@@ -49,6 +49,7 @@ impl World<'_> {
     }
 
     fn has_body(&self, shard: ShardId, is_older: impl Fn(&MemberAnswer) -> bool) -> bool {
+        let is_told = self.seen.record.is_all_told_lost(shard);
         let mut members = self.seen.record.members.iter();
         members.any(|entry| {
             let is_dead = self.has_ended(entry);
@@ -63,7 +64,8 @@ impl World<'_> {
                 answer.keys == 0 && leads_nothing && is_apart || is_older(answer)
             });
             let answers = self.answers.contains_key(&entry.name);
-            let may_hold = entry.may_have_copied(answers) && !holds_none;
+            let may_have_copied = !is_told && entry.may_have_copied(answers);
+            let may_hold = (entry.joined || may_have_copied) && !holds_none;
             entry.shard == shard && may_hold && (entry.volume.is_some() || !is_dead)
         })
     }

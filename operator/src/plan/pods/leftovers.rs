@@ -86,7 +86,7 @@ fn never_ran(round: &Round<'_>, draft: &Draft, pod: &PodView) -> bool {
     let mut members = draft.record.members.iter();
     let keeps_body = pod.volume.is_some() && members.any(|entry| entry.volume == pod.volume);
     matches!(pod.phase, PodPhase::Waiting { .. })
-        && (namesake.is_none_or(|entry| !entry.joined) || keeps_body)
+        && (namesake.is_none_or(|entry| !entry.may_have_copied(false)) || keeps_body)
 }
 
 /// What anybody who answers, on the roster or off it, gives to this id.

@@ -28,7 +28,7 @@ pub(in super::super) fn found(round: &Round<'_>, draft: &mut Draft) {
             );
             draft
                 .record
-                .note_role_change(shard.id, of.clone(), round.now);
+                .note_role_change(shard.id, of.clone(), target.id.clone(), round.now);
             let mode = FailoverMode::Takeover;
             draft.tell(target, MemberCommand::Failover { mode, of }, why);
             return;
