@@ -132,7 +132,7 @@ fn unseen_message(member: &Member<'_>, other: &Member<'_>) -> String {
 fn endangered_message(round: &Round<'_>, shard: &Shard<'_>, member: &Member<'_>) -> String {
     let name = member.name();
     let mut others = shard.members.iter().filter(|it| it.name() != name);
-    let silent = others.find(|it| it.answer().is_none() && may_hold_newer(round, it));
+    let silent = others.find(|it| it.answer().is_none() && may_hold_newer(round, true, it));
     match silent.and_then(|it| Some((it.name(), it.entry.host.as_ref()?))) {
         Some((other, host)) => format!(
             "{name} stays closed: its snapshot may be older than what {other} on host {host} holds, which does \
@@ -257,7 +257,7 @@ pub(super) fn endangers_followers(
             }
             Verdict::Silent(_) | Verdict::Gone => {
                 let keeps_its_place = other.entry.joined && placing::counts(round, other);
-                may_be_old && (keeps_its_place || may_hold_newer(round, other))
+                may_be_old && (keeps_its_place || may_hold_newer(round, answer.keys == 0, other))
             }
             Verdict::NotMade | Verdict::Starting => may_be_old && is_body_on_its_way(round, other),
             Verdict::Dead(_) => may_be_old && is_to_start_again(other),
@@ -282,20 +282,21 @@ fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
     has_copy && made < STARTS_WITHIN_MILLIS
 }
 
-/// Its copy was whole when their leader was heard last, and that leader's snapshot may be older. It is
-/// waited for, as a lost shard's bodies are, until it answers or is proven dead; where even its host is
-/// gone from Kubernetes nobody could prove that.
-fn may_hold_newer(round: &Round<'_>, silent: &Member<'_>) -> bool {
-    round.desired.persistence != Persistence::Aof
-        && silent.entry.synced_run.is_some()
-        && silent.host.is_some()
+/// Its copy was whole when their leader was heard last, and that leader's snapshot may be older; or that leader
+/// has nothing, and any copy is better. It is waited for, as a lost shard's bodies are, until it answers or is
+/// proven dead; where even its host is gone from Kubernetes nobody could prove that.
+fn may_hold_newer(round: &Round<'_>, has_nothing: bool, silent: &Member<'_>) -> bool {
+    let was_whole = silent.entry.synced_run.is_some();
+    let is_snapshot = round.desired.persistence != Persistence::Aof;
+    let is_better = is_snapshot && was_whole || has_nothing && silent.entry.joined;
+    is_better && silent.host.is_some()
 }
 
 /// The same of one that does not answer, or whose body is about to.
 pub(super) fn may_hold_newer_unheard(round: &Round<'_>, member: &Member<'_>) -> bool {
     match member.verdict {
         Verdict::Alive(_) => false,
-        Verdict::Silent(_) | Verdict::Gone => may_hold_newer(round, member),
+        Verdict::Silent(_) | Verdict::Gone => may_hold_newer(round, false, member),
         Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
         Verdict::Dead(_) => is_to_start_again(member),
     }
@@ -347,6 +348,9 @@ mod tests {
             entry.synced_run = None;
         }
         assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+        answer_of(&mut seen, "c-0-1").keys = 0;
+        assert!(!opens(&seen, Persistence::Rdb), "and better than nothing");
+        assert!(!opens(&seen, Persistence::Aof), "its volume was emptied");
     }
 
     #[test]

@@ -80,12 +80,17 @@ impl World {
         }
         let keys: Vec<ProcKey> = self.listening.values().copied().collect();
         for key in keys {
-            if let Some(volume) = self.volume_of(key) {
-                let data = self.proc(key).data.clone();
-                if let Some(body) = self.bodies.get_mut(&volume) {
-                    body.snapshot = data;
-                }
-            }
+            self.take_snapshot(key);
+        }
+    }
+
+    /// What it holds now is on its volume, where snapshots are all that is kept: at times, and when a full copy
+    /// has come (`repl-diskless-load disabled`: the file that came is the snapshot).
+    pub(super) fn take_snapshot(&mut self, key: ProcKey) {
+        let volume = self.volume_of(key).filter(|_| self.setup.keep == Keep::Rdb);
+        let data = self.proc(key).data.clone();
+        if let Some(body) = volume.and_then(|it| self.bodies.get_mut(&it)) {
+            body.snapshot = data;
         }
     }
 

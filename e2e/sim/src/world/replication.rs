@@ -42,6 +42,7 @@ impl World {
                 } else if self.now >= done {
                     let data = self.proc(from).data.clone();
                     self.set_data(key, data, Cause::Copied);
+                    self.take_snapshot(key);
                     let heard = self.now;
                     self.procs[key.0].upstream = Upstream::Up { addr, from, heard };
                     self.acknowledge(key, from, true);

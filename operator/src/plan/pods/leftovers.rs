@@ -4,7 +4,7 @@
 //! plan that is refused does nothing at all, so a pod that has to stay would hold everything else up with it.
 
 use super::super::census::{Member, Round};
-use super::super::{Deed, Draft, WaitingReason};
+use super::super::{Deed, Draft, WaitingReason, reshard};
 use super::delete;
 use crate::api::RetainPolicy;
 use crate::model::{
@@ -189,7 +189,9 @@ fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
             .any(|pod| pod.volume.as_ref() == Some(&volume.name));
         let serial = MemberName::new(volume.name.as_str()).serial();
         let is_past = serial.is_some_and(|serial| serial < round.seen.record.next_serial);
-        if is_past && !is_mounted && !held(&round.seen.record) && !held(&draft.record) {
+        // what is on it is kept as long as nobody else is seen to have it
+        let is_spare = is_led(round, volume.shard);
+        if is_past && is_spare && !is_mounted && !held(&round.seen.record) && !held(&draft.record) {
             let deed = Deed::DeleteVolume {
                 volume: volume.name.clone(),
                 uid: volume.uid.clone(),
@@ -202,10 +204,17 @@ fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// Its leader answers and serves; or it is a shard no more, and gave all that it had away.
+fn is_led(round: &Round<'_>, shard: ShardId) -> bool {
+    let leader = round.census.shard(shard).and_then(|it| it.living_leader());
+    let serves = leader.is_some_and(|(_, it)| it.is_open && !it.loading);
+    serves || shard.0 >= reshard::shards_kept(round)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Silence, SilenceReason, ViewEntry};
+    use crate::model::{Silence, SilenceReason, ViewEntry, VolumeView};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed, pod};
     use jiff::Timestamp;
@@ -354,5 +363,36 @@ mod tests {
             });
             assert_eq!(is_told, !expected, "{why}");
         }
+    }
+
+    #[test]
+    fn a_volume_that_is_left_is_kept_until_its_shard_is_led() {
+        let mut desired = desired(3, 1);
+        desired.storage = Some(crate::api::Storage {
+            size: "1Gi".to_owned(),
+            storage_class_name: None,
+            retain: RetainPolicy::Delete,
+        });
+        let mut seen = formed();
+        seen.volumes = vec![VolumeView {
+            name: "c-0-0".into(),
+            uid: "u".to_owned(),
+            shard: ShardId(0),
+            zone: "a".into(),
+            is_leaving: false,
+            size: "1Gi".to_owned(),
+            resize_trouble: None,
+        }];
+        let is_deleted = |seen: &Observation| {
+            let plan = plan(&desired, seen, Timestamp::UNIX_EPOCH);
+            plan.actions
+                .iter()
+                .any(|it| it.deed.kind() == "delete-volume")
+        };
+        assert!(is_deleted(&seen));
+        answer_of(&mut seen, "c-0-1").is_open = false;
+        assert!(!is_deleted(&seen), "its leader waits closed");
+        seen.members.remove(&MemberName::from("c-0-1"));
+        assert!(!is_deleted(&seen), "its leader is silent");
     }
 }
