@@ -20,6 +20,8 @@ use elected::elected_unseen;
 /// Leaders stop serving about one node timeout after the last sign of a majority; as long again for
 /// signs on their way, and once more for clocks that run unevenly.
 const STOPPED_TIMEOUTS: u64 = 3;
+/// The silence may have been noted by another operator, whose clock differs by so much from ours.
+pub(super) const SKEW_MILLIS: u64 = 5_000;
 
 /// Whether followers may take over from these lost leaders.
 pub(super) enum Fence {
@@ -166,7 +168,7 @@ fn leaders_known_to(round: &Round<'_>, lost: &Unproven<'_>) -> usize {
 /// When this one was silent for long enough. Silence that is on no record begins now, and what we did not hear
 /// ourselves is none: it may have been heard by all the others.
 fn opens_at(round: &Round<'_>, lost: &Unproven<'_>) -> Timestamp {
-    let stopped = STOPPED_TIMEOUTS * round.desired.node_timeout_millis;
+    let stopped = STOPPED_TIMEOUTS * round.desired.node_timeout_millis + SKEW_MILLIS;
     let millis = round.desired.debounce_millis.max(stopped);
     let wait = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
     let since = lost.silent_since.unwrap_or(round.now);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::fence::SKEW_MILLIS;
 use super::World;
 use crate::api::QuorumLossPolicy;
 use crate::model::{Desired, MemberId, Role, ShardId, SlotSet, ViewEntry};
@@ -34,7 +35,8 @@ pub(super) fn refusal(desired: &Desired, world: &World<'_>) -> Option<&'static s
     if unproven.iter().any(is_heard) {
         return Some("a lost leader is heard by another member");
     }
-    let wait = desired.debounce_millis.max(3 * desired.node_timeout_millis);
+    let stopped = 3 * desired.node_timeout_millis + SKEW_MILLIS;
+    let wait = desired.debounce_millis.max(stopped);
     let listened = world.seen.listening_since.map_or(u64::MAX, |since| {
         let millis = world.now.as_millisecond() - since.as_millisecond();
         u64::try_from(millis).unwrap_or(0)
