@@ -89,7 +89,8 @@ fn cluster_of(found: &Pod, pod: &str) -> anyhow::Result<String> {
     })
 }
 
-fn is_wished(pod: &Pod) -> bool {
+/// Whether it is to lead.
+pub(super) fn is_wished(pod: &Pod) -> bool {
     pod.annotations().get(ANNOTATION_LEAD).map(String::as_str) == Some(LEAD_WANTED)
 }
 

@@ -254,6 +254,8 @@ async fn a_wish_is_put_on_the_pod_and_taken_back_and_what_cannot_be_is_refused()
         (&json!("asked"), &json!(0))
     );
     assert_eq!(lead().await.as_deref(), Some("true"));
+    let text = scene.told("explain cache cache-0-2", 0).await;
+    assert!(text.contains("its owner wants it to lead"), "{text}");
     // no server runs here, so that nobody ever leads
     let text = scene.told("switchover cache-0-2 --timeout 1s", 3).await;
     assert!(text.contains("does not lead shard 0"), "{text}");
