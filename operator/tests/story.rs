@@ -34,5 +34,7 @@ mod spec;
 mod storage;
 #[path = "story/takeover.rs"]
 mod takeover;
+#[path = "story/wishes.rs"]
+mod wishes;
 #[path = "story/zones.rs"]
 mod zones;

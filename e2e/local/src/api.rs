@@ -273,6 +273,7 @@ impl State {
             },
             is_leaving: false,
             gate_is_open: false,
+            is_to_lead: false,
             role_label: None,
             volume: spec.and_then(claim),
             fingerprint: made_from(manifest).map(PodFingerprint::new),

@@ -115,6 +115,7 @@ pub(super) fn is_short_lived(waiting: &[WaitingOn]) -> bool {
         | WaitingReason::PlacementInfeasible
         | WaitingReason::RollPaused
         | WaitingReason::RollStuck
+        | WaitingReason::LeadWish
         | WaitingReason::Stranger
         | WaitingReason::PasswordRotation
         | WaitingReason::VolumeResize

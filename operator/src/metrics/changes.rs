@@ -38,7 +38,7 @@ const SWITCHOVERS: Family = Family::counter(
     "zoneward_switchovers_total",
     OF_CHANGE,
     "Leaders that handed over as planned. By cause: departure (its pod was asked to go), rolling-update, \
-     placement (leadership goes where it belongs).",
+     owner (who leads now was asked for), placement (leadership goes where it belongs).",
 );
 const SWITCHOVER: Family = Family::histogram(
     "zoneward_switchover_duration_seconds",
@@ -63,8 +63,9 @@ const FAILOVER_CAUSES: &[&str] = &[FORCED, TAKEOVER, ANEW, BUS];
 
 const DEPARTURE: &str = "departure";
 const UPDATE: &str = "rolling-update";
+const OWNER: &str = "owner";
 const PLACEMENT: &str = "placement";
-const SWITCHOVER_CAUSES: &[&str] = &[DEPARTURE, UPDATE, PLACEMENT];
+const SWITCHOVER_CAUSES: &[&str] = &[DEPARTURE, UPDATE, OWNER, PLACEMENT];
 
 /// The figures.
 pub(super) struct Changes {
@@ -223,7 +224,7 @@ impl Trail {
                 MemberCommand::Failover {
                     mode: FailoverMode::Graceful,
                     of,
-                } => (true, cause_of(plan, seen, of)),
+                } => (true, cause_of(plan, seen, of, &member.name)),
                 MemberCommand::Failover {
                     mode: FailoverMode::Force,
                     ..
@@ -246,7 +247,12 @@ impl Trail {
 }
 
 /// Why a leader hands over.
-fn cause_of(plan: &Plan, seen: &Observation, leader: &crate::model::MemberId) -> &'static str {
+fn cause_of(
+    plan: &Plan,
+    seen: &Observation,
+    leader: &crate::model::MemberId,
+    heir: &MemberName,
+) -> &'static str {
     let mut waits = plan.waiting_on.iter();
     if waits.any(|wait| wait.reason == WaitingReason::RollingUpdate) {
         return UPDATE;
@@ -255,6 +261,8 @@ fn cause_of(plan: &Plan, seen: &Observation, leader: &crate::model::MemberId) ->
     let pod = entry.and_then(|entry| seen.pod(&entry.name));
     if pod.is_some_and(|pod| pod.is_leaving) {
         DEPARTURE
+    } else if seen.pod(heir).is_some_and(|pod| pod.is_to_lead) {
+        OWNER
     } else {
         PLACEMENT
     }

@@ -96,6 +96,9 @@ pub struct PodView {
     pub is_leaving: bool,
     /// Whether the readiness gate is True.
     pub gate_is_open: bool,
+    /// Whether its owner asks that it leads its shard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_to_lead: bool,
     /// The role that its label tells.
     pub role_label: Option<Role>,
     /// Its volume.

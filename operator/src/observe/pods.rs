@@ -11,7 +11,8 @@ use crate::model::{
     VolumeView, ZoneName,
 };
 use crate::resources::labels::{
-    ANNOTATION_FINGERPRINT, CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE, READINESS_GATE,
+    ANNOTATION_FINGERPRINT, ANNOTATION_LEAD, CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE,
+    LEAD_WANTED, READINESS_GATE,
 };
 
 /// Reads a pod. None for one without name, uid or shard: it is none of a member's.
@@ -34,6 +35,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
         phase: status.map_or(WAITING, phase),
         is_leaving: meta.deletion_timestamp.is_some(),
         gate_is_open: status.is_some_and(gate_is_open),
+        is_to_lead: annotation(meta, ANNOTATION_LEAD) == Some(LEAD_WANTED),
         role_label: label(meta, LABEL_ROLE).and_then(role),
         volume: spec
             .and_then(|spec| spec.volumes.as_ref())
@@ -41,11 +43,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
             .flatten()
             .find_map(|volume| volume.persistent_volume_claim.as_ref())
             .map(|claim| VolumeName::new(&claim.claim_name)),
-        fingerprint: meta
-            .annotations
-            .as_ref()
-            .and_then(|annotations| annotations.get(ANNOTATION_FINGERPRINT))
-            .map(PodFingerprint::new),
+        fingerprint: annotation(meta, ANNOTATION_FINGERPRINT).map(PodFingerprint::new),
         created: meta.creation_timestamp.as_ref()?.0,
     })
 }
@@ -87,6 +85,10 @@ const WAITING: PodPhase = PodPhase::Waiting {
 
 fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     meta.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn annotation<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 /// The shard by label; by name where somebody took the label away, for a member that lives must
@@ -388,6 +390,24 @@ mod tests {
         assert_eq!(seen.address, Some("10.0.0.7".parse().unwrap()));
         assert!(seen.gate_is_open);
         assert!(!seen.is_leaving);
+    }
+
+    #[test]
+    fn an_owners_wish_is_read_from_the_one_value_that_means_it() {
+        let table = [
+            (json!({ "zoneward.io/lead": "true" }), true),
+            (json!({ "zoneward.io/lead": "false" }), false),
+            (json!({ "zoneward.io/lead": "" }), false),
+            (json!({}), false),
+        ];
+        for (annotations, expected) in table {
+            let pod: Pod = serde_json::from_value(json!({ "metadata": {
+                "name": "my-cache-3-8", "uid": "u", "annotations": annotations,
+                "creationTimestamp": "2026-11-21T00:00:00Z" } }))
+            .unwrap();
+            let seen = pod_view("my-cache", &pod).unwrap();
+            assert_eq!(seen.is_to_lead, expected, "{annotations}");
+        }
     }
 
     #[test]

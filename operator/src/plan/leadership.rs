@@ -3,12 +3,15 @@
 //! A switchover pauses clients for about 45 ms and loses nothing (REDIS-LAB section 4); it is asked
 //! only of a follower that is in sync, and never in a hurry: `failover` is for those.
 
+use std::collections::BTreeMap;
+
 use super::census::{Member, Round, Shard};
 use super::failover::leaderless;
 use super::holders::bus_may_elect;
 use super::votes::{is_agreed_on, would_elect, would_hand_over};
-use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing};
-use crate::model::{HostName, MemberAnswer, PodPhase};
+use super::wishes::Wishes;
+use super::{Draft, FailoverMode, MemberCommand, WaitingReason, placing, reshard, spacing, wishes};
+use crate::model::{HostName, MemberAnswer, PodPhase, ShardId, ZoneName};
 
 /// How far a follower may be behind, in bytes, for a switchover to be asked of it.
 const SWITCHOVER_LAG_BYTES_MAX: u64 = 1 << 20;
@@ -107,10 +110,17 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
         return;
     }
     see_departures_through(round, draft);
-    let Some(wanted) = placing::wanted_leaders(round, draft) else {
+    let Some((wanted, wishes)) = wanted(round, draft) else {
         return;
     };
-    for shard in &round.census.shards {
+    wishes::report(round, draft, &wishes);
+    let is_pending = |shard: &&Shard<'_>| {
+        let wish = wishes.get(&shard.id);
+        wish.is_some_and(|wish| !shard.is_led_by(wish))
+    };
+    // one at a time: the others make room for a wish after it
+    let (first, then): (Vec<_>, Vec<_>) = round.census.shards.iter().partition(is_pending);
+    for shard in first.into_iter().chain(then) {
         let Some((leader, _)) = shard.living_leader() else {
             continue;
         };
@@ -121,6 +131,12 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
         let Some(zone) = wanted.get(&shard.id) else {
             continue;
         };
+        if let Some(wish) = wishes.get(&shard.id) {
+            if wish.name() != leader.name() {
+                hand_over(round, draft, shard, wish, "its owner wants it to lead");
+            }
+            continue;
+        }
         let must_go = draft
             .record
             .member(leader.name())
@@ -148,6 +164,22 @@ pub(super) fn switch_over(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// From which zone each shard is to be led, and by whom where an owner's wish says so: the other shards make
+/// room for those. Where no placement has room for the wishes none of them holds.
+fn wanted<'a>(
+    round: &Round<'a>,
+    draft: &Draft,
+) -> Option<(BTreeMap<ShardId, ZoneName>, Wishes<'a>)> {
+    let wishes = wishes::heeded(round, draft);
+    let zones = wishes.iter().map(|(shard, it)| (*shard, it.zone().clone()));
+    let wanted = placing::wanted_leaders_around(round, draft, &zones.collect());
+    match wanted {
+        Some(wanted) => Some((wanted, wishes)),
+        None if wishes.is_empty() => None,
+        None => Some((placing::wanted_leaders(round, draft)?, BTreeMap::new())),
+    }
+}
+
 /// Keeps the promise that the preStop hook waits for: acknowledge, switch over, release.
 fn see_departures_through(round: &Round<'_>, draft: &mut Draft) {
     for shard in &round.census.shards {
@@ -169,7 +201,8 @@ fn see_departures_through(round: &Round<'_>, draft: &mut Draft) {
             draft.tell(target, MemberCommand::ReleaseDeparture, why);
             continue;
         }
-        let candidate = heir(shard, |member| gets_along(shard, member));
+        let wished = |member: &Member<'_>| wishes::is_wished(member) && gets_along(shard, member);
+        let candidate = heir(shard, wished).or_else(|| heir(shard, |it| gets_along(shard, it)));
         match candidate.or_else(|| heir(shard, |_| true)) {
             Some(candidate) => {
                 hand_over(round, draft, shard, candidate, "its leader was asked to go");
@@ -231,7 +264,7 @@ pub(super) fn heir<'a, 'b>(
 /// a newer one's data. So leadership goes to an upgraded member when all that follow are upgraded, and
 /// never back. From one upgraded member to another it goes at any time: whoever follows the first can follow
 /// the second.
-fn gets_along(shard: &Shard<'_>, heir: &Member<'_>) -> bool {
+pub(super) fn gets_along(shard: &Shard<'_>, heir: &Member<'_>) -> bool {
     let leader = shard.living_leader().map(|(leader, _)| leader);
     let is_led_by_upgraded = leader.is_some_and(|leader| !leader.is_outdated);
     if heir.is_outdated {
@@ -307,7 +340,7 @@ mod tests {
 
     /// Who is told to take over from a leader that is to go: of shard 0 c-0-1 in zone a leads, c-0-2 in
     /// zone b and c-0-7 in zone a follow.
-    fn heir(upgraded: &[&str]) -> Option<String> {
+    fn heir(upgraded: &[&str], wished: Option<&str>) -> Option<String> {
         let wanted = desired(3, 1);
         let mut seen: Observation = formed();
         let copy = |seen: &mut Observation| {
@@ -370,6 +403,7 @@ mod tests {
         }
         for pod in &mut seen.pods {
             let is_upgraded = upgraded.contains(&pod.name.as_str());
+            pod.is_to_lead = wished == Some(pod.name.as_str());
             pod.fingerprint = Some(if is_upgraded {
                 now.clone()
             } else {
@@ -424,7 +458,21 @@ mod tests {
             ),
         ];
         for (upgraded, expected, why) in table {
-            assert_eq!(heir(upgraded).as_deref(), expected, "{why}");
+            assert_eq!(heir(upgraded, None).as_deref(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_wish_counts_among_those_who_get_along() {
+        let table: [(&[&str], &str, &str, &str); 4] = [
+            (&[], "c-0-2", "c-0-2", "all are alike"),
+            (&[], "c-0-1", "c-0-7", "who leads is to go, wish or not"),
+            (&["c-0-7"], "c-0-7", "c-0-2", "c-0-2 could not follow it"),
+            (&["c-0-1", "c-0-7"], "c-0-2", "c-0-7", "never back"),
+        ];
+        for (upgraded, wished, expected, why) in table {
+            let heir = heir(upgraded, Some(wished));
+            assert_eq!(heir.as_deref(), Some(expected), "{why}");
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) mod testing;
 mod validate;
 mod votes;
 mod waiting;
+mod wishes;
 mod zone_loss;
 mod zones;
 

@@ -400,8 +400,29 @@ pub(super) fn wanted_leaders(
     round: &Round<'_>,
     draft: &Draft,
 ) -> Option<BTreeMap<ShardId, ZoneName>> {
+    wanted_leaders_around(round, draft, &BTreeMap::new())
+}
+
+/// The same with these shards led from where they are `wished` to.
+pub(super) fn wanted_leaders_around(
+    round: &Round<'_>,
+    draft: &Draft,
+    wished: &BTreeMap<ShardId, ZoneName>,
+) -> Option<BTreeMap<ShardId, ZoneName>> {
     let (zones, _) = zones::for_solver(round);
-    let problem = problem(round, draft, &zones, Mode::Repair);
+    let mut problem = problem(round, draft, &zones, Mode::Repair);
+    for shard in &mut problem.current {
+        let zone = wished.get(&ShardId(shard.shard)).map(zones::to_solver);
+        // the others even out around it: half of a solution that moves it, too, would be undone by the next
+        if zone.is_some()
+            && shard
+                .members
+                .iter()
+                .any(|it| Some(&it.zone) == zone.as_ref())
+        {
+            (shard.leader, shard.pinned) = (zone, true);
+        }
+    }
     // the same question that `place` asks, so that both have the same shares in mind
     let placement = placement::solve(&problem).or_else(|_| {
         let roomy = zones.iter().map(|zone| Zone {

@@ -50,6 +50,7 @@ pub(crate) fn pod(name: &str, shard: u32, zone: &str) -> PodView {
         phase: PodPhase::Running,
         is_leaving: false,
         gate_is_open: false,
+        is_to_lead: false,
         role_label: None,
         volume: None,
         fingerprint: None,

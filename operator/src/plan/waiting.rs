@@ -57,6 +57,8 @@ pub enum WaitingReason {
     Resharding,
     /// A switchover must keep its distance to the last role change.
     RoleChangeTooSoon,
+    /// A pod that its owner wants to lead does not.
+    LeadWish,
     /// A member asked to go is still there.
     Departure,
     /// A member of the bus is not ours.

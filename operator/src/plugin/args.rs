@@ -1,16 +1,20 @@
 //! The command line of the plugin: what can be asked, and of whom.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+use super::switchover::duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
   1  error
   2  the command line is wrong
-  3  the answer is no: not ready (status), not every zone may be lost (zones), the plan is refused (plan)";
+  3  the answer is no: not ready (status), not every zone may be lost (zones), the plan is refused (plan),
+     the pod does not lead in time or cannot be asked to (switchover)";
 
 /// What was asked.
 #[derive(Debug, Parser)]
@@ -18,7 +22,7 @@ Exit codes:
     name = "kubectl-zoneward",
     bin_name = "kubectl zoneward",
     version,
-    about = "Look at a RedisCluster, ask what the operator would do and why nothing happens, and hold it back",
+    about = "Look at a RedisCluster, ask what the operator would do and why nothing happens, hold it back, and say who leads",
     after_help = EXIT_CODES
 )]
 pub struct Cli {
@@ -120,6 +124,23 @@ pub enum Command {
     Resume {
         /// The RedisCluster.
         name: String,
+    },
+    /// Have this pod lead its shard, by a switchover that loses nothing; it keeps the lead whenever it can, until
+    /// that is taken back or the pod is gone.
+    ///
+    /// Exit code 3 where it cannot be asked, or does not lead in time: it may later, as the wish stands.
+    Switchover {
+        /// The pod of a follower.
+        pod: String,
+        /// Take it back: leadership goes where leaders are even over the zones.
+        #[arg(long)]
+        release: bool,
+        /// Ask, and do not wait until it leads.
+        #[arg(long, conflicts_with = "release")]
+        no_wait: bool,
+        /// How long to wait until it leads, such as 90s or 5m.
+        #[arg(long, default_value = "5m", value_parser = duration, conflicts_with_all = ["release", "no_wait"])]
+        timeout: Duration,
     },
     /// Print the completions of `kubectl-zoneward` for a shell.
     Completion {

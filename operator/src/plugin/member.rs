@@ -12,9 +12,11 @@ use super::activity::activity;
 use super::page::{Page, age, count};
 use super::reach::Reach;
 use super::status::notes;
+use super::switchover::is_wished;
 use super::{Answer, To};
 use crate::api::{self, RedisCluster, RedisClusterStatus, ShardMemberStatus, ShardStatus};
 use crate::model::{Enrolled, MemberName, Role};
+use crate::resources::labels::ANNOTATION_LEAD;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +46,13 @@ pub(super) async fn explain(
 ) -> anyhow::Result<Answer> {
     let cluster = reach.cluster(name).await?;
     let notes = notes(&cluster, activity(reach).await.trouble(reach));
-    let view = view(&cluster, pod, notes, Timestamp::now())?;
+    let mut view = view(&cluster, pod, notes, Timestamp::now())?;
+    // status does not tell of wishes; who may not read pods learns the rest all the same
+    if reach.pod(pod).await.is_ok_and(|found| is_wished(&found)) {
+        view.record.push(format!(
+            "its owner wants it to lead, and it does whenever it can (annotation {ANNOTATION_LEAD})"
+        ));
+    }
     to.answer(&view, true, draw)
 }
 

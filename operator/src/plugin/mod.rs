@@ -1,6 +1,6 @@
 //! `kubectl zoneward`: what a RedisCluster is like, what the operator would do, why nothing happens.
 //!
-//! It reads, and writes one thing: `spec.paused`. What is decided is decided by `plan`, what is told by
+//! It reads, and writes two things: `spec.paused`, and on pods the wish that one leads. What is decided is decided by `plan`, what is told by
 //! `status`; here it is fetched and drawn. A file for each command: what is asked of the API server, then a
 //! pure function from the answer to the text.
 
@@ -15,6 +15,7 @@ mod plan;
 mod reach;
 mod runbook;
 mod status;
+mod switchover;
 #[cfg(test)]
 mod testing;
 mod verdict;
@@ -83,6 +84,16 @@ pub async fn run(cli: Cli, paint: Paint) -> anyhow::Result<Answer> {
         } => member::explain(&reach, &name, &pod, to).await,
         Command::Pause { name } => pause::set(&reach, &name, true, to).await,
         Command::Resume { name } => pause::set(&reach, &name, false, to).await,
+        Command::Switchover {
+            pod,
+            release,
+            no_wait,
+            timeout,
+        } => {
+            let wait = (!no_wait).then_some(timeout);
+            let wish = switchover::Wish { pod, release, wait };
+            switchover::switchover(&reach, &wish, to).await
+        }
         Command::Completion { shell } => completion::completion(shell),
     }
 }

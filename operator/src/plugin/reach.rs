@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ApiResource;
@@ -14,6 +15,7 @@ use super::Target;
 use super::runbook::entry;
 use crate::api::RedisCluster;
 use crate::model::{ClusterKey, Record};
+use crate::resources::labels::LABEL_CLUSTER;
 use crate::status::reasons;
 
 /// The longest that one answer may take.
@@ -137,6 +139,48 @@ impl Reach {
             ..PatchParams::default()
         };
         self.api().patch(name, &params, &Patch::Merge(patch)).await
+    }
+
+    /// A pod of the namespace.
+    pub(super) async fn pod(&self, name: &str) -> anyhow::Result<Pod> {
+        let found = self.pods().get_opt(name).await;
+        let namespace = &self.namespace;
+        let found = found.with_context(|| format!("failed to get Pod {namespace}/{name}"))?;
+        found.with_context(|| {
+            format!("there is no pod {name} in namespace {namespace}: name its namespace with -n")
+        })
+    }
+
+    /// The pods of a RedisCluster.
+    pub(super) async fn pods_of(&self, cluster: &str) -> anyhow::Result<Vec<Pod>> {
+        let params = ListParams::default().labels(&format!("{LABEL_CLUSTER}={cluster}"));
+        let found = self.pods().list(&params).await;
+        let key = self.key(cluster);
+        Ok(found
+            .with_context(|| format!("failed to list the pods of {key}"))?
+            .items)
+    }
+
+    /// Sets an annotation of a pod, or takes it away.
+    pub(super) async fn annotate(
+        &self,
+        pod: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = json!({ "metadata": { "annotations": { key: value } } });
+        let written = self.pods().patch(pod, &params, &Patch::Merge(&patch)).await;
+        let namespace = &self.namespace;
+        written.with_context(|| format!("failed to annotate Pod {namespace}/{pod} with {key}"))?;
+        Ok(())
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client(), &self.namespace)
     }
 
     fn api(&self) -> Api<DynamicObject> {

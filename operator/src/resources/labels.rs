@@ -21,6 +21,10 @@ pub const LABEL_ZONE: &str = "zoneward.io/zone";
 pub const LABEL_ROLE: &str = "zoneward.io/role";
 /// On pods: the digest of what the spec decided about it.
 pub const ANNOTATION_FINGERPRINT: &str = "zoneward.io/made-from";
+/// On pods, by their owner: `true` where this one is to lead its shard. It goes with the pod.
+pub const ANNOTATION_LEAD: &str = "zoneward.io/lead";
+/// The one value of [`ANNOTATION_LEAD`] that asks for anything.
+pub const LEAD_WANTED: &str = "true";
 /// Value of [`LABEL_NAME`].
 pub const NAME_REDIS: &str = "redis";
 /// Value of [`LABEL_MANAGED_BY`], and our field manager's name.

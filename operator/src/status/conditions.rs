@@ -103,7 +103,13 @@ fn unserved(facts: &Facts<'_>) -> String {
 }
 
 fn progressing(input: &Input<'_>, facts: &Facts<'_>) -> Finding {
-    if facts.is_converged() {
+    let plan = input.plan;
+    let rests = plan.actions.is_empty()
+        && plan
+            .waiting_on
+            .iter()
+            .all(|it| it.reason == WaitingReason::LeadWish);
+    if facts.is_converged(rests) {
         return Finding::new(
             "Progressing",
             false,

@@ -7,6 +7,7 @@ use placement::ZoneState;
 use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
 use crate::model::{Access, DataLoss, Desired, Role, SlotSet, ZoneName};
 use crate::plan::{Census, Member, Shard, Verdict};
+use crate::resources::labels::ANNOTATION_LEAD;
 
 /// Bytes in a step of the lag that status tells.
 const MEBIBYTE_SHIFT: u32 = 20;
@@ -57,8 +58,9 @@ impl Facts<'_> {
         (!short.is_empty()).then(|| short.join("; "))
     }
 
-    /// Nothing is left to be brought about.
-    pub(super) fn is_converged(&self) -> bool {
+    /// Nothing is left to be brought about. Leaders that are uneven because their owner wants it so stay so,
+    /// once the plan `rests`.
+    pub(super) fn is_converged(&self, rests: bool) -> bool {
         self.formed
             && self.census.views_are_equal
             && self
@@ -73,7 +75,9 @@ impl Facts<'_> {
                         && answer.access == Access::default()
                 })
             })
-            && self.uneven_leaders().is_none()
+            && self
+                .uneven_zone()
+                .is_none_or(|(zone, _)| rests && !self.wished_leaders(zone).is_empty())
             && self.is_even()
     }
 
@@ -113,9 +117,24 @@ impl Facts<'_> {
         None
     }
 
-    /// A zone with more leaders than ceil(leaders / zones), in words. Zones that are gone do not
-    /// count.
+    /// A zone with more leaders than ceil(leaders / zones), in words, and whose wish that is.
     pub(super) fn uneven_leaders(&self) -> Option<String> {
+        self.uneven_zone().map(|(zone, quota)| {
+            let told = format!(
+                "zone {} has {} leaders, {quota} would be its share",
+                zone.zone, zone.leaders
+            );
+            let wished = self.wished_leaders(zone);
+            if wished.is_empty() {
+                return told;
+            }
+            let wished = wished.join(", ");
+            format!("{told}; its owner wants that these lead there: {wished} (annotation {ANNOTATION_LEAD})")
+        })
+    }
+
+    /// Such a zone, and its share. Zones that are gone do not count.
+    fn uneven_zone(&self) -> Option<(&ZoneStatus, u32)> {
         let usable = self
             .states
             .values()
@@ -127,15 +146,21 @@ impl Facts<'_> {
         }
         let shards = u32::try_from(self.census.shards.len()).unwrap_or(u32::MAX);
         let quota = self.desired.leaders.max(shards).div_ceil(usable);
-        self.zones
-            .iter()
-            .find(|zone| zone.leaders > quota)
-            .map(|zone| {
-                format!(
-                    "zone {} has {} leaders, {quota} would be its share",
-                    zone.zone, zone.leaders
-                )
+        let mut zones = self.zones.iter();
+        let uneven = zones.find(|zone| zone.leaders > quota);
+        uneven.map(|zone| (zone, quota))
+    }
+
+    /// Who leads in this zone and is wished to.
+    fn wished_leaders(&self, zone: &ZoneStatus) -> Vec<&str> {
+        let leaders = self.census.shards.iter().filter_map(Shard::living_leader);
+        leaders
+            .map(|(leader, _)| leader)
+            .filter(|it| {
+                it.zone().as_str() == zone.zone && it.pod.is_some_and(|pod| pod.is_to_lead)
             })
+            .map(|it| it.name().as_str())
+            .collect()
     }
 
     /// The shards as status shows them.

@@ -233,3 +233,48 @@ async fn what_is_asked_wrongly_is_told_with_what_to_do() {
     assert!(error.contains("--kubeconfig"), "{error}");
     assert_eq!(scene.ask("drill").await.status.code(), Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_is_put_on_the_pod_and_taken_back_and_what_cannot_be_is_refused() {
+    let scene = Scene::new("plugin-switchover").await;
+    let error = scene.told("switchover cache-0-2", 1).await;
+    assert!(error.contains("there is no pod cache-0-2"), "{error}");
+    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &scene.namespace);
+    let running = scene.operator().await;
+    let made = async || pods.get_opt("cache-0-2").await.unwrap();
+    eventually("the pod", || async { made().await.map(|_| ()) }).await;
+    let lead = async || {
+        let annotations = made().await.unwrap().metadata.annotations;
+        annotations.and_then(|all| all.get("zoneward.io/lead").cloned())
+    };
+
+    let asked = scene.told_json("switchover cache-0-2 --no-wait", 0).await;
+    assert_eq!(
+        (&asked["outcome"], &asked["shard"]),
+        (&json!("asked"), &json!(0))
+    );
+    assert_eq!(lead().await.as_deref(), Some("true"));
+    let text = scene.told("explain cache cache-0-2", 0).await;
+    assert!(text.contains("its owner wants it to lead"), "{text}");
+    // no server runs here, so that nobody ever leads
+    let text = scene.told("switchover cache-0-2 --timeout 1s", 3).await;
+    assert!(text.contains("does not lead shard 0"), "{text}");
+    let other = scene.told_json("switchover cache-0-1 --no-wait", 0).await;
+    assert_eq!(other["takenBack"], json!(["cache-0-2"]));
+    assert_eq!(lead().await, None);
+    let text = scene.told("switchover cache-0-1 --release", 0).await;
+    assert!(text.contains("need not lead"), "{text}");
+    let text = scene.told("switchover cache-0-1 --release", 0).await;
+    assert!(text.contains("Nobody asked"), "{text}");
+
+    scene.told("pause cache", 0).await;
+    let refused = scene.told_json("switchover cache-0-2", 3).await;
+    assert!(
+        refused["why"].as_str().unwrap().contains("is paused"),
+        "{refused}"
+    );
+    assert_eq!(lead().await, None);
+    let line = scene.ask("switchover cache-0-2 --release --no-wait").await;
+    assert_eq!(line.status.code(), Some(2));
+    running.stop().await;
+}

@@ -260,6 +260,7 @@ impl World {
             },
             is_leaving: false,
             gate_is_open: false,
+            is_to_lead: false,
             role_label: None,
             volume,
             fingerprint: None,

@@ -104,6 +104,9 @@ fn what_was_ordered_tells_the_cause() {
     let mut leaves = formed();
     let is_old = |pod: &&mut crate::model::PodView| pod.name.as_str() == "c-0-1";
     leaves.pods.iter_mut().find(is_old).unwrap().is_leaving = true;
+    let mut wished = formed();
+    let is_new = |pod: &&mut crate::model::PodView| pod.name.as_str() == "c-0-2";
+    wished.pods.iter_mut().find(is_new).unwrap().is_to_lead = true;
     for (mode, mut seen, reason, family, cause) in [
         (FailoverMode::Force, formed(), None, "failovers", FORCED),
         (
@@ -120,6 +123,7 @@ fn what_was_ordered_tells_the_cause() {
             "switchovers",
             PLACEMENT,
         ),
+        (FailoverMode::Graceful, wished, None, "switchovers", OWNER),
         (
             FailoverMode::Graceful,
             leaves,

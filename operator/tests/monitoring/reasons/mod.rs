@@ -30,6 +30,10 @@ pub(super) const WAKES_NOBODY: &[(&str, &str)] = &[
         "progress; what holds it up has its own, or stands in `Degraded`",
     ),
     ("RoleChangeTooSoon", "a distance in time, over by itself"),
+    (
+        "LeadWish",
+        "shards are led and served; what holds it up has its own",
+    ),
     ("Departure", "over with the pod's grace period"),
     (
         "PasswordRotation",

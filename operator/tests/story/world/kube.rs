@@ -66,6 +66,7 @@ impl World {
                 phase: waiting,
                 is_leaving: false,
                 gate_is_open: false,
+                is_to_lead: false,
                 role_label: None,
                 volume,
                 fingerprint: body["metadata"]["annotations"]["zoneward.io/made-from"]
