@@ -1,6 +1,7 @@
 //! What goes wrong: drawn from the seed, done to the world, and undone in the end.
 
 mod owner;
+mod targets;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use crate::redis::{Millis, ProcKey};
 use crate::setup::pick;
 use crate::world::World;
 use crate::world::host::HostState;
+use targets::{nth, processes, shard_of, zone_hosts};
 
 /// What goes wrong. Numbers are drawn large and taken modulo what is there, so that a history can be
 /// shortened without changing the rest of it.
@@ -433,39 +435,6 @@ pub fn end_all(world: &mut World) {
 
 fn set_host(world: &mut World, host: usize, state: HostState) {
     world.hosts[host].state = state;
-}
-
-fn zone_hosts(world: &World, pick: usize) -> Vec<usize> {
-    let zone = pick % world.setup.zones;
-    let hosts = world.hosts.iter().enumerate();
-    hosts
-        .filter(|(_, host)| host.zone == zone)
-        .map(|(at, _)| at)
-        .collect()
-}
-
-fn processes(world: &World, leader: Option<bool>) -> Vec<ProcKey> {
-    let fits = |leads: bool, owns: bool| match leader {
-        Some(true) => leads && owns,
-        Some(false) => !leads,
-        None => true,
-    };
-    world
-        .alive()
-        .filter(|it| fits(it.leads(), it.table.owns_any(it.table.me)))
-        .map(|it| it.key)
-        .collect()
-}
-
-fn nth(keys: &[ProcKey], pick: usize) -> std::option::IntoIter<ProcKey> {
-    let key = (!keys.is_empty()).then(|| keys[pick % keys.len()]);
-    key.into_iter()
-}
-
-fn shard_of(world: &World, leader: ProcKey) -> Vec<ProcKey> {
-    let me = world.proc(leader).table.me;
-    let follows = |it: &&crate::redis::Process| it.key == leader || it.table.leader == Some(me);
-    world.alive().filter(follows).map(|it| it.key).collect()
 }
 
 fn kill(world: &mut World, keys: impl IntoIterator<Item = ProcKey>) {

@@ -233,7 +233,8 @@ fn a_wish_waits_for_the_distance_to_the_last_role_change() {
     wish(&mut seen, "c-0-2", true);
     let at = |second| Timestamp::from_second(second).unwrap();
     let other = "id-c-0-2".into();
-    seen.record.note_role_change(ShardId(0), other, at(100));
+    seen.record
+        .note_role_change(ShardId(0), other, "id-c-0-1".into(), at(100));
     let early = planned(&seen, at(119));
     assert!(!told(&early).contains(&"c-0-2".to_owned()));
     let waits = |it: &crate::plan::WaitingOn| {
