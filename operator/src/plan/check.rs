@@ -254,11 +254,20 @@ fn new_pod(
                 .pod(&other.name)
                 .is_some_and(|pod| pod.is_leaving)
     };
+    // one that has no pod takes no room, unless this plan makes it one
+    let has_pod = |other: &Enrolled| {
+        let mut made = plan.actions.iter().filter_map(|it| match &it.deed {
+            Deed::Create(manifest) if manifest.kind == ManifestKind::Pod => Some(&manifest.name),
+            _ => None,
+        });
+        world.seen.pod(&other.name).is_some() || made.any(|made| made == other.name.as_str())
+    };
     let double = plan.record.members.iter().find(|other| {
         other.shard == entry.shard
             && other.zone == entry.zone
             && &other.name != name
             && !is_leaving(other)
+            && has_pod(other)
     })?;
     Some(refuse(
         "I1",

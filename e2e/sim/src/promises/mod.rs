@@ -294,7 +294,9 @@ pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) 
         .members
         .iter()
         .find(|entry| entry.name.as_str() == name);
-    let was_seen = own.is_none_or(|entry| entry.pod_uid.is_some());
+    // off the roster: a call that came late, twice; two processes of one name are what must not be
+    let has_run = world.procs.iter().any(|it| it.pod == name);
+    let was_seen = own.map_or(has_run, |entry| entry.pod_uid.is_some());
     if !world.promises.names.insert(name.to_owned()) && was_seen {
         world
             .promises
