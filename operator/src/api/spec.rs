@@ -163,7 +163,7 @@ pub struct RecoverySpec {
     pub quorum_loss: QuorumLossPolicy,
 
     /// How long lost leaders must be silent, in seconds, before followers take over from leaders
-    /// that nothing proves dead. At least three times nodeTimeoutMillis, whatever it says.
+    /// that nothing proves dead. At least three times nodeTimeoutMillis and 5 s, whatever it says.
     #[serde(default = "default_debounce_seconds")]
     #[schemars(range(min = 10, max = 86400))]
     pub debounce_seconds: u64,
