@@ -232,6 +232,9 @@ pub struct LeftAddress {
     /// The address.
     #[schemars(with = "String")]
     pub address: IpAddr,
+    /// Who left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_id: Option<MemberId>,
 }
 
 /// The slots of one shard.

@@ -417,6 +417,11 @@ fn failover(
         FailoverMode::Graceful if !answer.is_in_sync() => {
             Some(refuse("I3", action, "its copy is not in sync"))
         }
+        FailoverMode::Graceful if !answer.is_open => Some(refuse(
+            "I3",
+            action,
+            "it lets no clients in, and would not serve them",
+        )),
         FailoverMode::Force if world.answers_open(of) => Some(refuse(
             "I3",
             action,

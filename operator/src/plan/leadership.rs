@@ -247,6 +247,8 @@ pub(super) fn heir<'a, 'b>(
         })
         .filter(|member| !member.entry.surplus && !member.is_leaving())
         .filter_map(|member| member.answer().map(|answer| (member, answer)))
+        // who lets nobody in would lead and not serve
+        .filter(|(_, answer)| answer.is_open)
         .filter(|(_, answer)| {
             let lag = leader_answer
                 .replication
@@ -439,6 +441,22 @@ mod tests {
         };
         assert!(!hands_over(19));
         assert!(hands_over(20), "4 node timeouts");
+    }
+
+    #[test]
+    fn leadership_goes_to_nobody_who_lets_no_clients_in() {
+        let hands_over = |is_open: bool| {
+            let mut seen = formed();
+            let leaving = MemberName::from("c-0-1");
+            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+                pod.is_leaving = true;
+            }
+            answer_of(&mut seen, "c-0-2").is_open = is_open;
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            plan.actions.iter().any(|it| it.deed.kind() == "switchover")
+        };
+        assert!(hands_over(true));
+        assert!(!hands_over(false), "it was led to a closed one for 100 s");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
-use crate::model::{ClusterView, MemberAnswer, MemberId, PodPhase, ShardId};
+use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId, PodPhase};
 
 /// How long a body is waited for whose pod does not start.
 const STARTS_WITHIN_MILLIS: u64 = 60_000;
@@ -155,18 +155,24 @@ fn may_be_copied_unseen(round: &Round<'_>, member: &Member<'_>) -> bool {
         let members = round.census.members();
         members.filter(|other| other.name() != member.name())
     };
-    let is_copied = |shard: ShardId| {
-        let mut copying = others().filter(|other| other.shard() == shard);
+    let is_copied = |left: &LeftAddress| {
+        let is_its_own = |other: &Member<'_>| other.entry.member_id == left.member_id;
+        let mut copying =
+            others().filter(|other| other.shard() == left.shard && !is_its_own(other));
         let mut departed = round.record.departed.iter();
-        copying.any(roster::may_copy_unseen)
-            || departed.any(|gone| roster::may_copy_on(gone, shard))
+        copying.any(roster::may_copy_unseen) || departed.any(|gone| roster::may_copy_on(gone, left))
     };
-    let left = round.record.left_addresses.iter();
-    let left = left.map(|left| (left.shard, left.address));
+    let left = round.record.left_addresses.iter().cloned();
     let leaving = others().filter(|other| other.entry.joined && other.answer().is_none());
-    let leaving = leaving.filter_map(|other| Some((other.shard(), other.entry.address?)));
+    let leaving = leaving.filter_map(|other| {
+        Some(LeftAddress {
+            shard: other.shard(),
+            address: other.entry.address?,
+            member_id: other.entry.member_id.clone(),
+        })
+    });
     let mut all = left.chain(leaving);
-    all.any(|(shard, left)| left == address.ip && is_copied(shard))
+    all.any(|left| left.address == address.ip && is_copied(&left))
 }
 
 /// A follower of whoever had this address before would take this process for its leader: it copies
@@ -305,7 +311,7 @@ pub(super) fn may_hold_newer_unheard(round: &Round<'_>, member: &Member<'_>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Asked, MemberName, Observation, RunId, Silence, SilenceReason};
+    use crate::model::{Asked, MemberName, Observation, RunId, ShardId, Silence, SilenceReason};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;

@@ -199,10 +199,13 @@ fn leave_address(draft: &mut Draft, entry: &Enrolled) {
         return;
     };
     let shard = entry.shard;
-    let left = LeftAddress { shard, address };
-    if !draft.record.left_addresses.contains(&left) {
-        draft.record.left_addresses.push(left);
-    }
+    let all = &mut draft.record.left_addresses;
+    all.retain(|it| (it.shard, it.address) != (shard, address));
+    all.push(LeftAddress {
+        shard,
+        address,
+        member_id: entry.member_id.clone(),
+    });
 }
 
 /// What was left is remembered for as long as a follower copies from there, or is silent and may: one
@@ -212,15 +215,16 @@ pub(super) fn note_addresses(round: &Round<'_>, draft: &mut Draft) {
     let may_copy = |left: &LeftAddress| {
         let mut members = round.census.members().filter(|it| it.shard() == left.shard);
         members.any(|member| may_copy_unseen(member) || copies_from(member, left))
-            || departed.iter().any(|gone| may_copy_on(gone, left.shard))
+            || departed.iter().any(|gone| may_copy_on(gone, left))
     };
     draft.record.left_addresses.retain(may_copy);
 }
 
-/// It was struck out of this shard with no proof that it is dead: it may hold a copy, and nobody tells it of
-/// another leader.
-pub(super) fn may_copy_on(gone: &Departed, shard: ShardId) -> bool {
-    gone.shard == shard && !gone.is_proven_dead
+/// It was struck out of that shard with no proof that it is dead: it may hold a copy, and nobody tells it of
+/// another leader than the one that was there. (Nobody copies from itself.)
+pub(super) fn may_copy_on(gone: &Departed, left: &LeftAddress) -> bool {
+    let is_its_own = left.member_id.as_ref() == Some(&gone.member_id);
+    gone.shard == left.shard && !gone.is_proven_dead && !is_its_own
 }
 
 fn copies_from(member: &Member<'_>, left: &LeftAddress) -> bool {
@@ -399,6 +403,7 @@ mod tests {
         let left = LeftAddress {
             shard: ShardId(0),
             address: [10, 0, 0, 1].into(),
+            member_id: None,
         };
         seen.record.left_addresses.push(left);
         let is_remembered = |seen: &Observation| {
@@ -434,6 +439,8 @@ mod tests {
             let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
             let mut kinds = plan.actions.iter().map(|it| it.deed.kind());
             assert_eq!(kinds.any(|kind| kind == "open"), is_opened);
+            seen.record.left_addresses[0].member_id = Some(MemberId::from("id-c-0-9"));
+            assert!(!is_remembered(&seen), "nobody copies from itself");
         }
     }
 
