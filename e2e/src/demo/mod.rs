@@ -22,6 +22,10 @@ use crate::show::Screen;
 
 pub use story::{Outage, Return, Story};
 
+/// What no shard may pause for when asserted. A zone's loss costs seconds on a busy machine, the way home less;
+/// a shard that nobody serves costs minutes.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// How the demo is run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -97,7 +101,16 @@ pub async fn demo(bed: &Bed, options: &Options, screen: Screen, story: &mut Stor
         story.outage.as_ref().map(|outage| outage.unix_millis),
     );
     let lost = report.lost() + report.unverified();
+    let pauses = report.shards.iter().map(|shard| shard.longest_gap.millis);
+    let longest = Duration::from_millis(pauses.max().unwrap_or(0));
     story.workload = Some(report);
+    if options.assert && longest > PAUSE_MAX {
+        bail!(
+            "a shard took no writes for {:.1} s, {} s at most are right on a busy machine",
+            longest.as_secs_f64(),
+            PAUSE_MAX.as_secs()
+        );
+    }
     if options.assert && lost > options.lost_max {
         bail!("{lost} acknowledged writes are lost or cannot be read back");
     }

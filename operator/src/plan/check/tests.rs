@@ -284,6 +284,13 @@ fn i3_only_a_follower_of_that_leader_that_is_in_sync_takes_over_in_peace() {
     let graceful = |of| vec![failover("c-0-2", FailoverMode::Graceful, of)];
     assert!(promises(&seen, graceful("id-c-0-1")).is_empty());
     assert_eq!(promises(&seen, graceful("id-c-1-3")), ["I3"]);
+    answer_of(&mut seen, "c-0-2").is_open = false;
+    assert_eq!(
+        promises(&seen, graceful("id-c-0-1")),
+        ["I3"],
+        "it is closed"
+    );
+    answer_of(&mut seen, "c-0-2").is_open = true;
     if let Some(link) = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut() {
         link.is_up = false;
     }
