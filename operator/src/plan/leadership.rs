@@ -418,14 +418,19 @@ mod tests {
         told.next().map(|it| it.chars().skip(5).take(5).collect())
     }
 
+    fn with_a_leader_asked_to_go() -> Observation {
+        let mut seen = formed();
+        let leaving = MemberName::from("c-0-1");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+            pod.is_leaving = true;
+        }
+        seen
+    }
+
     #[test]
     fn a_leader_that_the_bus_elected_a_moment_ago_is_left_in_place() {
         let hands_over = |led_for_seconds: i64| {
-            let mut seen = formed();
-            let leaving = MemberName::from("c-0-1");
-            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
-                pod.is_leaving = true;
-            }
+            let mut seen = with_a_leader_asked_to_go();
             seen.record.histories = vec![History {
                 shard: ShardId(0),
                 leader: "id-c-0-2".into(),
@@ -446,11 +451,7 @@ mod tests {
     #[test]
     fn leadership_goes_to_nobody_who_lets_no_clients_in() {
         let hands_over = |is_open: bool| {
-            let mut seen = formed();
-            let leaving = MemberName::from("c-0-1");
-            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
-                pod.is_leaving = true;
-            }
+            let mut seen = with_a_leader_asked_to_go();
             answer_of(&mut seen, "c-0-2").is_open = is_open;
             let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
             plan.actions.iter().any(|it| it.deed.kind() == "switchover")

@@ -338,19 +338,24 @@ mod tests {
         seen
     }
 
-    #[test]
-    fn a_follower_that_was_wiped_holds_nothing() {
-        let mut seen = lost();
-        seen.record.losses.clear();
-        let mut wiped = answer_of(&mut seen, "c-0-7").clone();
-        wiped.replication.upstream = Some(crate::model::UpstreamLink {
+    /// To the leader that is lost.
+    fn broken_link() -> crate::model::UpstreamLink {
+        crate::model::UpstreamLink {
             host: "10.0.0.1".to_owned(),
             port: 6379,
             is_up: false,
             is_syncing: false,
             last_io_seconds: None,
             down_seconds: None,
-        });
+        }
+    }
+
+    #[test]
+    fn a_follower_that_was_wiped_holds_nothing() {
+        let mut seen = lost();
+        seen.record.losses.clear();
+        let mut wiped = answer_of(&mut seen, "c-0-7").clone();
+        wiped.replication.upstream = Some(broken_link());
         let mut entries = wiped.view.entries.iter_mut();
         let own = entries.find(|it| it.flags.myself).unwrap();
         own.leader = Some(MemberId::from("id-c-0-1"));
@@ -405,14 +410,7 @@ mod tests {
         let mut seen = lost();
         seen.record.losses[0].noticed = Timestamp::new(-60, 0).unwrap();
         let mut follower = answer_of(&mut seen, "c-0-7").clone();
-        follower.replication.upstream = Some(crate::model::UpstreamLink {
-            host: "10.0.0.1".to_owned(),
-            port: 6379,
-            is_up: false,
-            is_syncing: false,
-            last_io_seconds: None,
-            down_seconds: None,
-        });
+        follower.replication.upstream = Some(broken_link());
         for own in follower
             .view
             .entries
