@@ -63,6 +63,7 @@ pub(crate) fn pod(name: &str) -> PodView {
         host: None,
         address: Some("127.0.0.1".parse().unwrap()),
         phase: PodPhase::Running,
+        ended_at: None,
         is_leaving: false,
         gate_is_open: false,
         is_to_lead: false,

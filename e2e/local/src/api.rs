@@ -271,6 +271,7 @@ impl State {
                 unschedulable: None,
                 kubelet: None,
             },
+            ended_at: None,
             is_leaving: false,
             gate_is_open: false,
             is_to_lead: false,

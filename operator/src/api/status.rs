@@ -81,7 +81,7 @@ pub struct ShardMemberStatus {
     /// Its role, as the cluster sees it; none before it has joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Alive, Joining, Starting, Silent, Ended or Leaving.
+    /// Alive, Closed (in sync, but keeps clients out), Joining, Starting, Silent, Ended or Leaving.
     pub state: String,
     /// Whether its copy is complete and fed; the leader's own copy always is.
     pub in_sync: bool,

@@ -92,6 +92,10 @@ pub struct PodView {
     pub address: Option<IpAddr>,
     /// How far its one container is.
     pub phase: PodPhase,
+    /// When its container ended, in whole seconds of its host's clock, where its kubelet was there to see it.
+    /// (After a loss of power it tells of the time when it was back.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// Whether it was asked to go (it carries a deletion timestamp).
     pub is_leaving: bool,
     /// Whether the readiness gate is True.

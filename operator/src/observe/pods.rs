@@ -1,5 +1,6 @@
 //! Pods and volumes as the model knows them. Pure.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateTerminated, ContainerStatus, PersistentVolumeClaim, Pod,
     PodStatus,
@@ -33,6 +34,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
             .and_then(|status| status.pod_ip.as_deref())
             .and_then(|ip| ip.parse().ok()),
         phase: status.map_or(WAITING, phase),
+        ended_at: status.and_then(seen_end),
         is_leaving: meta.deletion_timestamp.is_some(),
         gate_is_open: status.is_some_and(gate_is_open),
         is_to_lead: annotation(meta, ANNOTATION_LEAD) == Some(LEAD_WANTED),
@@ -181,6 +183,20 @@ fn join(parts: &[Option<&str>]) -> String {
         .filter(|part| !part.is_empty())
         .collect();
     present.join(": ")
+}
+
+/// When its container ended. A kubelet that was not there then, as after a loss of power, says `Unknown` with
+/// code 255 (containerd) or `ContainerStatusUnknown`, and the time at which it found out.
+fn seen_end(status: &PodStatus) -> Option<Timestamp> {
+    let state = container(status.container_statuses.as_deref())?;
+    let ended = state.terminated.as_ref()?;
+    let was_found_ended = ended.exit_code == 255
+        || matches!(
+            ended.reason.as_deref(),
+            Some("Unknown" | "ContainerStatusUnknown")
+        );
+    let at = ended.finished_at.as_ref().filter(|_| !was_found_ended)?;
+    Some(at.0)
 }
 
 fn describe_end(ended: &ContainerStateTerminated) -> String {

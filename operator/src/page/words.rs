@@ -231,6 +231,11 @@ pub(super) fn member_state(member: &ShardMemberStatus) -> Saying {
         "Alive" if leads => Saying::new(Level::Good, "leads", ""),
         "Alive" => Saying::new(Level::Good, "in sync", behind),
         "Joining" => Saying::new(Level::Busy, "joining", synced),
+        "Closed" => Saying::new(
+            Level::Warn,
+            "closed",
+            "keeps clients out until that endangers no copy",
+        ),
         "Starting" => Saying::new(Level::Busy, "starting", synced),
         "Leaving" => Saying::new(Level::Busy, "leaving", synced),
         "Silent" => Saying::new(Level::Bad, "silent", synced),

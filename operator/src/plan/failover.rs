@@ -49,7 +49,7 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let of = shard.leader.clone()?;
         let (heir, _) =
             best_candidate(round, shard, &of, homes.get(&shard.id)).filter(|(heir, answer)| {
-                let may_stand = !is_fed(answer) && !spacing::is_behind(round, answer);
+                let may_stand = !is_fed(answer) && may_stand_again(round, shard, answer);
                 let has_votes = votes::would_elect(round, answer);
                 holders::is_whole(shard, heir)
                     && may_stand
@@ -65,6 +65,12 @@ pub(super) fn force(round: &Round<'_>, draft: &mut Draft) {
         let why = format!("shard {}: its leader has ended: {end}", shard.id);
         ask(round, draft, shard, FailoverMode::Force, of, target, why);
     }
+}
+
+/// An election of it would not be lost for one that was held already. The one with the most data is waited for:
+/// another would have it give up what only it has. (A takeover asks for no vote, and is told again at once.)
+fn may_stand_again(round: &Round<'_>, shard: &Shard<'_>, heir: &MemberAnswer) -> bool {
+    !spacing::is_behind(round, heir) && !spacing::has_just_stood(round, shard, &heir.id)
 }
 
 /// Whose copies are whole was noted in an earlier round: the record is written before what relies on it is
@@ -246,7 +252,6 @@ fn best_candidate<'a, 'b>(
             holders::is_whole(shard, member) || is_newer || (body.is_some() && !has_body)
         })
         .filter(|(_, answer)| follows(answer, old) && !answer.loading)
-        .filter(|(_, answer)| !spacing::has_just_stood(round, shard, &answer.id))
         .filter(|(_, answer)| holders::knows_as_owner(answer, old))
         .filter(|(_, answer)| {
             answer
@@ -259,6 +264,7 @@ fn best_candidate<'a, 'b>(
             (
                 holders::is_whole(shard, member),
                 answer.replication.offset,
+                !spacing::has_just_stood(round, shard, &answer.id),
                 votes::would_elect(round, answer),
                 home == Some(member.zone()),
                 std::cmp::Reverse(member.name()),
@@ -298,7 +304,7 @@ pub(super) fn relieve_closed_leaders(round: &Round<'_>, draft: &mut Draft) {
         }
         // who would not be elected would only have to wait the longer
         let heir = best_candidate(round, shard, &answer.id, None).filter(|(_, heir)| {
-            votes::would_elect(round, heir) && !spacing::is_behind(round, heir)
+            votes::would_elect(round, heir) && may_stand_again(round, shard, heir)
         });
         // a copy that is only newer than the body is not the one to lead while a whole one may live
         let mut members = shard.members.iter();

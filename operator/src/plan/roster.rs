@@ -4,6 +4,7 @@
 mod copies;
 mod ended;
 mod origin;
+mod outlived;
 
 use jiff::Timestamp;
 
@@ -44,6 +45,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     copies::note(desired, seen, &mut record, now);
     note_leaders(desired, seen, &mut record, now);
     copies::note_fed_to_the_end(desired, seen, &mut record, now);
+    outlived::note(desired, seen, &mut record, now);
     record
 }
 

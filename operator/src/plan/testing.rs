@@ -48,6 +48,7 @@ pub(crate) fn pod(name: &str, shard: u32, zone: &str) -> PodView {
         host: Some(HostName::from("h")),
         address: None,
         phase: PodPhase::Running,
+        ended_at: None,
         is_leaving: false,
         gate_is_open: false,
         is_to_lead: false,

@@ -99,7 +99,15 @@ fn available(facts: &Facts<'_>) -> Finding {
 }
 
 fn unserved(facts: &Facts<'_>) -> String {
-    format!("no leader answers for slots {}", facts.unserved())
+    let shut = facts.shut();
+    if shut.is_empty() {
+        return format!("no leader answers for slots {}", facts.unserved());
+    }
+    format!(
+        "clients cannot write to slots {}: {}",
+        facts.unserved(),
+        shut.join("; ")
+    )
 }
 
 fn progressing(input: &Input<'_>, facts: &Facts<'_>) -> Finding {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use placement::ZoneState;
 
 use crate::api::{ShardMemberStatus, ShardStatus, ZoneStatus};
-use crate::model::{Access, DataLoss, Desired, Role, SlotSet, ZoneName};
+use crate::model::{Access, DataLoss, Desired, MemberAnswer, Role, SlotSet, ZoneName};
 use crate::plan::{Census, Member, Shard, Verdict};
 use crate::resources::labels::ANNOTATION_LEAD;
 
@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub(super) desired: &'a Desired,
     /// Who is there.
     pub(super) census: &'a Census<'a>,
-    /// Slots with a leader that answers.
+    /// Slots with a leader that answers and takes writes.
     pub(super) served: SlotSet,
     /// The zones' states.
     pub(super) states: BTreeMap<ZoneName, ZoneState>,
@@ -31,9 +31,20 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Slots without a leader that answers.
+    /// Slots without a leader that answers and takes writes.
     pub(super) fn unserved(&self) -> SlotSet {
         SlotSet::all().difference(&self.served)
+    }
+
+    /// Leaders that answer and take no writes, each with why.
+    pub(super) fn shut(&self) -> Vec<String> {
+        let words = |(leader, answer): (&Member<'_>, &MemberAnswer)| {
+            let slots = &self.census.shard(leader.shard())?.slots;
+            let why = takes_no_writes(answer).filter(|_| !slots.is_empty())?;
+            Some(format!("{} leads slots {slots} and {why}", leader.name()))
+        };
+        let leaders = self.census.shards.iter().filter_map(Shard::living_leader);
+        leaders.filter_map(words).collect()
     }
 
     /// Shards that lack in-sync members, in words.
@@ -209,10 +220,37 @@ impl Facts<'_> {
     }
 }
 
+/// What of these slots has a leader that takes writes.
+pub(super) fn taking_writes(census: &Census<'_>, answered: &SlotSet) -> SlotSet {
+    let is_shut = |shard: &&Shard<'_>| {
+        let leader = shard.living_leader();
+        leader.is_some_and(|(_, answer)| takes_no_writes(answer).is_some())
+    };
+    let shut = census.shards.iter().filter(is_shut);
+    shut.fold(answered.clone(), |rest, shard| {
+        rest.difference(&shard.slots)
+    })
+}
+
+/// Why a leader that answers is of no use to clients; none where it is.
+fn takes_no_writes(leader: &MemberAnswer) -> Option<&'static str> {
+    if leader.loading {
+        Some("loads its data")
+    } else if !leader.is_open {
+        Some("keeps clients out until that endangers no copy")
+    } else if !leader.view.says_ok {
+        // a server's own cluster_state: no majority is heard, or it has just started
+        Some("takes no writes: by its own word the cluster is down")
+    } else {
+        None
+    }
+}
+
 fn state(member: &Member<'_>, in_sync: bool) -> &'static str {
     match member.verdict {
         _ if member.is_leaving() || member.entry.surplus => "Leaving",
         Verdict::NotMade | Verdict::Starting => "Starting",
+        Verdict::Alive(answer) if in_sync && !answer.is_open => "Closed",
         Verdict::Alive(_) if in_sync => "Alive",
         Verdict::Alive(_) => "Joining",
         Verdict::Silent(_) | Verdict::Gone => "Silent",

@@ -67,7 +67,7 @@ pub fn status(previous: &RedisClusterStatus, input: &Input<'_>) -> RedisClusterS
     let facts = Facts {
         desired,
         census: &census,
-        served: in_service(&census, record),
+        served: facts::taking_writes(&census, &in_service(&census, record)),
         zones: verdict::zones(&census, &states, record.formed, desired.quorum_loss),
         states,
         formed: record.formed,

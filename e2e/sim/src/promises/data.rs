@@ -126,11 +126,13 @@ pub fn note_started(world: &mut World, key: ProcKey) {
     }
 }
 
-/// When the last process before this one ended that ran on its volume.
+/// When the last process before this one ended that ran on its volume, or hung, if it never went on.
 fn ended_before(world: &World, key: ProcKey) -> Millis {
-    let last = before_on_its_volume(world, key)
-        .find_map(|it| world.promises.disturbances(it).last().copied());
-    last.map_or(world.now, |(from, _)| from)
+    let last = before_on_its_volume(world, key).find_map(|it| {
+        let (from, _) = world.promises.disturbances(it).last()?;
+        Some(world.promises.stood_still_since(it, *from))
+    });
+    last.unwrap_or(world.now)
 }
 
 /// The processes that ran on its volume before, the last one first.

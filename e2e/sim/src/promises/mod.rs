@@ -30,6 +30,8 @@ pub enum Cause {
 
 /// Replication may be behind by this much at any time.
 const IN_FLIGHT_MILLIS: Millis = 200;
+/// Twice the time between two looks of `watch`: what lasts is seen at each.
+const WATCHED_WITHIN_MILLIS: Millis = 200;
 
 /// Until when one is disturbed that has ended.
 const FOR_GOOD: Millis = Millis::MAX / 2;
@@ -56,6 +58,8 @@ pub struct Promises {
     names: BTreeSet<String>,
     /// When each process could not act as it should.
     disturbed: BTreeMap<ProcKey, Vec<(Millis, Millis)>>,
+    /// From when to when each hung last.
+    standstill: BTreeMap<ProcKey, (Millis, Millis)>,
     /// Who was promoted in each leader's place, when, and when it had heard that one last.
     outvoted: BTreeMap<ProcKey, Vec<(ProcKey, Millis, Millis)>>,
     /// Who was promoted last to lead each chunk.
@@ -183,6 +187,24 @@ impl Promises {
         self.disturbed.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// It hangs, or its host does.
+    fn note_standstill(&mut self, key: ProcKey, now: Millis) {
+        let begun = (now.saturating_sub(100), now);
+        let last = self.standstill.entry(key).or_insert(begun);
+        *last = if last.1 + WATCHED_WITHIN_MILLIS < now {
+            begun
+        } else {
+            (last.0, now)
+        };
+    }
+
+    /// Since when it took nothing that ended then: it may have hung before.
+    pub(crate) fn stood_still_since(&self, key: ProcKey, end: Millis) -> Millis {
+        let before = self.standstill.get(&key);
+        let lasted = before.filter(|(_, until)| until + WATCHED_WITHIN_MILLIS >= end);
+        lasted.map_or(end, |(since, _)| *since)
+    }
+
     /// By the owner's policy there may be two sides with a majority each, for as long as these are out of
     /// sight: one of them loses what it takes.
     pub(crate) fn note_risk(&mut self, leaders: Vec<ProcKey>) {
@@ -246,9 +268,17 @@ fn note_disturbances(world: &mut World) {
         })
         .map(|process| process.key)
         .collect();
+    let mut hung: Vec<ProcKey> = world.alive().map(|it| it.key).collect();
+    hung.retain(|key| !world.is_running(*key));
+    for key in hung {
+        world.promises.note_standstill(key, now);
+    }
     for key in disturbed {
         let times = world.promises.disturbed.entry(key).or_default();
-        match times.last_mut().filter(|(_, end)| *end + 200 >= now) {
+        match times
+            .last_mut()
+            .filter(|(_, end)| *end + WATCHED_WITHIN_MILLIS >= now)
+        {
             Some((_, end)) => *end = (*end).max(now),
             None => times.push((now.saturating_sub(100), now)),
         }

@@ -98,6 +98,8 @@ pub struct Process {
     pub engine: Engine,
     /// Whether it runs.
     pub is_alive: bool,
+    /// When it ended, if its host did not end with it.
+    pub ended: Option<Millis>,
     /// It hangs until then: a slow fork, a slow disk.
     pub hangs_until: Millis,
     /// When it was started.

@@ -258,6 +258,7 @@ impl World {
                 unschedulable: None,
                 kubelet: None,
             },
+            ended_at: None,
             is_leaving: false,
             gate_is_open: false,
             is_to_lead: false,
@@ -397,6 +398,7 @@ impl World {
         }
         let addr = self.proc(key).addr;
         self.procs[key.0].is_alive = false;
+        self.procs[key.0].ended = Some(self.now);
         self.listening.remove(&addr);
         let volume = self.volume_of(key);
         self.leave_to_the_hung(key);

@@ -352,6 +352,7 @@ impl World {
             addr,
             engine: self.setup.engine,
             is_alive: true,
+            ended: None,
             hangs_until: 0,
             started: self.now,
             loads_until: self.now + load,
@@ -382,12 +383,16 @@ impl World {
     }
 
     fn report_end(&mut self, name: &str) {
+        let process = self.pods.get(name).and_then(|pod| pod.proc);
+        let ended = process.and_then(|key| self.proc(key).ended);
         if let Some(pod) = self.pods.get_mut(name)
             && !matches!(pod.view.phase, PodPhase::Ended { .. })
         {
             pod.view.phase = PodPhase::Ended {
                 reason: "exit code 137".to_owned(),
             };
+            // a kubelet tells whole seconds
+            pod.view.ended_at = ended.map(|at| super::timestamp(at / 1000 * 1000));
             self.has_changed = true;
         }
     }
@@ -452,6 +457,7 @@ impl World {
         let keys: Vec<ProcKey> = self.on_host(host);
         for key in keys {
             self.end_process(key, Cause::Fault);
+            self.procs[key.0].ended = None;
         }
     }
 

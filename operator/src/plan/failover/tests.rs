@@ -143,6 +143,56 @@ fn who_leads_since_a_moment_ago_is_succeeded_at_once_all_the_same() {
 }
 
 #[test]
+fn who_lost_an_election_is_waited_for_where_the_other_has_less() {
+    let told = |others_offset: u64| {
+        let mut seen = second_of_two();
+        let own = answer_of(&mut seen, "c-0-2").view.own_entry().cloned();
+        let mut listed = own.expect("it is in its own table");
+        (listed.id, listed.flags.myself) = ("id-c-0-7".into(), false);
+        for asked in seen.members.values_mut() {
+            if let crate::model::Asked::Answered(answer) = asked {
+                answer.view.entries.push(listed.clone());
+            }
+        }
+        let mut other = answer_of(&mut seen, "c-0-2").clone();
+        other.view.entries.retain(|it| !it.flags.myself);
+        for own in &mut other.view.entries {
+            own.flags.myself = own.id.as_str() == "id-c-0-7";
+        }
+        other.id = "id-c-0-7".into();
+        other.run_id = "run-id-c-0-7".into();
+        other.replication.offset = others_offset;
+        other.view.myself = other.id.clone();
+        let mut entry = enrolled("c-0-7", 0, "c");
+        (entry.pod_uid, entry.joined) = (Some("uid-c-0-7".into()), true);
+        entry.member_id = Some(other.id.clone());
+        entry.synced_run = Some(other.run_id.clone());
+        entry.synced_with = Some("id-c-0-1".into());
+        seen.record.members.push(entry);
+        seen.record.next_serial = crate::model::Serial(8);
+        let mut pod = crate::plan::testing::pod("c-0-7", 0, "c");
+        (pod.uid, pod.phase) = ("uid-c-0-7".into(), PodPhase::Running);
+        pod.address = Some([10, 0, 0, 7].into());
+        seen.pods.push(pod);
+        let asked = crate::model::Asked::Answered(Box::new(other));
+        seen.members.insert(MemberName::from("c-0-7"), asked);
+        seen.record.clocks.role_changes = vec![RoleChange {
+            shard: ShardId(0),
+            of: Some("id-c-0-9".into()),
+            of_since: None,
+            to: Some("id-c-0-2".into()),
+            at: Timestamp::new(-3, 0).unwrap(),
+        }];
+        let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+        let mut actions = plan.actions.iter();
+        let force = actions.find(|it| it.deed.kind() == "failover-force");
+        force.map(|it| format!("{:?}", it.deed).contains("c-0-7"))
+    };
+    assert_eq!(told(1000), Some(true), "it has as much");
+    assert_eq!(told(999), None);
+}
+
+#[test]
 fn a_goodbye_that_the_others_heard_too_is_an_end() {
     let mut seen = formed();
     for entry in &mut seen.record.members {

@@ -64,6 +64,7 @@ impl World {
                 host: None,
                 address: None,
                 phase: waiting,
+                ended_at: None,
                 is_leaving: false,
                 gate_is_open: false,
                 is_to_lead: false,
