@@ -49,6 +49,10 @@ pub fn receive(process: &mut Process, packet: &Packet, now: Millis, out: &mut Ve
             let knows = process.table.nodes.get(&header.sender);
             if knows.is_some_and(|node| !node.handshake) {
                 note_pong(process, header.sender, now);
+            }
+            // the packet that ends a handshake tells who it is; epochs, slots and gossip come with the next
+            // (`clusterProcessPacket` looks for the sender before it renames)
+            if is_known {
                 note_header(process, packet, gossip, now, out);
             }
         }
@@ -165,7 +169,6 @@ fn identify(
         }
         node.handshake = false;
         node.leader = header.leader;
-        node.epoch = header.epoch;
         process.table.banned.remove(&header.sender);
         process.table.nodes.insert(header.sender, node);
         return true;

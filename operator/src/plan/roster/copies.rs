@@ -11,6 +11,8 @@ use crate::model::{
 
 /// What is heard of a leader may be a second old, and INFO counts in whole seconds at both ends.
 const TOLERANCE_MILLIS: u64 = 2000;
+/// A link breaks at once when the process at its other end does; both times are told in whole seconds.
+const BROKE_WITHIN_MILLIS: u64 = 2_500;
 /// A link may break long after the last that came over it: by `repl-timeout`, or by a reset when a cut is
 /// over. So only of a process that was as young as this when its link broke does that tell anything: as
 /// long as a follower that hears nothing is taken for fed.
@@ -81,8 +83,9 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now:
 }
 
 /// A follower that became whole a moment before its leader was lost was never seen in sync with one that
-/// was heard. It tells itself: it shares its leader's history, so this young process has made its copy, and
-/// its link held until nobody heard that one any more. (What this says is acted on in the next round, when it
+/// was heard. It tells itself: it shares its leader's history, so this process has made its copy, and its
+/// link held until that one's container ended; or, of a young process, until nobody heard that one any more,
+/// where nobody knows when it ended. (What this says is acted on in the next round, when it
 /// is on record.)
 pub(super) fn note_fed_to_the_end(
     desired: &Desired,
@@ -102,6 +105,12 @@ pub(super) fn note_fed_to_the_end(
         };
         let millis = now.as_millisecond() - clock.since.as_millisecond();
         let lost_millis = u64::try_from(millis).unwrap_or(0);
+        let leader = shard.members.iter().find(|it| shard.is_led_by(it));
+        let ended = leader.and_then(|it| it.pod?.ended_at);
+        let was_fed = |answer: &&MemberAnswer| {
+            let broke_then = ended.is_some_and(|ended| broke_with(answer, ended, now));
+            broke_then || was_fed_until(answer, lost_millis)
+        };
         for member in &shard.members {
             let holds_copy = member.answer().is_some_and(|it| holds_a_copy(lost, it));
             if let Some(entry) = record.members.iter_mut().find(|e| &e.name == member.name()) {
@@ -110,7 +119,7 @@ pub(super) fn note_fed_to_the_end(
             let run = member
                 .answer()
                 .filter(|answer| shares_history(&before, shard.id, lost, answer))
-                .filter(|answer| was_fed_until(answer, lost_millis))
+                .filter(was_fed)
                 .map(|answer| answer.run_id.clone());
             let mut entries = record.members.iter_mut();
             let entry = entries.find(|entry| &entry.name == member.name());
@@ -136,6 +145,19 @@ fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
     let up = answer.replication.upstream.as_ref();
     let is_made = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
     follows(answer, lost) && is_made && answer.keys > 0
+}
+
+/// Whether its link to its leader broke when that one's process ended, which both tell in whole seconds.
+fn broke_with(answer: &MemberAnswer, ended: Timestamp, now: Timestamp) -> bool {
+    let up = answer.replication.upstream.as_ref();
+    let is_settled = |up: &&UpstreamLink| !up.is_up && !up.is_syncing && !answer.loading;
+    let Some(seconds) = up.filter(is_settled).and_then(|up| up.down_seconds) else {
+        return false;
+    };
+    let since_end = now.as_millisecond() - ended.as_millisecond();
+    let since_end = u64::try_from(since_end).unwrap_or(0);
+    let broke = seconds.saturating_mul(1000);
+    broke <= since_end && since_end - broke <= BROKE_WITHIN_MILLIS
 }
 
 /// Whether its leader was heard until it was lost, so long ago.
@@ -211,6 +233,47 @@ mod tests {
             let entry = record.member(&follower).unwrap();
             let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
             assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn whose_link_broke_when_its_leaders_process_ended_is_whole_although_nobody_saw_it() {
+        // (the link broke so long ago, the leader's container ended so long ago, whole), of an old process
+        let table = [
+            (Some(20), Some(20), true, "when it ended"),
+            (Some(18), Some(20), true, "a moment later, in whole seconds"),
+            (
+                Some(17),
+                Some(20),
+                false,
+                "later: there may have been a cut between the two",
+            ),
+            (Some(21), Some(20), false, "before"),
+            (Some(20), None, false, "nobody knows when it ended"),
+            (None, Some(20), false, "it never had a link"),
+        ];
+        for (down_seconds, ended, expected, why) in table {
+            let mut seen = formed();
+            let desired = desired(3, 1);
+            let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+            seen.record = plan(&desired, &seen, at(0)).record;
+            let leader = MemberName::from("c-0-1");
+            seen.members.remove(&leader);
+            for entry in &mut seen.record.members {
+                (entry.synced_run, entry.synced_with) = (None, None);
+            }
+            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leader) {
+                let reason = "exit code 137".to_owned();
+                pod.phase = crate::model::PodPhase::Ended { reason };
+                pod.ended_at = ended.map(|ago| at(100 - ago));
+            }
+            let answer = answer_of(&mut seen, "c-0-2");
+            answer.uptime_seconds = 3600;
+            let up = answer.replication.upstream.as_mut().unwrap();
+            (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, down_seconds);
+            let record = plan(&desired, &seen, at(100)).record;
+            let entry = record.member(&MemberName::from("c-0-2")).unwrap();
+            assert_eq!(entry.synced_run.is_some(), expected, "{why}");
         }
     }
 
