@@ -64,6 +64,7 @@ pub(crate) fn pod(name: &str) -> PodView {
         address: Some("127.0.0.1".parse().unwrap()),
         phase: PodPhase::Running,
         ended_at: None,
+        was_found_ended: false,
         is_leaving: false,
         gate_is_open: false,
         is_to_lead: false,

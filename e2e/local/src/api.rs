@@ -272,6 +272,7 @@ impl State {
                 kubelet: None,
             },
             ended_at: None,
+            was_found_ended: false,
             is_leaving: false,
             gate_is_open: false,
             is_to_lead: false,

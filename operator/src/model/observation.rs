@@ -93,9 +93,12 @@ pub struct PodView {
     /// How far its one container is.
     pub phase: PodPhase,
     /// When its container ended, in whole seconds of its host's clock, where its kubelet was there to see it.
-    /// (After a loss of power it tells of the time when it was back.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// Its container ended with its host, as by a loss of power: its kubelet was not there to see it, and found
+    /// it so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_found_ended: bool,
     /// Whether it was asked to go (it carries a deletion timestamp).
     pub is_leaving: bool,
     /// Whether the readiness gate is True.

@@ -1,6 +1,5 @@
 //! Pods and volumes as the model knows them. Pure.
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateTerminated, ContainerStatus, PersistentVolumeClaim, Pod,
     PodStatus,
@@ -22,6 +21,9 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
     let name = meta.name.as_deref()?;
     let status = pod.status.as_ref();
     let spec = pod.spec.as_ref();
+    let state = status.and_then(|it| container(it.container_statuses.as_deref()));
+    let ended = state.and_then(|state| state.terminated.as_ref());
+    let seen_end = ended.filter(|it| !was_found_ended(it));
     Some(PodView {
         name: MemberName::new(name),
         uid: PodUid::new(meta.uid.as_deref()?),
@@ -34,7 +36,8 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
             .and_then(|status| status.pod_ip.as_deref())
             .and_then(|ip| ip.parse().ok()),
         phase: status.map_or(WAITING, phase),
-        ended_at: status.and_then(seen_end),
+        ended_at: seen_end.and_then(|it| Some(it.finished_at.as_ref()?.0)),
+        was_found_ended: ended.is_some_and(was_found_ended),
         is_leaving: meta.deletion_timestamp.is_some(),
         gate_is_open: status.is_some_and(gate_is_open),
         is_to_lead: annotation(meta, ANNOTATION_LEAD) == Some(LEAD_WANTED),
@@ -185,18 +188,11 @@ fn join(parts: &[Option<&str>]) -> String {
     present.join(": ")
 }
 
-/// When its container ended. A kubelet that was not there then, as after a loss of power, says `Unknown` with
-/// code 255 (containerd) or `ContainerStatusUnknown`, and the time at which it found out.
-fn seen_end(status: &PodStatus) -> Option<Timestamp> {
-    let state = container(status.container_statuses.as_deref())?;
-    let ended = state.terminated.as_ref()?;
-    let was_found_ended = ended.exit_code == 255
-        || matches!(
-            ended.reason.as_deref(),
-            Some("Unknown" | "ContainerStatusUnknown")
-        );
-    let at = ended.finished_at.as_ref().filter(|_| !was_found_ended)?;
-    Some(at.0)
+/// A kubelet that was not there when a container ended, as after a loss of power, says `Unknown` with code 255
+/// (containerd) or `ContainerStatusUnknown`, and the time at which it found out.
+fn was_found_ended(ended: &ContainerStateTerminated) -> bool {
+    let reason = ended.reason.as_deref();
+    ended.exit_code == 255 || matches!(reason, Some("Unknown" | "ContainerStatusUnknown"))
 }
 
 fn describe_end(ended: &ContainerStateTerminated) -> String {
@@ -302,6 +298,32 @@ mod tests {
         PodPhase::Ended {
             reason: reason.to_owned(),
         }
+    }
+
+    #[test]
+    fn an_end_is_dated_where_the_kubelet_saw_it() {
+        let at = "2026-11-21T01:02:03Z";
+        // (exit code, reason, seen)
+        let table = [
+            (137, "Error", true),
+            (137, "OOMKilled", true),
+            (0, "Completed", true),
+            (255, "Unknown", false),
+            (137, "ContainerStatusUnknown", false),
+        ];
+        for (code, reason, is_seen) in table {
+            let ended = json!({ "exitCode": code, "reason": reason, "finishedAt": at });
+            let pod = pod(
+                &json!({ "phase": "Failed", "containerStatuses": [{ "name": "redis",
+                "ready": false, "image": "", "imageID": "", "restartCount": 0,
+                "state": { "terminated": ended } }] }),
+            );
+            let seen_at = is_seen.then(|| at.parse().unwrap());
+            assert_eq!(pod.ended_at, seen_at, "{reason}");
+            assert_eq!(pod.was_found_ended, !is_seen, "{reason}");
+        }
+        let evicted = pod(&json!({ "phase": "Failed", "reason": "Evicted" }));
+        assert_eq!((evicted.ended_at, evicted.was_found_ended), (None, false));
     }
 
     #[test]

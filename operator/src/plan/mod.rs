@@ -99,7 +99,7 @@ const STEPS: &[Step] = &[
     placing::note_quiet,
     zones::note_full,
     // what is not as it should be, in words
-    roster::report_start_failures,
+    roster::start_failures::report,
     pods::report_waiting_pods,
     join::report,
     settings::report,

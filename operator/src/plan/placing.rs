@@ -65,7 +65,7 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
     let Some(placement) = solve(round, draft, &zone_list, &full, mode) else {
         return;
     };
-    if roster::start_pause_left_millis(round, &draft.record) > 0 {
+    if roster::start_failures::pause_left_millis(round, &draft.record) > 0 {
         return;
     }
     let on_the_move = draft

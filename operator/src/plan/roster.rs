@@ -5,22 +5,20 @@ mod copies;
 mod ended;
 mod origin;
 mod outlived;
+pub(super) mod start_failures;
 
 use jiff::Timestamp;
 
 use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, placing};
+use super::{Deed, Draft, placing};
 use crate::model::{
     Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, Record,
-    Serial, ShardId, StartFailures, VolumeName,
+    Serial, ShardId, VolumeName,
 };
 use crate::resources;
 pub(super) use ended::kubelet_has_ended_it;
 use ended::{body_is_free, is_really_gone};
-
-/// Pauses after members that end before they ever join: doubled each time, up to this.
-const START_PAUSE_MILLIS_MAX: u64 = 60_000;
 
 /// The record with what was seen in it: pods and ids learnt, silence begun or ended. Decides
 /// nothing; this much is noted even while the cluster is paused.
@@ -35,7 +33,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
         origin::note(entry, seen, &wanted);
     }
     origin::note_starts(desired, seen, &mut record, now);
-    origin::forgive_start_failures(&mut record, seen, &wanted);
+    start_failures::forgive(&mut record, seen, &wanted);
     if record.next_serial == Serial::default() && !is_lost(seen) {
         record.next_serial = Serial(1);
     }
@@ -171,15 +169,18 @@ fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str)
     let entry = member.entry;
     // a body has joined in an earlier incarnation: what counts is whether this one got so far
     let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
-    // one that was asked to go, or by a spec that is wanted no more, tells nothing of the present one
-    let is_telling = !member.is_outdated && !member.is_leaving();
+    // one that was asked to go, that ended with its host, or by a spec that is wanted no more, tells nothing
+    // of the present one
+    let went_with_host = member.pod.is_some_and(|pod| pod.was_found_ended);
+    let is_telling = !member.is_outdated && !member.is_leaving() && !went_with_host;
     let failed_to_start = !got_far && entry.pod_uid.is_some() && is_telling;
-    let is_paused = start_pause_left_millis(round, &draft.record) > 0;
+    // once the pause is over all are tried that wait for it
+    let is_paused = start_failures::pause_left_millis(round, round.record) > 0;
     if failed_to_start && entry.volume.is_some() && is_paused {
         return; // its turn comes; it keeps its place
     }
     if failed_to_start {
-        note_start_failure(round, draft, entry, reason);
+        start_failures::note(round, draft, entry, reason);
     } else if let Some(pod) = round.seen.pod(&entry.name) {
         let deed = Deed::DeletePod {
             pod: entry.name.clone(),
@@ -343,53 +344,6 @@ fn next_name(round: &Round<'_>, draft: &mut Draft, shard: ShardId) -> MemberName
     let serial = draft.record.next_serial;
     draft.record.next_serial = Serial(serial.0 + 1);
     MemberName::of(&round.desired.key.name, shard, serial)
-}
-
-fn note_start_failure(round: &Round<'_>, draft: &mut Draft, entry: &Enrolled, reason: &str) {
-    let before = draft.record.start_failures.take();
-    if before
-        .as_ref()
-        .is_some_and(|failures| failures.pod == entry.name)
-    {
-        draft.record.start_failures = before;
-        return;
-    }
-    draft.record.start_failures = Some(StartFailures {
-        count: before.as_ref().map_or(0, |failures| failures.count) + 1,
-        pod: entry.name.clone(),
-        reason: reason.to_owned(),
-        last: round.now,
-    });
-}
-
-/// How long no new member is started because the last ones ended right away.
-pub(super) fn start_pause_left_millis(round: &Round<'_>, record: &Record) -> u64 {
-    record.start_failures.as_ref().map_or(0, |failures| {
-        let pause = 1000_u64
-            .saturating_mul(1 << failures.count.min(16))
-            .min(START_PAUSE_MILLIS_MAX);
-        pause.saturating_sub(round.millis_since(failures.last))
-    })
-}
-
-/// Says so while members end right after their start.
-pub(super) fn report_start_failures(round: &Round<'_>, draft: &mut Draft) {
-    let Some(failures) = draft.record.start_failures.clone() else {
-        return;
-    };
-    let left_seconds = start_pause_left_millis(round, &draft.record).div_ceil(1000);
-    draft.wait(
-        WaitingReason::MemberFailsToStart,
-        format!(
-            "{} members in a row ended before they joined; the last one, {}: {}. Read `kubectl logs {}`, \
-             then correct spec.image, spec.pod or spec.config{}",
-            failures.count,
-            failures.pod,
-            failures.reason,
-            failures.pod,
-            if left_seconds > 0 { "; the next try follows by itself" } else { "" },
-        ),
-    );
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub(crate) fn pod(name: &str, shard: u32, zone: &str) -> PodView {
         address: None,
         phase: PodPhase::Running,
         ended_at: None,
+        was_found_ended: false,
         is_leaving: false,
         gate_is_open: false,
         is_to_lead: false,

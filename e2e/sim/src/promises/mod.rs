@@ -30,6 +30,8 @@ pub enum Cause {
 
 /// Replication may be behind by this much at any time.
 const IN_FLIGHT_MILLIS: Millis = 200;
+/// What an operator decides on may be as old as this when it happens.
+const UNNOTICED_MILLIS: Millis = 500;
 /// Twice the time between two looks of `watch`: what lasts is seen at each.
 const WATCHED_WITHIN_MILLIS: Millis = 200;
 
@@ -364,6 +366,11 @@ pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) 
     }
 }
 
+/// It hangs since a moment ago, which nobody could have noticed before the pod was taken away.
+fn hung_only_now(world: &World, key: ProcKey) -> bool {
+    world.now - world.promises.stood_still_since(key, world.now) < UNNOTICED_MILLIS
+}
+
 /// I3 and I6, when the operator takes a pod away.
 pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
     let now = world.now;
@@ -386,7 +393,7 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
         let is_whole = other.is_in_sync() || other.leads();
         other.key != key
             && is_whole
-            && world.is_running(other.key)
+            && (world.is_running(other.key) || hung_only_now(world, other.key))
             && other.data.offset() + data::SLACK >= mine
             && data::shares_history(&other.data, &process.data)
     });

@@ -259,6 +259,7 @@ impl World {
                 kubelet: None,
             },
             ended_at: None,
+            was_found_ended: false,
             is_leaving: false,
             gate_is_open: false,
             is_to_lead: false,

@@ -391,6 +391,7 @@ impl World {
             pod.view.phase = PodPhase::Ended {
                 reason: "exit code 137".to_owned(),
             };
+            pod.view.was_found_ended = process.is_some() && ended.is_none();
             // a kubelet tells whole seconds
             pod.view.ended_at = ended.map(|at| super::timestamp(at / 1000 * 1000));
             self.has_changed = true;

@@ -87,7 +87,7 @@ pub(super) fn go_on(round: &Round<'_>, draft: &mut Draft) {
         return;
     }
     let trouble = hindrance::stuck(round);
-    let is_pausing = roster::start_pause_left_millis(round, &draft.record) > 0;
+    let is_pausing = roster::start_failures::pause_left_millis(round, &draft.record) > 0;
     if let Some(why) = trouble.clone().or_else(|| hindrance::failed_start(round)) {
         draft.wait(
             WaitingReason::RollStuck,

@@ -46,21 +46,6 @@ pub(super) fn note_starts(
     }
 }
 
-/// Members that ended at their start by a spec that is wanted no more tell nothing of the present one: it
-/// is tried without a pause.
-pub(super) fn forgive_start_failures(
-    record: &mut Record,
-    seen: &Observation,
-    wanted: &PodFingerprint,
-) {
-    let failed = record.start_failures.as_ref();
-    let pod = failed.and_then(|failures| seen.pod(&failures.pod));
-    let made_from = pod.and_then(|pod| pod.fingerprint.as_ref());
-    if made_from.is_some_and(|made_from| made_from != wanted) {
-        record.start_failures = None;
-    }
-}
-
 /// A pod whose process has another id than before was started again over nothing (a host that came
 /// back with a fresh disk): who it was is no more, and the bus still knows him. It is a new member in
 /// an old place.

@@ -65,6 +65,7 @@ impl World {
                 address: None,
                 phase: waiting,
                 ended_at: None,
+                was_found_ended: false,
                 is_leaving: false,
                 gate_is_open: false,
                 is_to_lead: false,
