@@ -3,6 +3,7 @@
 use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_operator::plan::{FailoverMode, MemberCommand};
 
+use super::UNNOTICED_MILLIS;
 use super::data::{self, SLACK};
 use crate::redis::answer::{id_of, mask};
 use crate::redis::{Id, Millis, ProcKey, Upstream};
@@ -40,6 +41,12 @@ pub fn check(world: &mut World, key: ProcKey, command: &MemberCommand) {
 
 type Found = Option<(&'static str, String)>;
 
+/// It came back a moment ago, and could not tell anybody yet.
+fn is_back_only_now(world: &World, key: ProcKey) -> bool {
+    let mut times = world.promises.disturbances(key).iter();
+    times.any(|(_, end)| end + UNNOTICED_MILLIS >= world.now)
+}
+
 fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Found {
     let old = world.alive().find(|it| it.table.me == of).map(|it| it.key);
     let now = world.now;
@@ -54,9 +61,7 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
         let leader = world.proc(old);
         let host = leader.addr.host;
         let is_there = world.is_running(old) && world.net.is_connected(&world.hosts, host);
-        // one that came back a moment ago could not tell anybody yet
-        let mut times = world.promises.disturbances(old).iter();
-        let is_back = times.any(|(_, end)| end + 1000 >= world.now);
+        let is_back = is_back_only_now(world, old);
         let serves = leader.is_open && leader.leads() && leader.table.owns_any(of);
         if is_there && serves && !is_back {
             return Some((
@@ -69,6 +74,7 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
         .alive()
         .filter(|it| it.table.leader == Some(of) && world.is_running(it.key))
         .filter(|it| world.net.is_connected(&world.hosts, it.addr.host))
+        .filter(|it| !is_back_only_now(world, it.key))
         .filter(|it| !matches!(it.upstream, Upstream::Syncing { .. }) && !it.is_loading(world.now))
         .map(|it| it.data.offset())
         .max();

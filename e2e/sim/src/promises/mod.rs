@@ -31,7 +31,7 @@ pub enum Cause {
 /// Replication may be behind by this much at any time.
 const IN_FLIGHT_MILLIS: Millis = 200;
 /// What an operator decides on may be as old as this when it happens.
-const UNNOTICED_MILLIS: Millis = 500;
+pub(super) const UNNOTICED_MILLIS: Millis = 1000;
 /// Twice the time between two looks of `watch`: what lasts is seen at each.
 const WATCHED_WITHIN_MILLIS: Millis = 200;
 

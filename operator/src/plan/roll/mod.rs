@@ -45,7 +45,9 @@ fn predecessor<'a, 'b>(shard: &'b Shard<'a>, newcomer: &Member<'_>) -> Option<&'
     shard.members.iter().find(|old| {
         let mut others = shard.members.iter().filter(|it| !it.entry.surplus);
         let has_place = others.all(|it| it.name() == newcomer.name() || it.zone() != old.zone());
-        let is_pair = old.entry.surplus && has_place;
+        // the other way round it is the old one whose place was taken back, and that is to be replaced still
+        let came_before = old.name().serial() < newcomer.name().serial();
+        let is_pair = old.entry.surplus && has_place && came_before;
         is_pair && !old.is_outdated && !old.is_leaving() && shard.is_current(old)
     })
 }
@@ -204,8 +206,9 @@ fn replace_in_place(
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Enrolled, MemberName, Observation, PodPhase, PodView};
-    use crate::plan::testing::{desired, enrolled, formed, pod};
+    use crate::api::Persistence;
+    use crate::model::{Asked, Enrolled, MemberName, Observation, PodPhase, PodView, Serial};
+    use crate::plan::testing::{answer_of, desired, enrolled, formed, pod};
     use crate::plan::{Deed, plan};
     use jiff::Timestamp;
 
@@ -242,5 +245,82 @@ mod tests {
         assert!(!is_made_anew(&seen), "its shard is led");
         seen.members.remove(&MemberName::from("c-0-1"));
         assert!(is_made_anew(&seen));
+    }
+
+    /// Shard 0's leader is outdated and its place was given to another that finds no room; so was its
+    /// follower's, to `c-0-7`.
+    fn replaced_where_there_is_no_room() -> Observation {
+        let mut seen = formed();
+        let own = answer_of(&mut seen, "c-0-2").view.own_entry().cloned();
+        let mut listed = own.unwrap();
+        (listed.id, listed.flags.myself) = ("id-c-0-7".into(), false);
+        for asked in seen.members.values_mut() {
+            if let Asked::Answered(answer) = asked {
+                answer.view.entries.push(listed.clone());
+            }
+        }
+        let mut answer = answer_of(&mut seen, "c-0-2").clone();
+        for own in &mut answer.view.entries {
+            own.flags.myself = own.id.as_str() == "id-c-0-7";
+        }
+        (answer.id, answer.view.myself) = ("id-c-0-7".into(), "id-c-0-7".into());
+        let asked = Asked::Answered(Box::new(answer));
+        seen.members.insert("c-0-7".into(), asked);
+        seen.record.next_serial = Serial(9);
+        let place = |name: &str, zone: &str, phase: PodPhase, joined: bool| {
+            let host = joined.then(|| format!("h{zone}").as_str().into());
+            let entry = Enrolled {
+                pod_uid: Some(format!("uid-{name}").as_str().into()),
+                member_id: joined.then(|| format!("id-{name}").as_str().into()),
+                joined,
+                host: host.clone(),
+                ..enrolled(name, 0, zone)
+            };
+            let address = joined.then(|| [10, 0, 0, 7].into());
+            let pod = PodView {
+                phase,
+                host,
+                address,
+                ..pod(name, 0, zone)
+            };
+            (entry, pod)
+        };
+        let waiting = PodPhase::Waiting {
+            unschedulable: Some("0 nodes are available".to_owned()),
+            kubelet: None,
+        };
+        for (entry, pod) in [
+            place("c-0-7", "c", PodPhase::Running, true),
+            place("c-0-8", "a", waiting, false),
+        ] {
+            seen.record.members.push(entry);
+            seen.pods.push(pod);
+        }
+        for entry in &mut seen.record.members {
+            entry.volume = Some(entry.name.as_str().into());
+            entry.surplus = ["c-0-1", "c-0-2"].contains(&entry.name.as_str());
+        }
+        for pod in &mut seen.pods {
+            pod.volume = Some(pod.name.as_str().into());
+            if pod.name.as_str() == "c-0-1" {
+                pod.fingerprint = Some("old".into());
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn who_was_there_before_is_not_taken_for_whom_another_replaces() {
+        let mut seen = replaced_where_there_is_no_room();
+        let mut desired = desired(3, 1);
+        desired.persistence = Persistence::Aof;
+        for second in 6..9 {
+            let plan = plan(&desired, &seen, Timestamp::new(second, 0).unwrap());
+            seen.record = plan.record;
+            let leader = seen.record.member(&MemberName::from("c-0-1")).unwrap();
+            assert!(!leader.surplus, "it has its place back, after {second} s");
+        }
+        let is_new = |entry: &Enrolled| entry.name.serial() >= Some(Serial(9));
+        assert!(!seen.record.members.iter().any(is_new), "nobody else comes");
     }
 }
