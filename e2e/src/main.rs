@@ -11,6 +11,7 @@ use e2e::cli::{Cli, ClusterArgs, Command, TargetArgs};
 use e2e::crash_loop::{self, crash_loop};
 use e2e::demo::{Options, Story, demo};
 use e2e::diagnosis;
+use e2e::drill::setting::setting;
 use e2e::drill::{self, DRILLS};
 use e2e::manifest::Change;
 use e2e::objects::Key;
@@ -44,6 +45,7 @@ async fn run(cli: Cli) -> Result<()> {
                 example: bed.root.join("examples/redis-cluster.yaml"),
                 image: target.image,
                 limit: limit_seconds,
+                setting: setting(&bed).await,
             };
             drills(&bed, &names, &options, screen).await
         }
