@@ -4,6 +4,7 @@
 mod deeds;
 mod faults;
 pub mod measured;
+pub mod report;
 mod run;
 pub mod setting;
 mod table;
