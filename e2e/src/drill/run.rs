@@ -117,12 +117,12 @@ async fn play(
     let done = stage.steps(drill.steps, hands, outcome).await;
     outcome.engines.extend(engine(bed, &options.key).await);
     outcome.engines.dedup();
+    outcome.told = told(bed, &keys, outcome.unix_millis).await;
     for workload in workloads {
         let report = workload.finish().await?;
         screen.report(&report, Some(outcome.unix_millis));
         outcome.workloads.push(report);
     }
-    outcome.told = told(bed, &keys, outcome.unix_millis).await;
     done?;
     for key in &keys {
         confirmed(bed, key, Moment::Whole, 60).await?;

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::Judged;
-use super::aims::{may_lose, pause_of};
-use super::figures::{LEVELS, Shard};
+use super::aims::{Measure, Pause, may_lose, pause_of};
+use super::figures::{Deed, LEVELS, Shard, Time};
 use super::svg::timeline;
 use super::words;
 use crate::drill::measured::{About, Event, Outcome, Sort, Told};
@@ -24,7 +24,7 @@ pub(super) fn part(drill: &Judged, number: usize) -> Markup {
             (verdict(drill))
             div .wide { (timeline(outcome, &drill.figures, number + 1)) }
             div .tables {
-                @if !drill.figures.deeds.is_empty() { (deeds(drill)) }
+                @if !drill.figures.deeds.is_empty() { (deeds(&drill.figures.deeds)) }
                 @if !drill.figures.shards.is_empty() { (shards(&drill.figures.shards)) }
             }
             (events(&outcome.events))
@@ -56,6 +56,8 @@ fn facts(outcome: &Outcome) -> String {
 
 fn verdict(drill: &Judged) -> Markup {
     let aim = pause_of(&drill.outcome.drill);
+    let mut missed = drill.missed.iter();
+    let is_missed = missed.any(|miss| miss.measure == Measure::WorstOutage);
     html! {
         @if drill.missed.is_empty() {
             p .good { span aria-hidden="true" { "✓ " } "Met its aims." }
@@ -63,17 +65,24 @@ fn verdict(drill: &Judged) -> Markup {
         @for miss in &drill.missed {
             p .bad { span aria-hidden="true" { "✗ " } strong { (miss.measured) } ". Aim: " (miss.aim) "." }
         }
-        @if let Some(aim) = aim { p .note { "Aim of the outage: " (aim.pause.text()) "." } }
+        @if let Some(aim) = aim.filter(|_| !is_missed) {
+            p .note {
+                @match aim.pause {
+                    Pause::Any(why) => { "The outage has no aim: " (why) "." }
+                    pause => { "Aim of the outage: " (pause.text()) "." }
+                }
+            }
+        }
         @if let Some(why) = may_lose(&drill.outcome.drill) {
             p .note { "Acknowledged writes may be lost in this drill: " (why) "." }
         }
     }
 }
 
-fn deeds(drill: &Judged) -> Markup {
+fn deeds(deeds: &[Deed]) -> Markup {
     html! {
         table {
-            caption { "How long after what was done, in seconds from its beginning" }
+            caption { "How long after what was done, from its beginning" }
             thead {
                 tr {
                     th scope="col" .number { "at" } th scope="col" { "done" }
@@ -81,11 +90,17 @@ fn deeds(drill: &Judged) -> Markup {
                 }
             }
             tbody {
-                @for deed in &drill.figures.deeds {
+                @for (place, deed) in deeds.iter().enumerate() {
+                    @let is_last = place + 1 == deeds.len();
                     tr {
                         td .number { (words::moment(deed.at)) }
                         th scope="row" { (deed.text) }
-                        @for time in deed.times.values() { td .number { (words::time(*time)) } }
+                        @for time in deed.times.values() {
+                            td .number {
+                                @if *time == Time::NotReached && !is_last { span .soft { "not before the next" } }
+                                @else { (words::time(*time)) }
+                            }
+                        }
                     }
                 }
             }
@@ -141,8 +156,8 @@ fn events(events: &[Event]) -> Markup {
                 tbody {
                     @for event in events {
                         tr {
-                            td .number { (words::moment(event.at)) }
-                            td .soft { (kind(event.sort)) }
+                            td .number { (words::moment(event.from())) }
+                            td .soft { (kind(event)) }
                             td { (event.text) }
                         }
                     }
@@ -152,11 +167,12 @@ fn events(events: &[Event]) -> Markup {
     }
 }
 
-fn kind(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Done => "done",
-        Sort::Reached => "reached",
-        Sort::Said => "status says",
+fn kind(event: &Event) -> String {
+    match (event.sort, event.begun) {
+        (Sort::Done, Some(begun)) => format!("done, in {}", words::moment(event.at - begun)),
+        (Sort::Done, None) => "done".to_owned(),
+        (Sort::Reached, _) => "reached".to_owned(),
+        (Sort::Said, _) => "status says".to_owned(),
     }
 }
 

@@ -45,6 +45,10 @@ pub(super) fn timeline(outcome: &Outcome, figures: &Figures, number: usize) -> M
             @for (place, event) in told.iter().enumerate() {
                 (line(span, event, below(6.0, place, LINE), bottom))
             }
+            // above all lines, so that none goes through a word
+            @for (place, event) in told.iter().enumerate() {
+                (name(span, event, below(6.0, place, LINE)))
+            }
             @for (place, it) in lanes.iter().enumerate() {
                 (lane(span, it, below(top, place, LANE)))
             }
@@ -112,31 +116,40 @@ fn axis(span: Span, top: f64, bottom: f64) -> Markup {
         }
         line .axis x1=(LEFT) x2=(RIGHT) y1=(line) y2=(line) {}
         text .soft x=(px(f64::midpoint(LEFT, RIGHT))) y=(px(bottom + 38.0)) text-anchor="middle" {
-            "seconds from the first deed"
+            "seconds from the first fault or change"
         }
         text .soft x=(RIGHT + 6.0) y=(px(top - 4.0)) { "longest" }
     }
 }
 
-/// What was done or reached, and down to the axis when.
+/// When something was done or reached, down to the axis.
 fn line(span: Span, event: &Event, y: f64, bottom: f64) -> Markup {
-    let at = event.from();
-    let place = x(span, at);
+    let place = px(x(span, event.from()));
+    html! {
+        line .when .(class(event)) x1=(place) x2=(place) y1=(px(y)) y2=(px(bottom + 4.0)) {}
+    }
+}
+
+/// What was done or reached, beside its line.
+fn name(span: Span, event: &Event, y: f64) -> Markup {
+    let place = x(span, event.from());
     let (anchor, away) = if place > TURN {
         ("end", -5.0)
     } else {
         ("start", 5.0)
     };
-    let class = match event.sort {
-        Sort::Done => "deed",
-        Sort::Reached | Sort::Said => "reached",
-    };
-    let text = format!("{} {}", words::moment(at), event.text);
+    let text = format!("{} {}", words::moment(event.from()), event.text);
     html! {
-        line .when .(class) x1=(px(place)) x2=(px(place)) y1=(px(y)) y2=(px(bottom + 4.0)) {}
-        text .(class) x=(px(place + away)) y=(px(y + 11.0)) text-anchor=(anchor) {
+        text .(class(event)) x=(px(place + away)) y=(px(y + 11.0)) text-anchor=(anchor) {
             (words::cut(&text, TEXT_LENGTH_MAX))
         }
+    }
+}
+
+fn class(event: &Event) -> &'static str {
+    match event.sort {
+        Sort::Done => "deed",
+        Sort::Reached | Sort::Said => "reached",
     }
 }
 
@@ -242,7 +255,7 @@ mod tests {
     #[test]
     fn a_drill_without_anything_has_a_picture() {
         let svg = drawn(&Outcome::default());
-        assert!(svg.contains("seconds from the first deed"));
+        assert!(svg.contains("seconds from the first fault or change"));
     }
 
     #[test]
