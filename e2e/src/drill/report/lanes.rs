@@ -1,6 +1,7 @@
 //! What a timeline shows: lanes with bars and marks, in seconds. Pure; where they stand on paper is `svg`'s.
 
-use super::figures::{Figures, LEVELS, seconds, shift};
+use super::figures::{Figures, seconds, shift};
+use super::times::LEVELS;
 use super::words;
 use crate::drill::measured::{About, Level, Outcome, Sort, Told};
 

@@ -1,9 +1,10 @@
 //! The report of drills: `report.json` for machines and `report.html` for people. What was measured stands in
-//! `measured`; `figures` are taken out of it, `aims` judges them, `html` and `svg` draw them, `console` tells
+//! `measured`; `figures` and `times` are taken out of it, `aims` judges them, `html`, `explain`, `part`, `lanes` and `svg` draw them, `console` tells
 //! them in the terminal. Only this file touches files.
 
 pub mod aims;
 mod console;
+mod explain;
 pub mod figures;
 mod html;
 mod lanes;
@@ -13,6 +14,7 @@ mod samples;
 mod svg;
 #[cfg(test)]
 mod tests;
+pub mod times;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::Judged;
 use super::aims::{Measure, Pause, may_lose, pause_of};
-use super::figures::{Deed, LEVELS, Shard, Time};
+use super::figures::Shard;
 use super::svg::timeline;
+use super::times::{Deed, LEVELS, Time};
 use super::words;
 use crate::drill::measured::{About, Event, Outcome, Sort, Told};
 

@@ -1,6 +1,6 @@
 //! Figures in words: durations, counts, levels. Pure.
 
-use super::figures::Time;
+use super::times::Time;
 use crate::drill::measured::Level;
 
 /// Seconds: two digits after the point, from ten on one.
