@@ -109,7 +109,7 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
-    /// When it was told first.
+    /// When it was told.
     pub at: f64,
     /// Of whom.
     pub about: About,

@@ -1,7 +1,7 @@
 //! What Kubernetes' events tell of a drill: the operator's own, and of pods that were made and ended, for
 //! these are what the operator does. Pure, but for [`told()`].
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::measured::{About, Told};
@@ -11,19 +11,30 @@ use crate::objects::{Key, Metadata};
 /// How the operator calls itself in its events.
 const OPERATOR: &str = "zoneward.io/operator";
 
-/// An event of Kubernetes: of the two ways in which its time may stand there, one is filled in.
+/// An event of Kubernetes. One that is told again is the same object: only its first and its last time stand
+/// there, in one of two ways, with the words of the first.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct KubernetesEvent {
     metadata: Metadata,
     involved_object: Involved,
     event_time: Option<Timestamp>,
+    series: Option<Series>,
     first_timestamp: Option<Timestamp>,
+    last_timestamp: Option<Timestamp>,
+    count: Option<u32>,
     reporting_component: String,
     reason: String,
     message: String,
     #[serde(rename = "type")]
     kind: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Series {
+    count: u32,
+    last_observed_time: Timestamp,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -47,29 +58,45 @@ pub(super) async fn told(bed: &Bed, keys: &[Key], unix_millis: i64) -> Vec<Told>
 fn of_drill(events: &[KubernetesEvent], names: &[&str], unix_millis: i64) -> Vec<Told> {
     let each = events
         .iter()
-        .filter_map(|event| one(event, names, unix_millis));
+        .flat_map(|event| times_told(event, names, unix_millis));
     let mut told: Vec<Told> = each.filter(|told| told.at >= 0.0).collect();
     told.sort_by(|a, b| a.at.total_cmp(&b.at));
     told
 }
 
-fn one(event: &KubernetesEvent, names: &[&str], unix_millis: i64) -> Option<Told> {
-    let about = about(event, names)?;
-    let at = event.event_time.or(event.first_timestamp)?.as_millisecond() - unix_millis;
-    let text = match about {
+/// The first time that it was told, and the last where it was told again.
+fn times_told(event: &KubernetesEvent, names: &[&str], unix_millis: i64) -> Vec<Told> {
+    let Some(about) = about(event, names) else {
+        return Vec::new();
+    };
+    let first = event.event_time.or(event.first_timestamp);
+    let series = event.series.as_ref();
+    let last = series
+        .map(|it| it.last_observed_time)
+        .or(event.last_timestamp);
+    let last = last.filter(|last| first != Some(*last));
+    let count = series.map(|it| it.count).or(event.count).unwrap_or(1);
+    let again = format!(" (the last of {count})");
+    let times = first.map(|at| (at, "")).into_iter();
+    let times = times.chain(last.map(|at| (at, again.as_str())));
+    let one = |(at, again): (Timestamp, &str)| Told {
+        at: SignedDuration::from_millis(at.as_millisecond() - unix_millis).as_secs_f64(),
+        about,
+        reason: event.reason.clone(),
+        text: text(event, about, names) + again,
+        is_warning: event.kind == "Warning",
+    };
+    times.map(one).collect()
+}
+
+fn text(event: &KubernetesEvent, about: About, names: &[&str]) -> String {
+    match about {
         About::Operator if names.len() > 1 => {
             format!("{}: {}", event.involved_object.name, event.message)
         }
         About::Operator => event.message.clone(),
         About::PodMade | About::PodEnded => event.involved_object.name.clone(),
-    };
-    Some(Told {
-        at: jiff::SignedDuration::from_millis(at).as_secs_f64(),
-        about,
-        reason: event.reason.clone(),
-        text,
-        is_warning: event.kind == "Warning",
-    })
+    }
 }
 
 fn about(event: &KubernetesEvent, names: &[&str]) -> Option<About> {
@@ -129,6 +156,28 @@ mod tests {
             let found = of_drill(std::slice::from_ref(&given), &["bench"], 10_000);
             let found = found.first().map(|it| (it.at, it.about));
             assert_eq!(found, told, "{given:?}");
+        }
+    }
+
+    /// It was told while the cluster was brought up, and again in the drill.
+    #[test]
+    fn what_is_told_again_is_told_for_its_last_time() {
+        let ours = r#""eventTime": "1970-01-01T00:00:05.000000Z",
+            "series": {"count": 3, "lastObservedTime": "1970-01-01T00:00:12.250000Z"}"#;
+        let older = r#""eventTime": null, "count": 2, "firstTimestamp": "1970-01-01T00:00:11Z",
+            "lastTimestamp": "1970-01-01T00:00:14Z""#;
+        let once = r#""firstTimestamp": "1970-01-01T00:00:11Z", "count": 1,
+            "lastTimestamp": "1970-01-01T00:00:11Z""#;
+        for (time, told) in [
+            (ours, vec![(2.25, "why (the last of 3)")]),
+            (older, vec![(1.0, "why"), (4.0, "why (the last of 2)")]),
+            (once, vec![(1.0, "why")]),
+        ] {
+            let events = [event("RedisCluster", "bench", "AsWanted", time)];
+            let found = of_drill(&events, &["bench"], 10_000);
+            let found: Vec<(f64, &str)> =
+                found.iter().map(|it| (it.at, it.text.as_str())).collect();
+            assert_eq!(found, told);
         }
     }
 

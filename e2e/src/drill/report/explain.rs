@@ -163,7 +163,9 @@ pub(super) fn legend() -> Markup {
                 @for (class, text) in signs { li { (sign(class)) " " (text) } }
             }
             p .note {
-                "Events of Kubernetes that tell of pods' ends have whole seconds: such a sign may stand up to 1 s too early."
+                "What the operator and the pods did is taken from Kubernetes' events. Those of pods' ends have whole seconds: "
+                "such a sign may stand up to 1 s too early. Of an event that was told several times Kubernetes keeps the "
+                "first and the last."
             }
         }
     }
