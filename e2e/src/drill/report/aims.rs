@@ -74,7 +74,7 @@ pub const PAUSES: &[Aim] = &[
     Aim {
         when: "slots move to more leaders, and back",
         pause: Pause::Any(
-            "the aim is about the latency of clients, which make local-bench measures",
+            "the aim is about the latency of clients, which zoneward-local reshard measures",
         ),
         drills: &["scale", "scale-valkey-9"],
     },

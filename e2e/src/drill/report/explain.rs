@@ -81,7 +81,7 @@ pub(super) fn aims() -> Markup {
                 "In all drills: no acknowledged write is lost, each is read back at the end, and all that the drill "
                 "waits for is reached in time. The aims are those of the project's design and README. What they say of "
                 "speed beside other ways (a bus alone, redis-cli), of clients' latency while slots move, and of the "
-                "operator's own use of the machine is measured elsewhere: " code { "make local-bench" } "."
+                "operator's own use of the machine is not measured here: " code { "e2e/local" } " has its commands."
             }
         }
     }
