@@ -36,6 +36,15 @@ impl Fault {
         }
     }
 
+    /// What it is while it lasts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "dead",
+            Self::Pause => "standing still",
+            Self::Cut => "cut off",
+        }
+    }
+
     /// What has become of its hosts, and when it is over.
     pub fn texts(self) -> (&'static str, &'static str) {
         match self {

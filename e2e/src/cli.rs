@@ -39,6 +39,15 @@ pub enum Command {
         #[arg(long, default_value_t = 300)]
         limit_seconds: u64,
     },
+    /// Draw the report of drills again: report.json and report.html.
+    Report {
+        /// A report.json, or the files of single drills; of a drill that stands in several the last counts
+        /// (default: target/drills/report.json of the repository).
+        files: Vec<PathBuf>,
+        /// The folder that both are written to (default: target/drills of the repository).
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
     /// Print the zone map of a `RedisCluster`.
     Map(ClusterArgs),
     /// Check a `RedisCluster` with e2e/check-cluster.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::drill::KubernetesEvent;
 use crate::objects::{Host, Key, List, Pod, RedisCluster};
 use crate::program;
 
@@ -124,6 +125,12 @@ impl Kubectl {
     /// The Kubernetes machines.
     pub async fn hosts(&self) -> Result<Vec<Host>> {
         self.list("/api/v1/nodes").await
+    }
+
+    /// The events of a namespace.
+    pub(crate) async fn events(&self, namespace: &str) -> Result<Vec<KubernetesEvent>> {
+        self.list(&format!("/api/v1/namespaces/{namespace}/events"))
+            .await
     }
 
     /// Who holds the leases of a namespace.

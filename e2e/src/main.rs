@@ -1,6 +1,6 @@
 //! `e2e`: demo, checks and measurements on a real Kubernetes. See README.md beside this crate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -11,7 +11,8 @@ use e2e::cli::{Cli, ClusterArgs, Command, TargetArgs};
 use e2e::crash_loop::{self, crash_loop};
 use e2e::demo::{Options, Story, demo};
 use e2e::diagnosis;
-use e2e::drill::{self, DRILLS};
+use e2e::drill::setting::setting;
+use e2e::drill::{self, DRILLS, Outcome, report};
 use e2e::manifest::Change;
 use e2e::objects::Key;
 use e2e::show::Screen;
@@ -44,9 +45,11 @@ async fn run(cli: Cli) -> Result<()> {
                 example: bed.root.join("examples/redis-cluster.yaml"),
                 image: target.image,
                 limit: limit_seconds,
+                setting: setting(&bed).await,
             };
             drills(&bed, &names, &options, screen).await
         }
+        Command::Report { files, to } => report(&bed.root, files, to, screen),
         Command::Map(cluster) => map(&bed, &cluster.key(), screen).await,
         Command::Check {
             cluster,
@@ -133,21 +136,54 @@ async fn drills(
     }
     screen.aside("building the workload (static, for the testbed's containers)");
     bed.place_workload(None).await?;
-    let mut failed = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
     for one in chosen {
         let outcome = drill::drill(bed, one, options, screen).await;
         write(&bed.root, &format!("drill-{}.json", one.name), &outcome)?;
-        if let Some(error) = outcome.error {
-            failed.push(format!("{}: {error}", one.name));
-        }
-        if outcome.interrupted {
+        let is_over = outcome.interrupted;
+        outcomes.push(outcome);
+        // after each: whatever becomes of the next, these are told
+        report::write(&drills_folder(&bed.root), &report::judged(&outcomes))?;
+        if is_over {
             break;
         }
     }
+    tell_report(&outcomes, &drills_folder(&bed.root), screen)?;
+    let failed = outcomes.iter().filter_map(|outcome| {
+        let error = outcome.error.as_ref()?;
+        Some(format!("{}: {error}", outcome.drill))
+    });
+    let failed: Vec<String> = failed.collect();
     if failed.is_empty() {
         return Ok(());
     }
     bail!("{} drills failed:\n{}", failed.len(), failed.join("\n"))
+}
+
+/// Where the report of drills is written.
+fn drills_folder(root: &Path) -> PathBuf {
+    root.join("target/drills")
+}
+
+/// Draws the report of what was measured before.
+fn report(root: &Path, files: Vec<PathBuf>, to: Option<PathBuf>, screen: Screen) -> Result<()> {
+    let folder = drills_folder(root);
+    let files = if files.is_empty() {
+        vec![folder.join("report.json")]
+    } else {
+        files
+    };
+    tell_report(&report::read(&files)?, &to.unwrap_or(folder), screen)
+}
+
+/// Writes the report of these drills, and shows its table.
+fn tell_report(outcomes: &[Outcome], folder: &Path, screen: Screen) -> Result<()> {
+    let drills = report::judged(outcomes);
+    let page = report::write(folder, &drills)?;
+    screen.heading("Drills");
+    screen.drills(&drills);
+    screen.aside(&format!("the report is {}", page.display()));
+    Ok(())
 }
 
 /// Where it failed, keeps what is needed to find out why.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::drill::report::{Judged, table};
 use crate::map;
 use crate::objects::RedisCluster;
 use crate::workload::report::Report;
@@ -53,6 +54,13 @@ impl Screen {
             "\n{}",
             terminal::map::render(&map::of(cluster), self.paint).trim_end()
         );
+    }
+
+    /// The table of drills.
+    pub fn drills(self, drills: &[Judged]) {
+        for line in table(drills, self.paint).lines() {
+            println!("  {line}");
+        }
     }
 
     /// The lines of check-cluster.

@@ -2,17 +2,21 @@
 //! reached after it. Each is a row of the table; `run` plays it.
 
 mod deeds;
+mod faults;
+pub mod measured;
+pub mod report;
 mod run;
+pub mod setting;
 mod table;
+mod told;
 mod watch;
 
-use serde::Serialize;
-
 use crate::bed::Fault;
-use crate::workload::report::Report;
 
+pub use measured::{Event, Outcome, Sort};
 pub use run::{Options, drill};
 pub use table::DRILLS;
+pub(crate) use told::KubernetesEvent;
 
 /// One drill.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,27 @@ pub struct Drill {
     pub may_lose: Option<&'static str>,
     /// What is done, in order.
     pub steps: &'static [Step],
+}
+
+impl Drill {
+    /// How large its `RedisClusters` are, and what is not the default, for people.
+    pub fn shape(&self) -> String {
+        let followers = match self.followers {
+            1 => "1 follower".to_owned(),
+            more => format!("{more} followers"),
+        };
+        let mut shape = vec![format!("{} leaders with {followers} each", self.leaders)];
+        shape.push(match self.storage {
+            Some(size) => format!("on volumes of {size}"),
+            None => "in memory".to_owned(),
+        });
+        if self.clusters > 1 {
+            shape.push(format!("{} RedisClusters", self.clusters));
+        }
+        let policy = self.quorum_loss;
+        shape.extend(policy.map(|policy| format!("quorumLoss: {policy}")));
+        shape.join(", ")
+    }
 }
 
 /// Something that is done to the testbed, or waited for. Zones are counted in the order in which they are
@@ -104,50 +129,6 @@ impl Goal {
             Self::Stuck => "the update has stopped",
         }
     }
-}
-
-/// What a drill came to.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// Which.
-    pub drill: String,
-    /// For people.
-    pub title: String,
-    /// When the first deed was done, milliseconds since 1970. All seconds count from then.
-    pub unix_millis: i64,
-    /// What was done, reached and said, and when.
-    pub events: Vec<Event>,
-    /// What the writer of each `RedisCluster` saw.
-    pub workloads: Vec<Report>,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// The user has had enough: no other drill follows.
-    pub interrupted: bool,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    /// When, in seconds.
-    pub at: f64,
-    /// Which sort.
-    pub sort: Sort,
-    /// What.
-    pub text: String,
-}
-
-/// Sorts of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Sort {
-    /// It was done by the drill.
-    Done,
-    /// It was waited for.
-    Reached,
-    /// The status said so.
-    Said,
 }
 
 /// The drill of this name.

@@ -9,15 +9,19 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::deeds::{Hands, change, drain, taint, uncordon};
-use super::watch::{Conditions, reach};
-use super::{Drill, Event, Outcome, Sort, Step};
+use super::faults::edge;
+use super::measured::{Event, Outcome, Setting, Sort, Standing};
+use super::setting::{engine, load};
+use super::told::told;
+use super::watch::{Conditions, look, reach, standing};
+use super::{Drill, Step};
 use crate::bed::{Bed, Moment};
 use crate::bring_up::{bring_up, confirmed, make_room};
 use crate::crash_loop::open_zones;
 use crate::diagnosis;
 use crate::manifest::{Change, from_example};
 use crate::near::Workload;
-use crate::objects::Key;
+use crate::objects::{Key, RedisCluster};
 use crate::show::Screen;
 use crate::timeline::seconds;
 use terminal::Color;
@@ -33,6 +37,8 @@ pub struct Options {
     pub image: String,
     /// Seconds that each goal may take.
     pub limit: u64,
+    /// Where they are played.
+    pub setting: Setting,
 }
 
 /// Runs a drill; what was taken away is given back, also where something fails.
@@ -40,6 +46,8 @@ pub async fn drill(bed: &Bed, drill: &Drill, options: &Options, screen: Screen) 
     let mut outcome = Outcome {
         drill: drill.name.to_owned(),
         title: drill.title.to_owned(),
+        shape: drill.shape(),
+        setting: Some(options.setting.clone()),
         ..Outcome::default()
     };
     screen.heading(&format!("{}: {}", drill.name, drill.title));
@@ -92,6 +100,7 @@ async fn play(
     for key in &keys {
         workloads.push(Workload::start(bed, key).await?);
     }
+    outcome.engines.extend(engine(bed, &options.key).await);
     sleep(Duration::from_secs(2)).await;
     let stage = Stage {
         bed,
@@ -103,8 +112,12 @@ async fn play(
         zones: open_zones(bed).await?,
         start: Instant::now(),
     };
+    outcome.load = load();
     outcome.unix_millis = Timestamp::now().as_millisecond();
     let done = stage.steps(drill.steps, hands, outcome).await;
+    outcome.engines.extend(engine(bed, &options.key).await);
+    outcome.engines.dedup();
+    outcome.told = told(bed, &keys, outcome.unix_millis).await;
     for workload in workloads {
         let report = workload.finish().await?;
         screen.report(&report, Some(outcome.unix_millis));
@@ -179,31 +192,58 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn steps(&self, steps: &[Step], hands: &mut Hands, outcome: &mut Outcome) -> Result<()> {
         let mut conditions = Conditions::default();
-        for key in self.keys {
-            if let Some(cluster) = self.bed.kubectl.redis_cluster(key).await? {
-                conditions.changes(&key.name, &cluster);
-            }
+        let clusters = look(self.bed, self.keys).await?;
+        for (name, cluster) in &clusters {
+            conditions.changes(name, cluster);
         }
+        self.stand(outcome, &clusters, hands);
         for step in steps {
             let (goal, limit) = match step {
                 Step::Until(goal) => (Some(*goal), self.limit),
                 Step::Stay(seconds) => (None, Duration::from_secs(*seconds)),
                 deed => {
-                    let text = self.act(*deed, hands).await?;
-                    self.note(outcome, Sort::Done, &text);
+                    self.deed(*deed, hands, outcome).await?;
                     continue;
                 }
             };
-            let lost = (&hands.lost.clone(), self.zones);
-            reach(self.bed, self.keys, goal, lost, limit, |name, cluster| {
-                for change in conditions.changes(name, cluster) {
-                    self.note(outcome, Sort::Said, &change);
+            let lost = (&hands.lost, self.zones);
+            reach(self.bed, self.keys, goal, lost, limit, |clusters| {
+                self.stand(outcome, clusters, hands);
+                for (name, cluster) in clusters {
+                    for change in conditions.changes(name, cluster) {
+                        self.note(outcome, Sort::Said, change);
+                    }
                 }
             })
             .await?;
             if let Some(goal) = goal {
-                self.note(outcome, Sort::Reached, goal.text());
+                self.note(outcome, Sort::Reached, goal.text().to_owned());
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps what holds now, where it is not what held at the last look.
+    fn stand(&self, outcome: &mut Outcome, clusters: &[(&str, RedisCluster)], hands: &Hands) {
+        let at = seconds(self.start.elapsed());
+        let now = standing(at, clusters, (&hands.lost, self.zones));
+        let last = outcome.standings.last();
+        if last.is_none_or(|last| Standing { at, ..*last } != now) {
+            outcome.standings.push(now);
+        }
+    }
+
+    /// Does it, and tells when it was begun and when it was done.
+    async fn deed(&self, step: Step, hands: &mut Hands, outcome: &mut Outcome) -> Result<()> {
+        let begun = seconds(self.start.elapsed());
+        // a host that is started is known before, one that is killed only afterwards
+        let before = edge(step, hands);
+        let text = self.act(step, hands).await?;
+        let fault = before.or_else(|| edge(step, hands));
+        self.note(outcome, Sort::Done, text);
+        if let Some(event) = outcome.events.last_mut() {
+            event.begun = Some(begun);
+            event.fault = fault;
         }
         Ok(())
     }
@@ -228,18 +268,20 @@ impl Stage<'_> {
         }
     }
 
-    fn note(&self, outcome: &mut Outcome, sort: Sort, text: &str) {
+    fn note(&self, outcome: &mut Outcome, sort: Sort, text: String) {
         let at = self.start.elapsed();
         let color = match sort {
             Sort::Done => Color::Red,
             Sort::Reached => Color::Green,
             Sort::Said => Color::Yellow,
         };
-        self.screen.event(at, color, text);
+        self.screen.event(at, color, &text);
         outcome.events.push(Event {
             at: seconds(at),
+            begun: None,
             sort,
-            text: text.to_owned(),
+            text,
+            fault: None,
         });
     }
 }

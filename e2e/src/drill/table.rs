@@ -177,14 +177,14 @@ pub static DRILLS: [Drill; 23] = [
     zone("roll", "All pods are to be changed", &ROLL),
     Drill {
         name: "roll-volumes",
-        title: "The same, on volumes",
+        title: "All pods are to be changed, on volumes",
         storage: Some("64Mi"),
         steps: &ROLL,
         ..PLAIN
     },
     Drill {
         name: "roll-6x1",
-        title: "The same with six leaders",
+        title: "All pods are to be changed, of six leaders and their followers",
         leaders: 6,
         steps: &ROLL,
         ..PLAIN
@@ -198,7 +198,7 @@ pub static DRILLS: [Drill; 23] = [
     },
     Drill {
         name: "upgrade-redis-volumes",
-        title: "The same, on volumes",
+        title: "Redis 7.0 becomes Redis 8, on volumes",
         image: Some("zoneward.local/redis:7"),
         storage: Some("64Mi"),
         steps: &TO_REDIS_8,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Goal;
+use super::measured::{Level, Standing};
 use crate::bed::Bed;
 use crate::objects::{Key, Lost, RedisCluster};
 use crate::wait::{Patience, until};
@@ -54,32 +55,65 @@ fn holds(goal: Goal, cluster: &RedisCluster, lost: &Lost, zones: usize) -> bool 
     }
 }
 
-/// Waits until all have reached the goal; `tell` hears what their status says newly.
+/// What holds of all of them, by what is left.
+pub(super) fn standing(
+    at: f64,
+    clusters: &[(&str, RedisCluster)],
+    (lost, zones): (&Lost, usize),
+) -> Standing {
+    let all = |goal| {
+        let mut each = clusters.iter();
+        each.all(|(_, cluster)| holds(goal, cluster, lost, zones))
+    };
+    let mut members = clusters.iter().flat_map(|(_, cluster)| cluster.members());
+    let level = if !all(Goal::Served) {
+        Level::Unserved
+    } else if !all(Goal::Redundant) {
+        Level::Served
+    } else if !all(Goal::ZoneSafe) {
+        Level::Redundant
+    } else if !(all(Goal::Home) && members.all(|member| member.lives(lost))) {
+        Level::ZoneSafe
+    } else {
+        Level::Balanced
+    };
+    Standing { at, level }
+}
+
+/// Waits until all have reached the goal; `tell` hears what their status says.
 pub(super) async fn reach(
     bed: &Bed,
     keys: &[Key],
     goal: Option<Goal>,
     lost: (&Lost, usize),
     limit: Duration,
-    mut tell: impl FnMut(&str, &RedisCluster),
+    mut tell: impl FnMut(&[(&str, RedisCluster)]),
 ) -> Result<()> {
     let (lost, zones) = lost;
     let what = goal.map_or("some time", Goal::text);
     let begun = tokio::time::Instant::now();
     until(what, Patience::seconds(limit.as_secs() + 1), async || {
-        let mut all = true;
-        for key in keys {
-            let cluster = bed.kubectl.redis_cluster(key).await?;
-            let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
-            tell(&key.name, &cluster);
-            all &= match goal {
-                Some(goal) => holds(goal, &cluster, lost, zones),
-                None => begun.elapsed() >= limit,
-            };
-        }
-        Ok(all.then_some(()))
+        let clusters = look(bed, keys).await?;
+        tell(&clusters);
+        let mut each = clusters.iter();
+        let is_over = match goal {
+            Some(goal) => each.all(|(_, cluster)| holds(goal, cluster, lost, zones)),
+            None => begun.elapsed() >= limit,
+        };
+        Ok(is_over.then_some(()))
     })
     .await
+}
+
+/// All of them, as they stand now.
+pub(super) async fn look<'a>(bed: &Bed, keys: &'a [Key]) -> Result<Vec<(&'a str, RedisCluster)>> {
+    let mut clusters = Vec::new();
+    for key in keys {
+        let cluster = bed.kubectl.redis_cluster(key).await?;
+        let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+        clusters.push((key.name.as_str(), cluster));
+    }
+    Ok(clusters)
 }
 
 #[cfg(test)]
@@ -98,6 +132,27 @@ mod tests {
             ["demo: ZoneSafe is absent"]
         );
         assert!(conditions.changes("demo", &cluster).is_empty());
+    }
+
+    #[test]
+    fn a_standing_holds_of_all_and_by_what_is_left() {
+        let none = Lost::default();
+        let whole = || ("demo", samples::whole());
+        let mut bare = samples::whole();
+        bare.status.shards[0].members.truncate(1);
+        let zone = Lost::zone("zone-a");
+        let mut uneven = samples::whole();
+        uneven.status.shards[0].members[0].zone = "zone-c".to_owned();
+        for (clusters, lost, level) in [
+            (vec![whole(), whole()], &none, Level::Balanced),
+            (vec![whole(), ("two", bare)], &none, Level::Served),
+            (vec![whole(), ("two", uneven)], &none, Level::ZoneSafe),
+            // a status from before the loss
+            (vec![whole()], &zone, Level::Unserved),
+        ] {
+            let standing = standing(1.0, &clusters, (lost, 3));
+            assert_eq!(standing, Standing { at: 1.0, level });
+        }
     }
 
     #[test]

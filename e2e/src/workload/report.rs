@@ -89,6 +89,13 @@ impl Report {
     }
 }
 
+impl LaneReport {
+    /// Tries to write: those that were acknowledged, and those that were answered otherwise or not at all.
+    pub fn attempted(&self) -> u64 {
+        self.acknowledged + self.failed_tries.values().sum::<u64>()
+    }
+}
+
 /// One lane at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,297 @@
+//! What drills aim at, and whether they met it. Pure; the aims are those of the design and of the README, and
+//! stand nowhere else.
+
+use serde::Serialize;
+
+use super::figures::Figures;
+use super::words::{count, duration};
+use crate::drill::measured::Outcome;
+use crate::drill::named;
+
+/// How long a shard may take no writes, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pause {
+    /// No longer than this.
+    AtMost(f64),
+    /// Not as long as this.
+    LessThan(f64),
+    /// Nothing is promised; why.
+    Any(&'static str),
+}
+
+/// What is promised of the outage in these drills.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim {
+    /// When it is promised.
+    pub when: &'static str,
+    /// How long.
+    pub pause: Pause,
+    /// The drills that it is about.
+    pub drills: &'static [&'static str],
+}
+
+/// What is promised of the outage. Each drill stands in one row.
+pub const PAUSES: &[Aim] = &[
+    Aim {
+        when: "a leader is asked to go: its pod is deleted, its host drained, its pod changed or updated",
+        pause: Pause::AtMost(0.1),
+        drills: &[
+            "leader-pod",
+            "drain",
+            "roll",
+            "roll-volumes",
+            "roll-6x1",
+            "upgrade-redis",
+            "upgrade-redis-volumes",
+            "upgrade-valkey",
+            "bad-image",
+        ],
+    },
+    Aim {
+        when: "a leader ends without a word",
+        pause: Pause::LessThan(1.0),
+        drills: &["leader-crash", "host"],
+    },
+    Aim {
+        when: "a zone with a minority of the leaders is lost, in the middle of whatever",
+        pause: Pause::AtMost(3.5),
+        drills: &[
+            "zone-kill",
+            "zone-pause",
+            "zone-cut",
+            "next-zone",
+            "roll-zone-kill",
+            "scale-zone-kill",
+        ],
+    },
+    Aim {
+        when: "two of three zones are lost",
+        pause: Pause::Any(
+            "too few leaders are left to vote: it waits for a human's word, or for the policy",
+        ),
+        drills: &["two-zones-tainted", "two-zones", "two-zones-unreachable"],
+    },
+    Aim {
+        when: "slots move to more leaders, and back",
+        pause: Pause::Any(
+            "the aim is about the latency of clients, which zoneward-local reshard measures",
+        ),
+        drills: &["scale", "scale-valkey-9"],
+    },
+    Aim {
+        when: "all hosts lose their power",
+        pause: Pause::Any("the machines have to start first"),
+        drills: &["power"],
+    },
+];
+
+/// A figure that has an aim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Measure {
+    /// The longest outage of a shard.
+    WorstOutage,
+    /// Acknowledged writes that are lost.
+    Lost,
+    /// Acknowledged writes that nobody could be asked about.
+    Unverified,
+    /// That the drill came to its end.
+    End,
+}
+
+/// A figure that missed its aim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Miss {
+    /// The drill.
+    pub drill: String,
+    /// Which figure.
+    pub measure: Measure,
+    /// What was measured.
+    pub measured: String,
+    /// What was aimed at.
+    pub aim: String,
+}
+
+impl Pause {
+    /// Whether an outage is as promised.
+    pub fn allows(self, seconds: f64) -> bool {
+        match self {
+            Self::AtMost(limit) => seconds <= limit,
+            Self::LessThan(limit) => seconds < limit,
+            Self::Any(_) => true,
+        }
+    }
+
+    /// For people.
+    pub fn text(self) -> String {
+        match self {
+            Self::AtMost(limit) => format!("at most {limit} s"),
+            Self::LessThan(limit) => format!("less than {limit} s"),
+            Self::Any(why) => format!("none: {why}"),
+        }
+    }
+}
+
+/// What is promised of the outage in this drill; none where nobody has said.
+pub fn pause_of(drill: &str) -> Option<&'static Aim> {
+    PAUSES.iter().find(|aim| aim.drills.contains(&drill))
+}
+
+/// Why this drill may lose acknowledged writes; none where it may not.
+pub fn may_lose(drill: &str) -> Option<&'static str> {
+    named(drill)?.may_lose
+}
+
+/// What missed its aim.
+pub fn judge(outcome: &Outcome, figures: &Figures) -> Vec<Miss> {
+    let mut misses = Vec::new();
+    let mut miss = |measure, measured: String, aim: String| {
+        misses.push(Miss {
+            drill: outcome.drill.clone(),
+            measure,
+            measured,
+            aim,
+        });
+    };
+    if let (Some(aim), Some(worst)) = (pause_of(&outcome.drill), figures.worst_outage)
+        && !aim.pause.allows(worst)
+    {
+        let measured = format!("a shard took no writes for {}", duration(worst));
+        miss(
+            Measure::WorstOutage,
+            measured,
+            format!("{} when {}", aim.pause.text(), aim.when),
+        );
+    }
+    let of = count(figures.acknowledged);
+    if figures.lost > 0 && may_lose(&outcome.drill).is_none() {
+        let measured = format!(
+            "{} of {of} acknowledged writes are lost",
+            count(figures.lost)
+        );
+        miss(Measure::Lost, measured, "none lost".to_owned());
+    }
+    if figures.unverified > 0 {
+        let unverified = count(figures.unverified);
+        let measured = format!("{unverified} of {of} acknowledged writes could not be read back");
+        miss(
+            Measure::Unverified,
+            measured,
+            "each is read back at the end".to_owned(),
+        );
+    }
+    if let Some(error) = &outcome.error {
+        let aim = "all that the drill waits for is reached in time";
+        miss(Measure::End, error.clone(), aim.to_owned());
+    }
+    misses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::DRILLS;
+    use crate::drill::report::figures::figures;
+    use crate::drill::report::samples;
+
+    #[test]
+    fn each_drill_has_one_aim_of_its_outage() {
+        for drill in &DRILLS {
+            let aims = PAUSES.iter().filter(|it| it.drills.contains(&drill.name));
+            assert_eq!(aims.count(), 1, "{}", drill.name);
+        }
+        let aimed = PAUSES.iter().flat_map(|it| it.drills);
+        for name in aimed {
+            assert!(named(name).is_some(), "there is no drill {name}");
+        }
+    }
+
+    #[test]
+    fn limits_are_kept_to_the_millisecond() {
+        for (pause, seconds, is_allowed) in [
+            (Pause::AtMost(0.1), 0.1, true),
+            (Pause::AtMost(0.1), 0.101, false),
+            (Pause::LessThan(1.0), 0.999, true),
+            (Pause::LessThan(1.0), 1.0, false),
+            (Pause::Any("because"), 99.0, true),
+        ] {
+            assert_eq!(pause.allows(seconds), is_allowed, "{pause:?} {seconds}");
+        }
+    }
+
+    /// Of each figure: a value that meets its aim, and one that does not.
+    #[test]
+    fn each_aim_is_judged() {
+        type Case = (
+            &'static str,
+            f64,
+            u64,
+            u64,
+            Option<&'static str>,
+            &'static [Measure],
+        );
+        let table: [Case; 15] = [
+            ("leader-pod", 0.1, 0, 0, None, &[]),
+            ("leader-pod", 0.26, 0, 0, None, &[Measure::WorstOutage]),
+            ("leader-crash", 0.26, 0, 0, None, &[]),
+            ("leader-crash", 1.0, 0, 0, None, &[Measure::WorstOutage]),
+            ("zone-kill", 3.5, 0, 0, None, &[]),
+            ("zone-kill", 3.9, 0, 0, None, &[Measure::WorstOutage]),
+            ("two-zones-tainted", 99.0, 0, 0, None, &[]),
+            ("scale", 99.0, 0, 0, None, &[]),
+            ("power", 99.0, 0, 0, None, &[]),
+            ("nobody-knows", 99.0, 0, 0, None, &[]),
+            ("zone-kill", 0.1, 3, 0, None, &[Measure::Lost]),
+            ("two-zones", 0.1, 654, 0, None, &[]),
+            ("two-zones", 0.1, 654, 2, None, &[Measure::Unverified]),
+            ("power", 0.1, 0, 0, Some("in vain"), &[Measure::End]),
+            (
+                "zone-kill",
+                4.0,
+                1,
+                0,
+                Some("in vain"),
+                &[Measure::WorstOutage, Measure::Lost, Measure::End],
+            ),
+        ];
+        for (drill, outage, lost, unverified, error, missed) in table {
+            let outcome = Outcome {
+                drill: drill.to_owned(),
+                error: error.map(str::to_owned),
+                ..samples::zone_kill()
+            };
+            let figures = Figures {
+                worst_outage: Some(outage),
+                lost,
+                unverified,
+                ..figures(&outcome)
+            };
+            let found: Vec<Measure> = judge(&outcome, &figures)
+                .iter()
+                .map(|miss| miss.measure)
+                .collect();
+            assert_eq!(
+                found, missed,
+                "{drill} {outage} {lost} {unverified} {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_miss_says_what_was_measured_and_aimed_at() {
+        let outcome = samples::zone_kill();
+        let misses = judge(&outcome, &figures(&outcome));
+        let told: Vec<String> = misses
+            .iter()
+            .map(|it| format!("{}: {}; aim: {}", it.drill, it.measured, it.aim))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "zone-kill: a shard took no writes for 3.90 s; aim: at most 3.5 s when a zone with a \
+              minority of the leaders is lost, in the middle of whatever"
+            ]
+        );
+    }
+}
