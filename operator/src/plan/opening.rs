@@ -5,6 +5,10 @@ use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
 use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId, PodPhase};
+use jiff::Timestamp;
+
+/// How old a snapshot may be by the server's own schedule (`save 3600 1 300 100 60 10000`).
+const SNAPSHOT_MILLIS_MAX: u64 = 3_600_000;
 
 /// How long a body is waited for whose pod does not start.
 const STARTS_WITHIN_MILLIS: u64 = 60_000;
@@ -288,11 +292,13 @@ fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
     has_copy && made < STARTS_WITHIN_MILLIS
 }
 
-/// Its copy was whole when their leader was heard last, and that leader's snapshot may be older; or that leader
-/// has nothing, and any copy is better. It is waited for, as a lost shard's bodies are, until it answers or is
+/// Its copy was whole when their leader was heard last, or a little earlier, and that leader's snapshot may be
+/// older; or that leader has nothing, and any copy is better. It is waited for, as a lost shard's bodies are, until it answers or is
 /// proven dead; where even its host is gone from Kubernetes nobody could prove that.
 fn may_hold_newer(round: &Round<'_>, has_nothing: bool, silent: &Member<'_>) -> bool {
-    let was_whole = silent.entry.synced_run.is_some();
+    let is_young = |since: Timestamp| round.millis_since(since) < SNAPSHOT_MILLIS_MAX;
+    let fell_silent_late = silent.entry.silent_since.is_some_and(is_young);
+    let was_whole = silent.entry.synced_run.is_some() || silent.entry.joined && fell_silent_late;
     let is_snapshot = round.desired.persistence != Persistence::Aof;
     let is_better = is_snapshot && was_whole || has_nothing && silent.entry.joined;
     is_better && silent.host.is_some()
@@ -353,7 +359,18 @@ mod tests {
         for entry in &mut seen.record.members {
             entry.synced_run = None;
         }
-        assert!(opens(&seen, Persistence::Rdb), "its copy was not whole");
+        assert!(
+            !opens(&seen, Persistence::Rdb),
+            "its copy was not whole to the last, and the snapshot may be an hour old"
+        );
+        for entry in &mut seen.record.members {
+            let since = &mut entry.silent_since;
+            *since = since.map(|at| at - jiff::SignedDuration::from_hours(1));
+        }
+        assert!(
+            opens(&seen, Persistence::Rdb),
+            "it cannot be as old as that"
+        );
         answer_of(&mut seen, "c-0-1").keys = 0;
         assert!(!opens(&seen, Persistence::Rdb), "and better than nothing");
         assert!(!opens(&seen, Persistence::Aof), "its volume was emptied");
