@@ -75,13 +75,19 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
             continue;
         }
         for member in &shard.members {
-            let Some(why) = member
+            let Some((answer, why)) = member
                 .answer()
                 .filter(|answer| !round.census.owns_slots(&answer.id))
-                .and_then(|a| must_follow(member, a, leader, leader_answer))
+                .and_then(|a| Some((a, must_follow(member, a, leader, leader_answer)?)))
             else {
                 continue;
             };
+            if round.record.formed && has_not_heard_of_slots(answer, leader_answer) {
+                greet(draft, leader, leader_answer, member);
+                if answer.role() == Role::Leader {
+                    continue; // one that follows already is fed again before all
+                }
+            }
             if let (Some(target), true) = (member.command_target(), left > 0) {
                 left -= 1;
                 let command = MemberCommand::Replicate {
@@ -90,6 +96,30 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
                 draft.tell(target, command, why);
             }
         }
+    }
+}
+
+/// It knows its leader from a handshake, which tells no slots; they come with the next packet. A follower takes
+/// over the slots that its leader has in its own table, so with a copy and without that it could never lead
+/// should its leader end before.
+fn has_not_heard_of_slots(answer: &MemberAnswer, leader: &MemberAnswer) -> bool {
+    let owns = |of: &MemberAnswer| {
+        let entry = of.view.entry(&leader.id);
+        entry.is_some_and(|entry| !entry.slots.is_empty())
+    };
+    owns(leader) && !owns(answer)
+}
+
+/// MEET goes out at once, and who knows its sender reads it as any packet (`clusterProcessPacket`); a ping may
+/// take half a node timeout to come.
+fn greet(draft: &mut Draft, leader: &Member<'_>, answer: &MemberAnswer, newcomer: &Member<'_>) {
+    let (Some(target), Some(address)) = (leader.command_target(), newcomer.address()) else {
+        return;
+    };
+    let is_on_its_way = |entry: &ViewEntry| entry.flags.handshake && entry.address == Some(address);
+    if !answer.view.entries.iter().any(is_on_its_way) {
+        let why = format!("{} has not heard of its slots", newcomer.name());
+        draft.tell(target, MemberCommand::Meet(vec![address]), why);
     }
 }
 
@@ -221,7 +251,63 @@ pub(super) fn report(round: &Round<'_>, draft: &mut Draft) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::{answer_of, formed};
+    use crate::model::{MemberId, SlotSet};
+    use crate::plan::testing::{answer_of, desired, formed};
+    use crate::plan::{Deed, plan};
+    use jiff::Timestamp;
+
+    #[test]
+    fn nobody_copies_who_could_not_lead() {
+        // (it follows already, has heard of the slots, is told to follow, its leader greets it)
+        let table = [
+            (false, true, true, false, "a newcomer"),
+            (
+                false,
+                false,
+                false,
+                true,
+                "a newcomer that would have a copy for nothing",
+            ),
+            (
+                true,
+                false,
+                true,
+                true,
+                "a follower of another is fed first",
+            ),
+        ];
+        for (follows, knows, is_told, is_greeted, why) in table {
+            let mut seen = formed();
+            let newcomer = answer_of(&mut seen, "c-0-2");
+            if !follows {
+                newcomer.replication.upstream = None;
+            }
+            for entry in &mut newcomer.view.entries {
+                if entry.flags.myself {
+                    let old = MemberId::from("id-c-0-9");
+                    entry.leader = follows.then_some(old);
+                    entry.role = if follows {
+                        Role::Follower
+                    } else {
+                        Role::Leader
+                    };
+                } else if !knows && entry.id.as_str() == "id-c-0-1" {
+                    entry.slots = SlotSet::empty();
+                }
+            }
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            let told = |to: &str, kind: &str| {
+                plan.actions.iter().any(|it| match &it.deed {
+                    Deed::Command { member, .. } => {
+                        member.name.as_str() == to && it.deed.kind() == kind
+                    }
+                    _ => false,
+                })
+            };
+            assert_eq!(told("c-0-2", "replicate"), is_told, "{why}");
+            assert_eq!(told("c-0-1", "meet"), is_greeted, "{why}");
+        }
+    }
 
     #[test]
     fn only_a_copy_that_is_being_made_is_called_one() {
