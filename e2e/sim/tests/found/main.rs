@@ -5,6 +5,7 @@
 
 mod bodies;
 mod leaders;
+mod outages;
 
 use zoneward_operator::api::QuorumLossPolicy;
 use zoneward_sim::faults::{Event, Fault};

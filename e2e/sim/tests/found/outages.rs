@@ -1,0 +1,65 @@
+//! Of outages that lasted, or came one on the other: what is waited for, and what is not.
+
+use zoneward_operator::api::QuorumLossPolicy;
+use zoneward_sim::faults::Fault;
+use zoneward_sim::redis::Engine;
+use zoneward_sim::setup::{Keep, Setup};
+
+use super::{event, holds, plain};
+
+#[test]
+fn a_leader_that_lived_on_beyond_a_cut_is_waited_for_with_what_it_took_there() {
+    let setup = Setup {
+        zones: 2,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        rehome_seconds: 5,
+        ..plain()
+    };
+    let killed = Fault::KillProcess {
+        pick: 783_515,
+        leader: true,
+    };
+    let events = [
+        event(789, 54_884, Fault::ZoneCut { pick: 536_895 }),
+        event(3899, 12_031, killed),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn all_come_back_at_once_after_two_power_cuts() {
+    let setup = Setup {
+        leaders: 6,
+        followers: 2,
+        keep: Keep::Rdb,
+        volumes_are_local: true,
+        zone_loss: 0,
+        rehome_seconds: 10,
+        quorum_loss: QuorumLossPolicy::Unreachable,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let events = [
+        event(2118, 3319, Fault::PowerCut),
+        event(5343, 117_768, Fault::OperatorCutOff { pick: 508_948 }),
+        event(20_810, 93_317, Fault::PowerCut),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn nobody_has_the_only_copy_without_having_heard_of_its_slots() {
+    let setup = Setup {
+        leaders: 6,
+        rehome_seconds: 5,
+        quorum_loss: QuorumLossPolicy::Unreachable,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let events = [
+        event(1799, 1167, Fault::ZoneOff { pick: 777_803 }),
+        event(4837, 1050, Fault::KillLeaders),
+    ];
+    holds(&setup, false, &events);
+}
