@@ -257,3 +257,60 @@ fn state(member: &Member<'_>, in_sync: bool) -> &'static str {
         Verdict::Dead(_) => "Ended",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::api::RedisClusterStatus;
+    use crate::plan::testing::{answer_of, desired, formed};
+    use crate::plan::{Plan, plan};
+    use crate::status::{Input, status};
+
+    #[test]
+    fn a_leader_that_takes_no_writes_serves_nobody() {
+        type Change = fn(&mut MemberAnswer);
+        let table: [(&str, Change, Option<&str>); 4] = [
+            ("Alive", |_| {}, None),
+            ("Closed", |it| it.is_open = false, Some("keeps clients out")),
+            ("Alive", |it| it.loading = true, Some("loads its data")),
+            (
+                "Alive",
+                |it| it.view.says_ok = false,
+                Some("by its own word"),
+            ),
+        ];
+        for (state, change, expected) in table {
+            let mut seen = formed();
+            change(answer_of(&mut seen, "c-0-1"));
+            let desired = desired(3, 1);
+            let Plan { record, .. } = plan(&desired, &seen, Timestamp::UNIX_EPOCH);
+            let plan = Plan {
+                record,
+                ..Plan::default()
+            };
+            let input = Input {
+                generation: 1,
+                desired: Ok(&desired),
+                seen: &seen,
+                plan: &plan,
+                refusals: &[],
+                failures: &[],
+                now: Timestamp::UNIX_EPOCH,
+            };
+            let status = status(&RedisClusterStatus::default(), &input);
+            assert_eq!(status.shards[0].members[0].state, state, "{expected:?}");
+            let of = |kind: &str| status.conditions.iter().find(|it| it.type_ == kind);
+            let (available, ready) = (of("Available").unwrap(), of("Ready").unwrap());
+            let is = if expected.is_none() { "True" } else { "False" };
+            assert_eq!((available.status.as_str(), ready.status.as_str()), (is, is));
+            let unserved = 16384 - status.slots_served;
+            assert_eq!(unserved, expected.map_or(0, |_| 5461), "{expected:?}");
+            if let Some(why) = expected {
+                assert!(available.message.contains(why), "{}", available.message);
+                assert!(available.message.contains("c-0-1 leads slots 0-5460"));
+            }
+        }
+    }
+}
