@@ -188,11 +188,9 @@ impl Sheet {
         labels: &[&str],
         counted: u64,
     ) -> prometheus::Result<()> {
-        let counter = self.told.get(family.name);
-        let counter = counter.ok_or_else(|| undeclared(family))?;
-        counter
-            .get_metric_with_label_values(labels)?
-            .inc_by(counted);
+        let series = self.told.get(family.name);
+        let series = series.ok_or_else(|| undeclared(family))?;
+        series.get_metric_with_label_values(labels)?.inc_by(counted);
         Ok(())
     }
 
