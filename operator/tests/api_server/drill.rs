@@ -20,7 +20,7 @@ use crate::control_plane::{ControlPlane, control_plane, programs};
 use crate::eventually;
 use crate::plugin::Scene;
 
-const RUN: &str = "drill cache zone-a --run --confirm cache --timeout 5s";
+const RUN: &str = "drill cache zone-a --run --confirm cache --timeout 20s";
 
 /// A RedisCluster with a status, and an operator's lease.
 struct Drill {

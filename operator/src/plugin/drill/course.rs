@@ -15,6 +15,9 @@ const LOOKS_MIN: u32 = 3;
 /// So many looks in a row, of about a second, slots may be without a leader: by far more than a failover takes.
 const UNSERVED_LOOKS_MAX: u32 = 30;
 
+/// So many looks afterwards must have been made before all can be as before: status takes a moment to tell.
+const HOME_LOOKS_MIN: u32 = 5;
+
 /// How far a drill has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
@@ -45,6 +48,8 @@ pub(super) struct Course {
     alarms: u32,
     /// Looks in a row that saw slots unserved.
     unserved: u32,
+    /// Looks since the zone was let through again.
+    afterwards: u32,
     /// An owner who wants to see what hurts wants to see that, too.
     may_be_unserved: bool,
 }
@@ -69,6 +74,7 @@ impl Course {
             is_served: holds(status, "Available"),
             alarms: 0,
             unserved: 0,
+            afterwards: 0,
             may_be_unserved,
         }
     }
@@ -147,14 +153,19 @@ impl Course {
             is_open && all.all(|(_, it)| it.state != "Silent")
         };
         let is_back = cluster.status.as_ref().is_some_and(is_back);
-        if is_back && self.steps.insert(Step::Back) {
+        self.afterwards = self.afterwards.saturating_add(1);
+        if is_back && self.is_cut() && self.steps.insert(Step::Back) {
             news.push(format!("{} is heard again", self.zone));
         }
         self.note_leaders(cluster, &mut news);
         self.note_service(cluster, &mut news);
         let status = cluster.status.as_ref();
         let is_good = self.good_before.iter().all(|kind| holds(status, kind));
-        let is_home = is_back && self.is_served && is_good && !holds(status, "ZoneOutage");
+        let is_home = is_back
+            && self.afterwards >= HOME_LOOKS_MIN
+            && self.is_served
+            && is_good
+            && !holds(status, "ZoneOutage");
         if is_home && self.steps.insert(Step::Home) {
             news.push("balanced: all is as it was before".to_owned());
         }

@@ -14,7 +14,7 @@ use super::super::activity::activity;
 use super::super::reach::Reach;
 use super::course::Course;
 use super::fault::{Unplaced, is_there, place, take_away_surely};
-use super::object::Drill;
+use super::object::{Drill, name_of};
 use crate::api::RedisCluster;
 
 /// How often it is looked.
@@ -91,7 +91,10 @@ pub(super) async fn run(
         Err(Unplaced::Nothing(error)) => return Err(error),
         Err(Unplaced::Perhaps(error)) => Err(error),
         Ok(()) => {
-            log.tell(format!("{} is cut off", drill.zone));
+            let (zone, policy) = (&drill.zone, name_of(&drill.cluster));
+            log.tell(format!(
+                "NetworkPolicy {policy} forbids all connections of the members in {zone}"
+            ));
             Ok(during(reach, drill, &mut course, &mut stop, &mut log).await)
         }
     };
