@@ -18,6 +18,8 @@ mod control_plane;
 mod bad_input;
 #[path = "api_server/crd.rs"]
 mod crd;
+#[path = "api_server/drill.rs"]
+mod drill;
 #[path = "api_server/lease.rs"]
 mod lease;
 #[path = "api_server/objects.rs"]

@@ -30,6 +30,10 @@ pub struct Family {
 pub enum Kind {
     /// Only rises.
     Counter,
+    /// A counter that a member keeps, told as it stands: it begins anew where its process does, which is
+    /// what `rate()` takes a smaller number for. A count of our own would miss what was done while no
+    /// operator looked.
+    Told,
     /// Rises and falls.
     Gauge,
     /// Counts below these bounds.
@@ -40,7 +44,7 @@ impl Kind {
     /// As Prometheus calls it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Counter => "counter",
+            Self::Counter | Self::Told => "counter",
             Self::Gauge => "gauge",
             Self::Histogram(_) => "histogram",
         }
@@ -56,6 +60,19 @@ impl Family {
         Self {
             name,
             kind: Kind::Counter,
+            labels,
+            help,
+        }
+    }
+
+    pub(super) const fn told(
+        name: &'static str,
+        labels: &'static [&'static str],
+        help: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind: Kind::Told,
             labels,
             help,
         }
@@ -125,18 +142,30 @@ impl Family {
     }
 }
 
-/// Gauges that are made for one scrape, so that nothing is left of what is gone.
-pub(super) struct Sheet(BTreeMap<&'static str, GaugeVec>);
+/// Gauges that are made for one scrape, and counters that members keep, so that nothing is left of what is gone.
+pub(super) struct Sheet {
+    gauges: BTreeMap<&'static str, GaugeVec>,
+    told: BTreeMap<&'static str, IntCounterVec>,
+}
 
 impl Sheet {
-    /// Empty gauges for the families that are gauges.
+    /// Empty, for the families that are made so.
     pub(super) fn new<'a>(families: impl Iterator<Item = &'a Family>) -> prometheus::Result<Self> {
-        let gauges = families.filter(|family| matches!(family.kind, Kind::Gauge));
-        let made = gauges.map(|family| {
-            let gauge = GaugeVec::new(family.opts(), family.labels)?;
-            Ok((family.name, gauge))
-        });
-        Ok(Self(made.collect::<prometheus::Result<_>>()?))
+        let (mut gauges, mut told) = (BTreeMap::new(), BTreeMap::new());
+        for family in families {
+            match family.kind {
+                Kind::Gauge => {
+                    let gauge = GaugeVec::new(family.opts(), family.labels)?;
+                    gauges.insert(family.name, gauge);
+                }
+                Kind::Told => {
+                    let counter = IntCounterVec::new(family.opts(), family.labels)?;
+                    told.insert(family.name, counter);
+                }
+                Kind::Counter | Kind::Histogram(_) => {}
+            }
+        }
+        Ok(Self { gauges, told })
     }
 
     /// Writes one figure.
@@ -146,16 +175,34 @@ impl Sheet {
         labels: &[&str],
         value: f64,
     ) -> prometheus::Result<()> {
-        let undeclared = || Error::Msg(format!("{} is not in the catalogue", family.name));
-        let gauge = self.0.get(family.name).ok_or_else(undeclared)?;
+        let gauge = self.gauges.get(family.name);
+        let gauge = gauge.ok_or_else(|| undeclared(family))?;
         gauge.get_metric_with_label_values(labels)?.set(value);
+        Ok(())
+    }
+
+    /// Tells what a member has counted, once for these labels.
+    pub(super) fn tell(
+        &self,
+        family: &Family,
+        labels: &[&str],
+        counted: u64,
+    ) -> prometheus::Result<()> {
+        let series = self.told.get(family.name);
+        let series = series.ok_or_else(|| undeclared(family))?;
+        series.get_metric_with_label_values(labels)?.inc_by(counted);
         Ok(())
     }
 
     /// What was written.
     pub(super) fn collect(&self) -> impl Iterator<Item = MetricFamily> {
-        self.0.values().flat_map(Collector::collect)
+        let gauges = self.gauges.values().flat_map(Collector::collect);
+        gauges.chain(self.told.values().flat_map(Collector::collect))
     }
+}
+
+fn undeclared(family: &Family) -> Error {
+    Error::Msg(format!("{} is not in the catalogue", family.name))
 }
 
 /// As a float: 1 for yes.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::cluster::Extras;
 use super::{Round, cluster};
 use crate::api::{RedisClusterStatus, ShardMemberStatus, ShardStatus};
-use crate::model::{Asked, MemberAnswer, Observation, Role};
+use crate::model::{Asked, MemberAnswer, Observation, Role, Traffic};
 
 /// One RedisCluster.
 #[derive(Default)]
@@ -24,6 +24,7 @@ pub(super) struct ClusterFigures {
 pub(super) struct AnswerFigures {
     pub(super) used_memory_bytes: u64,
     pub(super) connected_clients: u64,
+    pub(super) traffic: Traffic,
     pub(super) keys: u64,
     /// Of one that copies its shard's leader.
     pub(super) lag_bytes: Option<u64>,
@@ -77,6 +78,7 @@ fn figures_of(answer: &MemberAnswer) -> AnswerFigures {
     AnswerFigures {
         used_memory_bytes: answer.used_memory_bytes,
         connected_clients: answer.connected_clients,
+        traffic: answer.traffic,
         keys: answer.keys,
         lag_bytes: None,
     }

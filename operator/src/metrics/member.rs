@@ -34,9 +34,26 @@ const LAG: Family = Family::gauge(
     "How much of its leader's history a follower has not processed yet; both are asked at almost, not \
      quite, the same time.",
 );
+const COMMANDS: Family = Family::told(
+    "zoneward_member_commands_processed_total",
+    OF_POD,
+    "Commands that a member has processed since it started: those of clients, of its leader, and the operator's own.",
+);
+const HITS: Family = Family::told(
+    "zoneward_member_keyspace_hits_total",
+    OF_POD,
+    "Reads that found their key, since the member started.",
+);
+const MISSES: Family = Family::told(
+    "zoneward_member_keyspace_misses_total",
+    OF_POD,
+    "Reads that did not find their key, since the member started.",
+);
 
 /// What is declared here.
-pub(super) const FAMILIES: &[Family] = &[INFO, ANSWERS, MEMORY, CLIENTS, KEYS, LAG];
+pub(super) const FAMILIES: &[Family] = &[
+    INFO, ANSWERS, MEMORY, CLIENTS, KEYS, LAG, COMMANDS, HITS, MISSES,
+];
 
 pub(super) fn fill(
     sheet: &Sheet,
@@ -59,6 +76,9 @@ pub(super) fn fill(
         sheet.set(&MEMORY, &labels, float(answer.used_memory_bytes))?;
         sheet.set(&CLIENTS, &labels, float(answer.connected_clients))?;
         sheet.set(&KEYS, &labels, float(answer.keys))?;
+        sheet.tell(&COMMANDS, &labels, answer.traffic.commands)?;
+        sheet.tell(&HITS, &labels, answer.traffic.hits)?;
+        sheet.tell(&MISSES, &labels, answer.traffic.misses)?;
         if let Some(lag) = answer.lag_bytes {
             sheet.set(&LAG, &labels, float(lag))?;
         }

@@ -117,6 +117,9 @@ pub struct MemberAnswer {
     pub used_memory_bytes: u64,
     /// Clients connected.
     pub connected_clients: u64,
+    /// What it has done since it started.
+    #[serde(default)]
+    pub traffic: Traffic,
     /// Whether clients and followers may log in (DESIGN section 4: every process starts closed).
     pub is_open: bool,
     /// Followers are let in.
@@ -133,6 +136,18 @@ pub struct MemberAnswer {
     pub replication: Replication,
     /// Its view of the Redis Cluster.
     pub view: ClusterView,
+}
+
+/// What a member counts of its work. It counts from nothing whenever its process starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Commands processed: those of clients, of its leader, and ours.
+    pub commands: u64,
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
 }
 
 /// What a member cannot write to its disk. It takes no writes from clients then.

@@ -22,7 +22,7 @@ pub use ids::{
 };
 pub use member::{
     Access, Asked, Disk, Engine, FollowerLink, Keys, MemberAnswer, Replication, Role, Silence,
-    SilenceReason, UpstreamLink, Version,
+    SilenceReason, Traffic, UpstreamLink, Version,
 };
 pub use observation::{
     CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX,

@@ -9,8 +9,8 @@ use crate::model::{
     Access, Address, Asked, Auth, ClusterKey, ClusterView, ConfigEpoch, CurrentEpoch, Desired,
     Disk, Engine, Enrolled, HostName, HostView, MemberAnswer, MemberId, MemberName, Observation,
     PodPhase, PodUid, PodView, Record, Replication, Reshard, Role, Rollout, RunId, SecretsView,
-    Serial, ShardId, SlotSet, Transfer, UpstreamLink, Version, ViewEntry, ViewFlags, ZoneName,
-    Zones,
+    Serial, ShardId, SlotSet, Traffic, Transfer, UpstreamLink, Version, ViewEntry, ViewFlags,
+    ZoneName, Zones,
 };
 
 /// A member on the roster, never seen.
@@ -84,6 +84,7 @@ pub(crate) fn answer(id: &str) -> MemberAnswer {
         keys: 0,
         used_memory_bytes: 0,
         connected_clients: 0,
+        traffic: Traffic::default(),
         is_open: false,
         is_open_to_followers: false,
         node_timeout_millis: 2000,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::drill::DrillArgs;
 use super::switchover::duration;
 
 const EXIT_CODES: &str = "\
@@ -14,7 +15,7 @@ Exit codes:
   1  error
   2  the command line is wrong
   3  the answer is no: not ready (status), not every zone may be lost (zones), the plan is refused (plan),
-     the pod does not lead in time or cannot be asked to (switchover)";
+     the pod does not lead in time or cannot be asked to (switchover), the drill is refused or did not go well (drill)";
 
 /// What was asked.
 #[derive(Debug, Parser)]
@@ -22,7 +23,7 @@ Exit codes:
     name = "kubectl-zoneward",
     bin_name = "kubectl zoneward",
     version,
-    about = "Look at a RedisCluster, ask what the operator would do and why nothing happens, hold it back, and say who leads",
+    about = "Look at a RedisCluster, ask what the operator would do and why nothing happens, hold it back, say who leads, and lose a zone to see what comes of it",
     after_help = EXIT_CODES
 )]
 pub struct Cli {
@@ -142,6 +143,12 @@ pub enum Command {
         #[arg(long, default_value = "5m", value_parser = duration, conflicts_with_all = ["release", "no_wait"])]
         timeout: Duration,
     },
+    /// Lose a zone for a minute, to see what comes of it: cuts the members of one zone off by a NetworkPolicy, and
+    /// lets them through again, whatever happens.
+    ///
+    /// Without --run nothing is done, and told what would be. Exit code 3 where it is refused, where the zone was not
+    /// really cut off, and where not all went well.
+    Drill(DrillArgs),
     /// Print the completions of `kubectl-zoneward` for a shell.
     Completion {
         /// Which shell.

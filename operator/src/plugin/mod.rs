@@ -1,12 +1,14 @@
 //! `kubectl zoneward`: what a RedisCluster is like, what the operator would do, why nothing happens.
 //!
-//! It reads, and writes two things: `spec.paused`, and on pods the wish that one leads. What is decided is decided by `plan`, what is told by
+//! It reads, and writes three things: `spec.paused`, on pods the wish that one leads, and the two objects of a
+//! drill, which it takes away again. What is decided is decided by `plan`, what is told by
 //! `status`; here it is fetched and drawn. A file for each command: what is asked of the API server, then a
 //! pure function from the answer to the text.
 
 mod activity;
 mod args;
 mod completion;
+mod drill;
 mod explain;
 mod member;
 mod page;
@@ -29,6 +31,7 @@ use serde::Serialize;
 use terminal::Paint;
 
 pub use args::{Cli, Command, Output, Target};
+pub use drill::DrillArgs;
 pub use explain::{Finding, findings};
 use page::Page;
 use reach::Reach;
@@ -94,6 +97,7 @@ pub async fn run(cli: Cli, paint: Paint) -> anyhow::Result<Answer> {
             let wish = switchover::Wish { pod, release, wait };
             switchover::switchover(&reach, &wish, to).await
         }
+        Command::Drill(args) => drill::drill(&reach, &args, to).await,
         Command::Completion { shell } => completion::completion(shell),
     }
 }

@@ -21,7 +21,7 @@ use crate::status::reasons;
 /// The longest that one answer may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// Who writes, for the API server's book-keeping.
-const FIELD_MANAGER: &str = "kubectl-zoneward";
+pub(super) const FIELD_MANAGER: &str = "kubectl-zoneward";
 /// How many names are told where one is not found.
 const NAMES_TOLD_MAX: usize = 10;
 

@@ -210,7 +210,7 @@ pub(super) fn duration(text: &str) -> anyhow::Result<Duration> {
 }
 
 /// How long, as people say it.
-fn lasting(seconds: u64) -> String {
+pub(super) fn lasting(seconds: u64) -> String {
     age(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 

@@ -46,9 +46,7 @@ fn view(cluster: &RedisCluster, operator: Activity, mut notes: Vec<String>) -> V
             "no zone is known: the operator has not looked yet, or no host carries the zone label";
         notes.push(told.to_owned());
     }
-    // what nobody keeps true any more proves nothing, nor what is about an earlier spec
-    let is_kept_true = matches!(operator, Activity::Active { .. });
-    let is_known = !zones.is_empty() && is_kept_true && lag_of_the_status(cluster).is_none();
+    let is_known = !zones.is_empty() && is_known(cluster, &operator);
     View {
         namespace: cluster.metadata.namespace.clone().unwrap_or_default(),
         name: cluster.metadata.name.clone().unwrap_or_default(),
@@ -57,6 +55,45 @@ fn view(cluster: &RedisCluster, operator: Activity, mut notes: Vec<String>) -> V
         notes,
         zones,
     }
+}
+
+/// Whether the verdicts hold: what nobody keeps true any more proves nothing, nor what is about an earlier spec.
+fn is_known(cluster: &RedisCluster, operator: &Activity) -> bool {
+    let is_kept_true = matches!(operator, Activity::Active { .. });
+    is_kept_true && lag_of_the_status(cluster).is_none()
+}
+
+/// What the loss of a zone would mean now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub(super) enum Loss {
+    /// Every shard has an in-sync member elsewhere, and there is a majority to vote.
+    Survived,
+    /// It would not be.
+    Hurts {
+        /// Why.
+        why: String,
+    },
+    /// The zone is lost already.
+    Happened,
+    /// Nobody keeps the verdict true.
+    Unknown,
+}
+
+/// The verdict on one zone; none where there is no such zone.
+pub(super) fn loss_of(zone: &str, cluster: &RedisCluster, operator: &Activity) -> Option<Loss> {
+    let mut zones = cluster.status.iter().flat_map(|status| &status.zones);
+    let found = zones.find(|it| it.zone == zone)?;
+    Some(if found.state == GONE {
+        Loss::Happened
+    } else if !is_known(cluster, operator) {
+        Loss::Unknown
+    } else if found.survives_loss {
+        Loss::Survived
+    } else {
+        let why = found.why_not.clone().unwrap_or_default();
+        Loss::Hurts { why }
+    })
 }
 
 fn draw(view: &View, page: &mut Page) {
@@ -119,6 +156,18 @@ mod tests {
             let view = view(&cluster, operator, Vec::new());
             assert_eq!(view.any_one_may_be_lost, expected, "{case}");
         }
+    }
+
+    #[test]
+    fn each_zone_has_its_verdict() {
+        let of = |zone, cluster: &RedisCluster, operator| loss_of(zone, cluster, &operator);
+        let (whole, outage) = (whole(), outage());
+        assert_eq!(of("zone-a", &whole, active()), Some(Loss::Survived));
+        assert_eq!(of("zone-x", &whole, active()), None);
+        assert_eq!(of("zone-a", &whole, Activity::Free), Some(Loss::Unknown));
+        assert_eq!(of("zone-a", &outage, active()), Some(Loss::Happened));
+        let why = "no in-sync member outside it for shard 0".to_owned();
+        assert_eq!(of("zone-b", &outage, active()), Some(Loss::Hurts { why }));
     }
 
     #[test]

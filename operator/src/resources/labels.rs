@@ -25,6 +25,12 @@ pub const ANNOTATION_FINGERPRINT: &str = "zoneward.io/made-from";
 pub const ANNOTATION_LEAD: &str = "zoneward.io/lead";
 /// The one value of [`ANNOTATION_LEAD`] that asks for anything.
 pub const LEAD_WANTED: &str = "true";
+/// On the two objects of a drill: the RedisCluster that it is of.
+pub const LABEL_DRILL: &str = "zoneward.io/drill";
+/// On the same: the zone that is cut off.
+pub const ANNOTATION_DRILL_ZONE: &str = "zoneward.io/drill-zone";
+/// On the same: when the drill ends.
+pub const ANNOTATION_DRILL_ENDS: &str = "zoneward.io/drill-ends";
 /// Value of [`LABEL_NAME`].
 pub const NAME_REDIS: &str = "redis";
 /// Value of [`LABEL_MANAGED_BY`], and our field manager's name.

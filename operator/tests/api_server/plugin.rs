@@ -16,16 +16,20 @@ use crate::eventually;
 use crate::operator::{Running, hosts_in_zones};
 
 /// A namespace with a RedisCluster in it, and a kubeconfig whose context has that namespace.
-struct Scene {
-    client: Client,
-    namespace: String,
+pub(crate) struct Scene {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
     kubeconfig: PathBuf,
     plane: Arc<ControlPlane>,
 }
 
 impl Scene {
     async fn new(namespace: &str) -> Self {
-        let plane = control_plane();
+        Self::on(control_plane(), namespace).await
+    }
+
+    /// On this control plane.
+    pub(crate) async fn on(plane: Arc<ControlPlane>, namespace: &str) -> Self {
         let client = plane.client();
         let namespace = plane.namespace(&client, namespace).await;
         hosts_in_zones(&client).await;
@@ -42,20 +46,26 @@ impl Scene {
         }
     }
 
-    /// Runs the program with these arguments; the operator is looked for in the same namespace.
-    async fn ask(&self, line: &str) -> Output {
+    /// The program with these arguments; the operator is looked for in the same namespace.
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-zoneward"));
         command
             .env_clear()
             .env("KUBECONFIG", &self.kubeconfig)
             .args(line.split(' '))
             .args(["--operator-namespace", &self.namespace]);
+        command
+    }
+
+    /// Runs it.
+    async fn ask(&self, line: &str) -> Output {
+        let mut command = self.command(line);
         let asking = tokio::task::spawn_blocking(move || command.output().unwrap());
         asking.await.unwrap()
     }
 
     /// The same, where this exit code is expected: what it prints.
-    async fn told(&self, line: &str, code: i32) -> String {
+    pub(crate) async fn told(&self, line: &str, code: i32) -> String {
         let output = self.ask(line).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -64,12 +74,12 @@ impl Scene {
         if code == 1 { error } else { text }
     }
 
-    async fn told_json(&self, line: &str, code: i32) -> Value {
+    pub(crate) async fn told_json(&self, line: &str, code: i32) -> Value {
         let text = self.told(&format!("{line} -o json"), code).await;
         serde_json::from_str(&text).unwrap()
     }
 
-    fn clusters(&self) -> Api<RedisCluster> {
+    pub(crate) fn clusters(&self) -> Api<RedisCluster> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 

@@ -18,7 +18,7 @@ fn is_known(name: &str) -> bool {
         Kind::Histogram(_) => ["bucket", "sum", "count"]
             .iter()
             .any(|part| name == format!("{}_{part}", family.name)),
-        Kind::Counter | Kind::Gauge => name == family.name,
+        Kind::Counter | Kind::Told | Kind::Gauge => name == family.name,
     })
 }
 

@@ -141,6 +141,35 @@ async fn loading_is_told_where_the_server_answers_at_all() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_member_counts_begins_anew_with_its_process() {
+    for_each_server(|server| async move {
+        let (wire, _wakes) = wired();
+        let mut member = Member::start(&server);
+        let at = member.address;
+        tell(&wire, at, MemberCommand::AddSlots(SlotSet::all()))
+            .await
+            .unwrap();
+        until("it serves", || async { ask(&wire, at).await.view.says_ok }).await;
+        for line in ["SET a 1", "GET a", "GET a", "GET b"] {
+            say(at, OPERATOR, line).await.unwrap();
+        }
+        let before = ask(&wire, at).await.traffic;
+        assert_eq!((before.hits, before.misses), (2, 1));
+        assert!(before.commands > 4, "{before:?}");
+        member.kill();
+        member.restart();
+        until("it answers", || async {
+            wire.ask(&target(at), LIMIT).await.is_ok()
+        })
+        .await;
+        let after = ask(&wire, at).await.traffic;
+        assert_eq!((after.hits, after.misses), (0, 0));
+        assert!(after.commands > 0, "{after:?}");
+    })
+    .await;
+}
+
 /// Something that listens and is no server. `reply` None holds the line in silence.
 fn impostor(reply: Option<&'static [u8]>) -> Address {
     let ip = free_ip();

@@ -80,6 +80,11 @@ impl ControlPlane {
         plane
     }
 
+    /// Where its files are; they go with it.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// A new client. Each test has a runtime of its own, and connections belong to one.
     pub(crate) fn client(&self) -> Client {
         let url = format!("https://127.0.0.1:{}", self.port);
@@ -167,8 +172,8 @@ impl Drop for ControlPlane {
     }
 }
 
-/// Where etcd and kube-apiserver are.
-fn programs() -> PathBuf {
+/// Where etcd and kube-apiserver are, and what else of Kubernetes is built with them.
+pub(crate) fn programs() -> PathBuf {
     let named = std::env::var_os("ZONEWARD_CONTROL_PLANE").map(PathBuf::from);
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)

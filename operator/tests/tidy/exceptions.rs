@@ -52,6 +52,18 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         "the two ends of the channel by which a lost connection wakes the loop; no word of Redis",
     ),
     granted(
+        "layers",
+        "operator/src/plugin/drill/fault.rs",
+        ".create(",
+        "the fault of a drill and the Job that ends it: an owner's, of which the operator is not to know",
+    ),
+    granted(
+        "layers",
+        "operator/src/plugin/drill/fault.rs",
+        ".delete(",
+        "the same two, and nothing without their label",
+    ),
+    granted(
         "words",
         "operator/src/api/owned.rs",
         "",

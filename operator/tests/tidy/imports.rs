@@ -14,8 +14,7 @@ struct Layer {
 
 const ACTS: &str = "only act writes: put a Deed into the plan";
 const READS: &str = "only observe reads: add what is needed to the Observation";
-const PAUSES: &str =
-    "the plugin writes spec.paused and the wish on a pod alone: let the operator decide the rest";
+const PAUSES: &str = "the plugin writes spec.paused, the wish on a pod and a drill's two objects: let the operator decide the rest";
 const CLIENT: &str = "reach Kubernetes through ports::ObjectApi";
 const REDIS: &str = "reach Redis through ports::RedisAdmin; its words live in wire";
 const SHOWS: &str = "the page only shows: take it from status or rounds";

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use zoneward_operator::model::{
     Access, Address, CLIENT_PORT, ClusterView, ConfigEpoch, CurrentEpoch, Disk, Engine,
-    FollowerLink, MemberAnswer, MemberId, Replication, Role, RunId, SlotSet, UpstreamLink, Version,
-    ViewEntry, ViewFlags,
+    FollowerLink, MemberAnswer, MemberId, Replication, Role, RunId, SlotSet, Traffic, UpstreamLink,
+    Version, ViewEntry, ViewFlags,
 };
 
 use super::process::{Process, Upstream};
@@ -90,6 +90,7 @@ pub fn answer(
         keys,
         used_memory_bytes: keys + 1,
         connected_clients: 1,
+        traffic: Traffic::default(),
         is_open: process.is_open,
         is_open_to_followers: process.is_open_to_followers,
         node_timeout_millis: process.timeout,

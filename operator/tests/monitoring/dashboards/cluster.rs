@@ -26,7 +26,7 @@ pub(super) fn dashboard() -> Dashboard {
             "failover",
             r#"sum by (namespace, cluster, cause) (increase(zoneward_failovers_total{namespace=~"$namespace",cluster=~"$cluster"}[30s])) > 0"#,
         )],
-        panels: [now(), state(), data(), members()]
+        panels: [now(), state(), data(), traffic(), members()]
             .into_iter()
             .flatten()
             .collect(),
@@ -188,6 +188,37 @@ fn data() -> Vec<Panel> {
         .query(
             r#"zoneward_member_connected_clients{namespace=~"$namespace",cluster=~"$cluster"} * on (namespace, cluster, pod) group_left (role, zone) zoneward_member_info"#,
             "{{pod}}, {{role}} in {{zone}}",
+        ),
+    ]
+}
+
+/// The maximum, as for a moment after a change of the active operator both tell of the same member.
+fn traffic() -> Vec<Panel> {
+    vec![
+        Panel::new(
+            Look::Lines,
+            "Operations",
+            "Commands in a second that each member processes: those of clients, of its leader, and the \
+             operator's own.",
+            "ops",
+        )
+        .query(
+            r#"max by (namespace, cluster, pod) (rate(zoneward_member_commands_processed_total{namespace=~"$namespace",cluster=~"$cluster"}[$__rate_interval])) * on (namespace, cluster, pod) group_left (role, zone) zoneward_member_info"#,
+            "{{pod}}, {{role}} in {{zone}}",
+        ),
+        Panel::new(
+            Look::Stack,
+            "Reads of keys",
+            "Reads in a second that found their key, and that did not, over all members.",
+            "ops",
+        )
+        .query(
+            r#"sum by (namespace, cluster) (max by (namespace, cluster, pod) (rate(zoneward_member_keyspace_hits_total{namespace=~"$namespace",cluster=~"$cluster"}[$__rate_interval])))"#,
+            "hits",
+        )
+        .query(
+            r#"sum by (namespace, cluster) (max by (namespace, cluster, pod) (rate(zoneward_member_keyspace_misses_total{namespace=~"$namespace",cluster=~"$cluster"}[$__rate_interval])))"#,
+            "misses",
         ),
     ]
 }

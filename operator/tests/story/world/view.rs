@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zoneward_operator::model::{
     Address, Asked, ClusterView, ConfigEpoch, CurrentEpoch, Engine, FollowerLink, MemberAnswer,
     MemberId, MemberName, Observation, Replication, Role, RunId, Silence, SilenceReason, SlotSet,
-    UpstreamLink, Version, ViewEntry, ViewFlags,
+    Traffic, UpstreamLink, Version, ViewEntry, ViewFlags,
 };
 
 use zoneward_operator::plan;
@@ -124,6 +124,7 @@ impl World {
             keys: process.keys,
             used_memory_bytes: 1,
             connected_clients: 1,
+            traffic: Traffic::default(),
             is_open: process.is_open,
             is_open_to_followers: process.is_open_to_followers,
             node_timeout_millis: process.timeout,
