@@ -25,8 +25,8 @@ pub use member::{
     SilenceReason, Traffic, UpstreamLink, Version,
 };
 pub use observation::{
-    CertificateView, HostView, ObjectView, Observation, PodPhase, PodView, STORE_AGE_MILLIS_MAX,
-    SecretsView, VolumeView,
+    CertificateView, ContainerEnd, HostView, ObjectView, Observation, PodPhase, PodView,
+    STORE_AGE_MILLIS_MAX, SecretsView, VolumeView,
 };
 pub use record::{
     CertificateRecord, DataLoss, Departed, Enrolled, History, LeftAddress, Passwords, Record,

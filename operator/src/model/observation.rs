@@ -92,13 +92,9 @@ pub struct PodView {
     pub address: Option<IpAddr>,
     /// How far its one container is.
     pub phase: PodPhase,
-    /// When its container ended, in whole seconds of its host's clock, where its kubelet was there to see it.
+    /// How its container ended, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// Its container ended with its host, as by a loss of power: its kubelet was not there to see it, and found
-    /// it so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub was_found_ended: bool,
+    pub end: Option<ContainerEnd>,
     /// Whether it was asked to go (it carries a deletion timestamp).
     pub is_leaving: bool,
     /// Whether the readiness gate is True.
@@ -114,6 +110,26 @@ pub struct PodView {
     pub fingerprint: Option<PodFingerprint>,
     /// When it was made.
     pub created: Timestamp,
+}
+
+impl PodView {
+    /// When its container ended, by its host's clock; none where nobody saw that.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.end {
+            Some(ContainerEnd::Seen(at)) => Some(at),
+            Some(ContainerEnd::Found) | None => None,
+        }
+    }
+}
+
+/// What a kubelet knows of a container's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ContainerEnd {
+    /// It was there, and tells the time in whole seconds of its host's clock.
+    Seen(Timestamp),
+    /// It found it so: it ended with its host, as by a loss of power, and nobody knows when.
+    Found,
 }
 
 /// How far a pod's container is.

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::model::{
-    HostName, MemberName, PodFingerprint, PodPhase, PodUid, PodView, Role, ShardId, VolumeName,
-    VolumeView, ZoneName,
+    ContainerEnd, HostName, MemberName, PodFingerprint, PodPhase, PodUid, PodView, Role, ShardId,
+    VolumeName, VolumeView, ZoneName,
 };
 use crate::resources::labels::{
     ANNOTATION_FINGERPRINT, ANNOTATION_LEAD, CONTAINER_REDIS, LABEL_ROLE, LABEL_SHARD, LABEL_ZONE,
@@ -23,7 +23,6 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
     let spec = pod.spec.as_ref();
     let state = status.and_then(|it| container(it.container_statuses.as_deref()));
     let ended = state.and_then(|state| state.terminated.as_ref());
-    let seen_end = ended.filter(|it| !was_found_ended(it));
     Some(PodView {
         name: MemberName::new(name),
         uid: PodUid::new(meta.uid.as_deref()?),
@@ -36,8 +35,7 @@ pub(super) fn pod_view(cluster: &str, pod: &Pod) -> Option<PodView> {
             .and_then(|status| status.pod_ip.as_deref())
             .and_then(|ip| ip.parse().ok()),
         phase: status.map_or(WAITING, phase),
-        ended_at: seen_end.and_then(|it| Some(it.finished_at.as_ref()?.0)),
-        was_found_ended: ended.is_some_and(was_found_ended),
+        end: ended.and_then(end),
         is_leaving: meta.deletion_timestamp.is_some(),
         gate_is_open: status.is_some_and(gate_is_open),
         is_to_lead: annotation(meta, ANNOTATION_LEAD) == Some(LEAD_WANTED),
@@ -190,9 +188,13 @@ fn join(parts: &[Option<&str>]) -> String {
 
 /// A kubelet that was not there when a container ended, as after a loss of power, says `Unknown` with code 255
 /// (containerd) or `ContainerStatusUnknown`, and the time at which it found out.
-fn was_found_ended(ended: &ContainerStateTerminated) -> bool {
+fn end(ended: &ContainerStateTerminated) -> Option<ContainerEnd> {
     let reason = ended.reason.as_deref();
-    ended.exit_code == 255 || matches!(reason, Some("Unknown" | "ContainerStatusUnknown"))
+    if ended.exit_code == 255 || matches!(reason, Some("Unknown" | "ContainerStatusUnknown")) {
+        return Some(ContainerEnd::Found);
+    }
+    let at = ended.finished_at.as_ref()?;
+    Some(ContainerEnd::Seen(at.0))
 }
 
 fn describe_end(ended: &ContainerStateTerminated) -> String {
@@ -318,12 +320,15 @@ mod tests {
                 "ready": false, "image": "", "imageID": "", "restartCount": 0,
                 "state": { "terminated": ended } }] }),
             );
-            let seen_at = is_seen.then(|| at.parse().unwrap());
-            assert_eq!(pod.ended_at, seen_at, "{reason}");
-            assert_eq!(pod.was_found_ended, !is_seen, "{reason}");
+            let expected = if is_seen {
+                ContainerEnd::Seen(at.parse().unwrap())
+            } else {
+                ContainerEnd::Found
+            };
+            assert_eq!(pod.end, Some(expected), "{reason}");
         }
         let evicted = pod(&json!({ "phase": "Failed", "reason": "Evicted" }));
-        assert_eq!((evicted.ended_at, evicted.was_found_ended), (None, false));
+        assert_eq!(evicted.end, None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, placing};
 use crate::model::{
-    Asked, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName, Observation, Record,
-    Serial, ShardId, VolumeName,
+    Asked, ContainerEnd, Departed, Desired, Enrolled, Leaderless, LeftAddress, MemberName,
+    Observation, Record, Serial, ShardId, VolumeName,
 };
 use crate::resources;
 pub(super) use ended::kubelet_has_ended_it;
@@ -171,7 +171,9 @@ fn bury(round: &Round<'_>, draft: &mut Draft, member: &Member<'_>, reason: &str)
     let got_far = entry.joined && (entry.volume.is_none() || entry.synced_run.is_some());
     // one that was asked to go, that ended with its host, or by a spec that is wanted no more, tells nothing
     // of the present one
-    let went_with_host = member.pod.is_some_and(|pod| pod.was_found_ended);
+    let went_with_host = member
+        .pod
+        .is_some_and(|pod| pod.end == Some(ContainerEnd::Found));
     let is_telling = !member.is_outdated && !member.is_leaving() && !went_with_host;
     let failed_to_start = !got_far && entry.pod_uid.is_some() && is_telling;
     // once the pause is over all are tried that wait for it

@@ -1,7 +1,7 @@
 //! The scheduler, the kubelets and the controllers of Kubernetes.
 
 use rand::Rng;
-use zoneward_operator::model::{HostName, PodPhase};
+use zoneward_operator::model::{ContainerEnd, HostName, PodPhase};
 
 use super::host::{HostState, NOT_READY_AFTER};
 use super::{Body, World};
@@ -391,9 +391,9 @@ impl World {
             pod.view.phase = PodPhase::Ended {
                 reason: "exit code 137".to_owned(),
             };
-            pod.view.was_found_ended = process.is_some() && ended.is_none();
             // a kubelet tells whole seconds
-            pod.view.ended_at = ended.map(|at| super::timestamp(at / 1000 * 1000));
+            let seen = |at| ContainerEnd::Seen(super::timestamp(at / 1000 * 1000));
+            pod.view.end = process.map(|_| ended.map_or(ContainerEnd::Found, seen));
             self.has_changed = true;
         }
     }

@@ -278,9 +278,9 @@ mod tests {
             };
             let address = joined.then(|| [10, 0, 0, 7].into());
             let pod = PodView {
-                phase,
                 host,
                 address,
+                phase,
                 ..pod(name, 0, zone)
             };
             (entry, pod)

@@ -106,7 +106,7 @@ pub(super) fn note_fed_to_the_end(
         let millis = now.as_millisecond() - clock.since.as_millisecond();
         let lost_millis = u64::try_from(millis).unwrap_or(0);
         let leader = shard.members.iter().find(|it| shard.is_led_by(it));
-        let ended = leader.and_then(|it| it.pod?.ended_at);
+        let ended = leader.and_then(|it| it.pod?.ended_at());
         let was_fed = |answer: &&MemberAnswer| {
             let broke_then = ended.is_some_and(|ended| broke_with(answer, ended, now));
             broke_then || was_fed_until(answer, lost_millis)
@@ -265,7 +265,7 @@ mod tests {
             for pod in seen.pods.iter_mut().filter(|pod| pod.name == leader) {
                 let reason = "exit code 137".to_owned();
                 pod.phase = crate::model::PodPhase::Ended { reason };
-                pod.ended_at = ended.map(|ago| at(100 - ago));
+                pod.end = ended.map(|ago| crate::model::ContainerEnd::Seen(at(100 - ago)));
             }
             let answer = answer_of(&mut seen, "c-0-2");
             answer.uptime_seconds = 3600;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::super::census::{Census, Member, Shard, follows};
 use crate::api::Persistence;
-use crate::model::{Desired, Observation, Record};
+use crate::model::{Desired, Observation, PodView, Record};
 
 /// A follower that heard its leader later than this is not asked when that one ended: clocks of hosts differ,
 /// and the end of a leader that was fed to the last is not to be waited for.
@@ -46,7 +46,7 @@ fn seen_end<'a, 'b>(shard: &'b Shard<'a>) -> Option<(&'b Member<'a>, Timestamp)>
     }
     let lost = shard.members.iter().find(|it| shard.is_led_by(it))?;
     let has_body = lost.entry.volume.is_some();
-    let ended = lost.pod.and_then(|pod| pod.ended_at)?;
+    let ended = lost.pod.and_then(PodView::ended_at)?;
     has_body.then_some((lost, ended))
 }
 
@@ -71,7 +71,7 @@ fn fed_last(lost: &Member<'_>, member: &Member<'_>, now: Timestamp) -> Option<Ti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MemberName, PodPhase};
+    use crate::model::{ContainerEnd, MemberName, PodPhase};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
 
@@ -115,7 +115,7 @@ mod tests {
                     pod.phase = PodPhase::Ended {
                         reason: "exit code 137".to_owned(),
                     };
-                    pod.ended_at = ended.map(|ago| at(100 - ago));
+                    pod.end = ended.map(|ago| ContainerEnd::Seen(at(100 - ago)));
                 }
                 let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
                 let up = up.unwrap();

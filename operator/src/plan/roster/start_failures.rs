@@ -74,7 +74,7 @@ pub(in super::super) fn report(round: &Round<'_>, draft: &mut Draft) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PodPhase;
+    use crate::model::{ContainerEnd, PodPhase};
     use crate::plan::plan;
     use crate::plan::testing::{desired, formed};
     use jiff::Timestamp;
@@ -90,7 +90,7 @@ mod tests {
         for pod in &mut seen.pods {
             let reason = "exit code 1".to_owned();
             pod.phase = PodPhase::Ended { reason };
-            pod.was_found_ended = found_so;
+            pod.end = found_so.then_some(ContainerEnd::Found);
         }
         seen
     }
