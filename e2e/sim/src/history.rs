@@ -99,6 +99,8 @@ pub struct Outcome {
     pub lasted: Millis,
     /// How long it took to heal after the last fault.
     pub healed: Millis,
+    /// How long after the last fault every chunk was served.
+    pub served: Millis,
 }
 
 /// Runs a script.
@@ -186,7 +188,7 @@ async fn live(script: &Script) -> Outcome {
         tasks: (0..count).map(|_| None).collect(),
         back_at: vec![0; count],
     };
-    let healed = act_out(script, &world, &mut operators).await;
+    let (healed, served) = act_out(script, &world, &mut operators).await;
     for task in operators.tasks.into_iter().flatten() {
         task.abort();
     }
@@ -210,6 +212,7 @@ async fn live(script: &Script) -> Outcome {
         writes: (writes, world.promises.lost_writes),
         lasted: world.now,
         healed,
+        served,
     }
 }
 
@@ -226,10 +229,10 @@ fn check_updates(script: &Script, world: &mut World) {
     }
 }
 
-/// Forms, goes through the faults, heals.
-async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> Millis {
+/// Forms, goes through the faults, heals; how long that took, and how long until all was served again.
+async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> (Millis, Millis) {
     if !script.is_early && !settles(world, operators, FORMS_WITHIN).await {
-        return 0;
+        return (0, 0);
     }
     let begun = lock(world).now;
     let mut waiting: Vec<Event> = script.events.clone();
@@ -266,13 +269,50 @@ async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> 
             tell_who_is_off(&mut lock(world));
         }
         if !moves_on(world, operators).await {
-            return 0;
+            return (0, 0);
         }
     }
     faults::end_all(&mut lock(world));
     let over = lock(world).now;
+    if !serves(world, operators).await {
+        return (0, 0);
+    }
+    let served = lock(world).now;
     settles(world, operators, HEALS_WITHIN).await;
-    lock(world).now - over
+    (lock(world).now - over, served - over)
+}
+
+/// Whether every chunk is served again in time.
+async fn serves(world: &Shared, operators: &mut Operators) -> bool {
+    let begun = lock(world).now;
+    loop {
+        if !moves_on(world, operators).await {
+            return false;
+        }
+        let mut world = lock(world);
+        let now = world.now;
+        if !now.is_multiple_of(500) {
+            continue;
+        }
+        accept_losses(&mut world);
+        let unserved = goals::unserved(&world);
+        if unserved.is_empty() {
+            return true;
+        }
+        if now > begun + HEALS_WITHIN {
+            let mut what = format!("chunks {unserved:?} are not served after {HEALS_WITHIN} ms");
+            note_waits(&world, &mut what);
+            world.promises.break_one("goals", now, what);
+            return false;
+        }
+    }
+}
+
+/// What the operator says that it waits for.
+fn note_waits(world: &World, what: &mut String) {
+    for waiting in &world.status().waiting_on {
+        let _ = write!(what, "\n  waits: {}: {}", waiting.reason, waiting.message);
+    }
 }
 
 /// One step. False once a promise is broken.
@@ -309,11 +349,8 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
         }
         since = None;
         if now > begun + limit {
-            let status = world.status();
             let mut what = format!("after {limit} ms: {}", unmet.join("; "));
-            for waiting in &status.waiting_on {
-                let _ = write!(what, "\n  waits: {}: {}", waiting.reason, waiting.message);
-            }
+            note_waits(&world, &mut what);
             world.promises.break_one("goals", now, what);
             return false;
         }

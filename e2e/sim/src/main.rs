@@ -45,12 +45,17 @@ struct Cli {
 /// How often a sweep tells how far it is.
 const TOLD_EVERY: u64 = 500;
 
+/// All hosts are well for so long, and slots are not served yet: told, and no broken promise.
+const UNSERVED_FOR_LONG_MILLIS: u64 = 120_000;
+
 #[derive(Default)]
 struct Sum {
     done: u64,
     seen: BTreeMap<&'static str, u64>,
     writes: (u64, u64),
     longest_heal: (u64, u64),
+    longest_unserved: (u64, u64),
+    unserved_for_long: u64,
     broken: Vec<(u64, String)>,
 }
 
@@ -142,6 +147,8 @@ fn add(sum: &Mutex<Sum>, seed: u64, outcome: Outcome) {
     sum.writes.0 += outcome.writes.0;
     sum.writes.1 += outcome.writes.1;
     sum.longest_heal = sum.longest_heal.max((outcome.healed, seed));
+    sum.longest_unserved = sum.longest_unserved.max((outcome.served, seed));
+    sum.unserved_for_long += u64::from(outcome.served > UNSERVED_FOR_LONG_MILLIS);
     if let Some(violation) = outcome.broken {
         let line = format!("{}: {}", violation.promise, violation.what);
         println!("seed {seed} breaks {line}");
@@ -157,6 +164,14 @@ fn report(cli: &Cli, sum: &Sum, seconds: f64) -> ExitCode {
     let (all, lost) = sum.writes;
     let (heal, seed) = sum.longest_heal;
     println!("{all} writes acknowledged, {lost} of them lost with an excuse");
+    let (unserved, by) = sum.longest_unserved;
+    println!(
+        "after the last fault all slots were served again within {:.1} s (seed {by}), in {} histories after more \
+         than {} s",
+        unserved as f64 / 1000.0,
+        sum.unserved_for_long,
+        UNSERVED_FOR_LONG_MILLIS / 1000
+    );
     println!(
         "the longest took {:.0} s to heal after the last fault (seed {seed})",
         heal as f64 / 1000.0

@@ -3,7 +3,7 @@
 
 use super::census::{Member, Round, follows};
 use super::{Draft, MemberCommand, WaitingReason, votes};
-use crate::model::{Address, Asked, MemberAnswer, Role, ViewEntry};
+use crate::model::{Address, Asked, ClusterView, MemberAnswer, Role, ViewEntry};
 use crate::resources;
 
 /// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
@@ -20,6 +20,7 @@ pub(super) fn meet(round: &Round<'_>, draft: &mut Draft) {
     else {
         return;
     };
+    let (seed_id, seed_address) = (view.myself.clone(), seed.address());
     let strangers_to_seed: Vec<Address> = round
         .census
         .living()
@@ -32,20 +33,27 @@ pub(super) fn meet(round: &Round<'_>, draft: &mut Draft) {
             let is_met = view
                 .entry(&answer.id)
                 .is_some_and(|entry| is_reached(entry, address));
-            let is_being_met = view
-                .entries
-                .iter()
-                .any(|e| e.flags.handshake && e.address == Some(address));
-            (!is_met && !is_being_met).then_some(address)
+            let is_being_met = is_meeting(view, address);
+            // a handshake has two sides, and times out on either by itself (a process that hung): who knows
+            // nobody is reached by no gossip
+            let knows_seed = answer.view.entry(&seed_id).is_some()
+                || seed_address.is_some_and(|at| is_meeting(&answer.view, at));
+            let is_done = is_met && knows_seed;
+            (!is_done && !is_being_met).then_some(address)
         })
         .collect();
     if let (false, Some(target)) = (strangers_to_seed.is_empty(), seed.command_target()) {
         draft.tell(
             target,
             MemberCommand::Meet(strangers_to_seed),
-            "it does not know them",
+            "it does not know them, or they it",
         );
     }
+}
+
+fn is_meeting(view: &ClusterView, address: Address) -> bool {
+    let mut entries = view.entries.iter();
+    entries.any(|entry| entry.flags.handshake && entry.address == Some(address))
 }
 
 fn is_reached(entry: &ViewEntry, address: Address) -> bool {
@@ -116,8 +124,7 @@ fn greet(draft: &mut Draft, leader: &Member<'_>, answer: &MemberAnswer, newcomer
     let (Some(target), Some(address)) = (leader.command_target(), newcomer.address()) else {
         return;
     };
-    let is_on_its_way = |entry: &ViewEntry| entry.flags.handshake && entry.address == Some(address);
-    if !answer.view.entries.iter().any(is_on_its_way) {
+    if !is_meeting(&answer.view, address) {
         let why = format!("{} has not heard of its slots", newcomer.name());
         draft.tell(target, MemberCommand::Meet(vec![address]), why);
     }
@@ -255,6 +262,19 @@ mod tests {
     use crate::plan::testing::{answer_of, desired, formed};
     use crate::plan::{Deed, plan};
     use jiff::Timestamp;
+
+    #[test]
+    fn who_knows_nobody_is_met_again() {
+        let is_met = |forgets: bool| {
+            let mut seen = formed();
+            let lonely = answer_of(&mut seen, "c-2-6");
+            lonely.view.entries.retain(|it| !forgets || it.flags.myself);
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            plan.actions.iter().any(|it| it.deed.kind() == "meet")
+        };
+        assert!(!is_met(false));
+        assert!(is_met(true));
+    }
 
     #[test]
     fn nobody_copies_who_could_not_lead() {

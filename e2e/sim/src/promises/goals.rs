@@ -7,6 +7,16 @@ use crate::redis::{Process, Upstream};
 use crate::setup::Keep;
 use crate::world::World;
 
+/// Chunks that nobody takes writes for.
+pub fn unserved(world: &World) -> Vec<usize> {
+    let is_unserved = |chunk: &usize| {
+        let mut members = world.alive();
+        !members.any(|it| it.takes_writes(*chunk, world.now))
+    };
+    let chunks = 0..world.setup.leaders as usize;
+    chunks.filter(is_unserved).collect()
+}
+
 /// What does not hold yet.
 pub fn unmet(world: &World) -> Vec<String> {
     let mut unmet = Vec::new();

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::super::census::{Census, Member, Shard, follows};
 use crate::api::Persistence;
-use crate::model::{Desired, Observation, PodView, Record};
+use crate::model::{ContainerEnd, Desired, Observation, Record};
 
+/// How long the bus takes to elect somebody where it can, in node timeouts: 1.5, and as much for luck.
+const ELECTS_WITHIN_TIMEOUTS: u64 = 3;
 /// A follower that heard its leader later than this is not asked when that one ended: clocks of hosts differ,
 /// and the end of a leader that was fed to the last is not to be waited for.
 const UNFED_SECONDS: u64 = 5;
@@ -25,11 +27,14 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, n
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
     for shard in &census.shards {
-        let Some((lost, ended)) = seen_end(shard) else {
+        let Some((lost, end)) = end_of_body(shard) else {
             continue;
         };
         for member in &shard.members {
-            let was_outlived = fed_last(lost, member, now).is_some_and(|fed| ended > fed);
+            let was_outlived = fed_last(lost, member, now).is_some_and(|fed| match end {
+                ContainerEnd::Seen(at) => at > fed,
+                ContainerEnd::Found => was_long_ago(desired, fed, now),
+            });
             let mut entries = record.members.iter_mut();
             let entry = entries.find(|entry| &entry.name == member.name());
             if let Some(entry) = entry.filter(|_| was_outlived) {
@@ -39,15 +44,22 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, n
     }
 }
 
-/// The lost leader whose body may start, and when its container ended.
-fn seen_end<'a, 'b>(shard: &'b Shard<'a>) -> Option<(&'b Member<'a>, Timestamp)> {
+/// The lost leader whose body may start, and what is known of its container's end.
+fn end_of_body<'a, 'b>(shard: &'b Shard<'a>) -> Option<(&'b Member<'a>, ContainerEnd)> {
     if shard.living_leader().is_some() {
         return None;
     }
     let lost = shard.members.iter().find(|it| shard.is_led_by(it))?;
     let has_body = lost.entry.volume.is_some();
-    let ended = lost.pod.and_then(PodView::ended_at)?;
-    has_body.then_some((lost, ended))
+    let end = lost.pod.and_then(|pod| pod.end)?;
+    has_body.then_some((lost, end))
+}
+
+/// Whether somebody would lead in its place by now, had the others lost it then, too.
+fn was_long_ago(desired: &Desired, fed: Timestamp, now: Timestamp) -> bool {
+    let millis = now.as_millisecond() - fed.as_millisecond();
+    let limit = ELECTS_WITHIN_TIMEOUTS * desired.node_timeout_millis + UNFED_SECONDS * 1000;
+    u64::try_from(millis).is_ok_and(|millis| millis > limit)
 }
 
 /// When something came from that one last to a follower of it; none where it was a moment ago, or cannot be
@@ -77,34 +89,32 @@ mod tests {
 
     #[test]
     fn a_leader_that_lived_on_unheard_is_waited_for_with_what_it_took_then() {
-        // (nothing came to the follower for, the leader ended so long ago, AOF, FORCE)
+        let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+        let seen_to_end = |ago: i64| Some(ContainerEnd::Seen(at(100 - ago)));
+        let found = Some(ContainerEnd::Found);
+        // (nothing came to the follower for so many seconds, the leader's end, AOF, FORCE)
         let table = [
-            (40, Some(40), true, true, "it ended with the link"),
-            (40, Some(39), true, false, "it lived on"),
-            (40, Some(1), true, false, "until a moment ago"),
+            (40, seen_to_end(40), true, true, "it ended with the link"),
+            (40, seen_to_end(39), true, false, "it lived on"),
+            (40, seen_to_end(1), true, false, "until a moment ago"),
+            (40, seen_to_end(1), false, true, "nothing of it is left"),
+            (5, seen_to_end(0), true, true, "clocks differ by as much"),
             (
-                40,
-                None,
+                20,
+                found,
                 true,
                 true,
-                "its host went down with it, and nobody knows when",
+                "the bus may have had no time to elect",
             ),
-            (40, Some(1), false, true, "nothing of it is left"),
-            (
-                5,
-                Some(0),
-                true,
-                true,
-                "it was fed a moment ago, and clocks differ",
-            ),
+            (21, found, true, false, "who knows how long it lived on"),
+            (40, None, true, true, "nothing is known of its end"),
         ];
-        for (unfed, ended, has_body, expected, why) in table {
+        for (unfed, end, has_body, expected, why) in table {
             for is_up in [false, true] {
                 let (mut seen, mut desired) = (formed(), desired(3, 1));
                 if has_body {
                     desired.persistence = Persistence::Aof;
                 }
-                let at = |seconds| Timestamp::new(seconds, 0).unwrap();
                 for entry in &mut seen.record.members {
                     entry.volume = has_body.then(|| entry.name.as_str().into());
                 }
@@ -115,7 +125,7 @@ mod tests {
                     pod.phase = PodPhase::Ended {
                         reason: "exit code 137".to_owned(),
                     };
-                    pod.end = ended.map(|ago| ContainerEnd::Seen(at(100 - ago)));
+                    pod.end = end;
                 }
                 let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
                 let up = up.unwrap();
