@@ -103,14 +103,16 @@ impl Promises {
         now: Millis,
         key: ProcKey,
         heard: Millis,
-        deposed: &[ProcKey],
+        (deposed, dead): (&[ProcKey], &[ProcKey]),
     ) {
         self.in_flight.remove(&key);
         let was_asked = self.asked.remove(&key).is_some_and(|at| at + 5000 > now);
         if !was_asked {
             self.count("elected by the bus");
         }
-        for old in deposed {
+        // the bus asks for no bodies
+        let dead = dead.iter().filter(|_| !was_asked);
+        for old in deposed.iter().chain(dead) {
             self.outvoted
                 .entry(*old)
                 .or_default()

@@ -19,7 +19,7 @@ use zoneward_operator::model::ObjectView;
 
 use crate::promises::Promises;
 use crate::redis::data::Data;
-use crate::redis::{Addr, Id, Millis, Packet, ProcKey, Process, Table, Upstream, bus, cron};
+use crate::redis::{Addr, Id, Mask, Millis, Packet, ProcKey, Process, Table, Upstream, bus, cron};
 use crate::setup::Setup;
 use clients::Reigns;
 use host::{Host, HostState, Net};
@@ -357,12 +357,27 @@ impl World {
             let overlaps = |it: &&Process| it.table.mask(it.table.me) & mask != 0;
             let others = self.alive().filter(|it| it.key != key && it.leads());
             let deposed: Vec<ProcKey> = others.filter(overlaps).map(|it| it.key).collect();
+            let dead: Vec<ProcKey> = self.led_last(mask).filter(|it| *it != key).collect();
             self.promises
-                .note_promotion(self.now, key, before.heard, &deposed);
+                .note_promotion(self.now, key, before.heard, (&deposed, &dead));
             let chunks = 0..self.setup.leaders as usize;
             self.promises
                 .note_leader(key, chunks.filter(|chunk| mask & (1 << chunk) != 0));
         }
+    }
+
+    /// The dead that led these chunks last.
+    fn led_last(&self, mask: Mask) -> impl Iterator<Item = ProcKey> + '_ {
+        let chunks = (0..self.setup.leaders as usize).filter(move |chunk| mask & (1 << chunk) != 0);
+        let leader = |chunk| {
+            let mut reigns = self.reigns.all.iter().rev();
+            reigns
+                .find(|it| it.chunk == chunk && !it.acked.is_empty())
+                .map(|it| it.leader)
+        };
+        chunks
+            .filter_map(leader)
+            .filter(|key| !self.proc(*key).is_alive)
     }
 
     /// Bus connections end where the other process did, and are opened where there is none.
