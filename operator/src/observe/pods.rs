@@ -187,10 +187,11 @@ fn join(parts: &[Option<&str>]) -> String {
 }
 
 /// A kubelet that was not there when a container ended, as after a loss of power, says `Unknown` with code 255
-/// (containerd) or `ContainerStatusUnknown`, and the time at which it found out.
+/// (containerd) or `ContainerStatusUnknown`, and the time at which it found out. (Code 255 alone is also that of
+/// an image for another processor.)
 fn end(ended: &ContainerStateTerminated) -> Option<ContainerEnd> {
     let reason = ended.reason.as_deref();
-    if ended.exit_code == 255 || matches!(reason, Some("Unknown" | "ContainerStatusUnknown")) {
+    if matches!(reason, Some("Unknown" | "ContainerStatusUnknown")) {
         return Some(ContainerEnd::Found);
     }
     let at = ended.finished_at.as_ref()?;
@@ -310,6 +311,7 @@ mod tests {
             (137, "Error", true),
             (137, "OOMKilled", true),
             (0, "Completed", true),
+            (255, "Error", true),
             (255, "Unknown", false),
             (137, "ContainerStatusUnknown", false),
         ];

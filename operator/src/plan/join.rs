@@ -9,6 +9,10 @@ use crate::resources;
 /// Full copies begun at once: each forks its leader (REDIS-LAB section 1).
 const COPIES_AT_ONCE_MAX: usize = 15;
 
+/// A member that runs for so long and has not heard of its leader's slots hears of them by another way, or never:
+/// a copy that could not lead is better than none.
+const HEARS_WITHIN_SECONDS: u64 = 60;
+
 /// Introduces members whom the seed does not know, or knows at another address. MEET is fire and
 /// forget: whoever is missing in the next view is met again.
 pub(super) fn meet(round: &Round<'_>, draft: &mut Draft) {
@@ -92,8 +96,10 @@ pub(super) fn follow(round: &Round<'_>, draft: &mut Draft) {
             };
             if round.record.formed && has_not_heard_of_slots(answer, leader_answer) {
                 greet(draft, leader, leader_answer, member);
-                if answer.role() == Role::Leader {
-                    continue; // one that follows already is fed again before all
+                // one that follows already is fed again before all
+                let is_young = answer.uptime_seconds < HEARS_WITHIN_SECONDS;
+                if answer.role() == Role::Leader && is_young {
+                    continue;
                 }
             }
             if let (Some(target), true) = (member.command_target(), left > 0) {

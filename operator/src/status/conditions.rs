@@ -8,6 +8,9 @@ use super::{Input, reasons};
 use crate::model::DataLoss;
 use crate::plan::WaitingReason;
 
+/// How many leaders that take no writes are told of by name.
+const LEADERS_NAMED_MAX: usize = 3;
+
 /// One condition without its times.
 pub(super) struct Finding {
     kind: &'static str,
@@ -99,15 +102,17 @@ fn available(facts: &Facts<'_>) -> Finding {
 }
 
 fn unserved(facts: &Facts<'_>) -> String {
-    let shut = facts.shut();
+    let (mut shut, unserved) = (facts.shut(), facts.unserved());
     if shut.is_empty() {
-        return format!("no leader answers for slots {}", facts.unserved());
+        return format!("no leader answers for slots {unserved}");
     }
-    format!(
-        "clients cannot write to slots {}: {}",
-        facts.unserved(),
-        shut.join("; ")
-    )
+    let more = shut.len().saturating_sub(LEADERS_NAMED_MAX);
+    shut.truncate(LEADERS_NAMED_MAX);
+    let mut words = shut.join("; ");
+    if more > 0 {
+        words = format!("{words}; and {more} leaders more");
+    }
+    format!("clients cannot write to slots {unserved}: {words}")
 }
 
 fn progressing(input: &Input<'_>, facts: &Facts<'_>) -> Finding {

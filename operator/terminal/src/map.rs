@@ -51,7 +51,7 @@ pub struct Member {
     pub zone: String,
     /// What it does; none before it has joined.
     pub role: Option<Role>,
-    /// Alive, Joining, Starting, Silent, Ended or Leaving.
+    /// Alive, Closed, Joining, Starting, Silent, Ended or Leaving.
     pub state: String,
     /// Whether its copy is complete and fed.
     pub in_sync: bool,

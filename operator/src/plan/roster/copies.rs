@@ -108,7 +108,9 @@ pub(super) fn note_fed_to_the_end(
         let leader = shard.members.iter().find(|it| shard.is_led_by(it));
         let ended = leader.and_then(|it| it.pod?.ended_at());
         let was_fed = |answer: &&MemberAnswer| {
-            let broke_then = ended.is_some_and(|ended| broke_with(answer, ended, now));
+            // what happened while we listened we saw: a link that breaks may have stood still before
+            let unheard = ended.filter(|at| seen.listening_since.is_some_and(|since| *at < since));
+            let broke_then = unheard.is_some_and(|ended| broke_with(answer, ended, now));
             broke_then || was_fed_until(answer, lost_millis)
         };
         for member in &shard.members {
@@ -251,9 +253,16 @@ mod tests {
             (Some(21), Some(20), false, "before"),
             (Some(20), None, false, "nobody knows when it ended"),
             (None, Some(20), false, "it never had a link"),
+            (
+                Some(3),
+                Some(3),
+                false,
+                "we listened then, and it was not in sync",
+            ),
         ];
         for (down_seconds, ended, expected, why) in table {
             let mut seen = formed();
+            seen.listening_since = Timestamp::new(95, 0).ok();
             let desired = desired(3, 1);
             let at = |seconds| Timestamp::new(seconds, 0).unwrap();
             seen.record = plan(&desired, &seen, at(0)).record;

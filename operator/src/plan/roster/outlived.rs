@@ -9,10 +9,10 @@ use jiff::Timestamp;
 
 use super::super::census::{Census, Member, Shard, follows};
 use crate::api::Persistence;
-use crate::model::{ContainerEnd, Desired, Observation, Record};
+use crate::model::{Desired, Observation, PodView, Record};
 
-/// How long the bus takes to elect somebody where it can, in node timeouts: 1.5, and as much for luck.
-const ELECTS_WITHIN_TIMEOUTS: u64 = 3;
+/// A link and a process that end together may do so in two seconds, as these are told.
+const TOLERANCE_MILLIS: i64 = 1_000;
 /// A follower that heard its leader later than this is not asked when that one ended: clocks of hosts differ,
 /// and the end of a leader that was fed to the last is not to be waited for.
 const UNFED_SECONDS: u64 = 5;
@@ -27,14 +27,12 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, n
     let before = record.clone();
     let census = Census::new(desired, seen, &before);
     for shard in &census.shards {
-        let Some((lost, end)) = end_of_body(shard) else {
+        let Some((lost, ended)) = end_of_body(shard) else {
             continue;
         };
         for member in &shard.members {
-            let was_outlived = fed_last(lost, member, now).is_some_and(|fed| match end {
-                ContainerEnd::Seen(at) => at > fed,
-                ContainerEnd::Found => was_long_ago(desired, fed, now),
-            });
+            let was_outlived = fed_last(lost, member, now)
+                .is_some_and(|fed| millis_between(fed, ended) > TOLERANCE_MILLIS);
             let mut entries = record.members.iter_mut();
             let entry = entries.find(|entry| &entry.name == member.name());
             if let Some(entry) = entry.filter(|_| was_outlived) {
@@ -44,22 +42,20 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, n
     }
 }
 
-/// The lost leader whose body may start, and what is known of its container's end.
-fn end_of_body<'a, 'b>(shard: &'b Shard<'a>) -> Option<(&'b Member<'a>, ContainerEnd)> {
+/// The lost leader whose body may start, and when its container ended. Where its host went down with it nobody
+/// knows that, and a follower may have what the body lacks: its last second (`appendfsync everysec`).
+fn end_of_body<'a, 'b>(shard: &'b Shard<'a>) -> Option<(&'b Member<'a>, Timestamp)> {
     if shard.living_leader().is_some() {
         return None;
     }
     let lost = shard.members.iter().find(|it| shard.is_led_by(it))?;
     let has_body = lost.entry.volume.is_some();
-    let end = lost.pod.and_then(|pod| pod.end)?;
-    has_body.then_some((lost, end))
+    let ended = lost.pod.and_then(PodView::ended_at)?;
+    has_body.then_some((lost, ended))
 }
 
-/// Whether somebody would lead in its place by now, had the others lost it then, too.
-fn was_long_ago(desired: &Desired, fed: Timestamp, now: Timestamp) -> bool {
-    let millis = now.as_millisecond() - fed.as_millisecond();
-    let limit = ELECTS_WITHIN_TIMEOUTS * desired.node_timeout_millis + UNFED_SECONDS * 1000;
-    u64::try_from(millis).is_ok_and(|millis| millis > limit)
+fn millis_between(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_millisecond() - from.as_millisecond()
 }
 
 /// When something came from that one last to a follower of it; none where it was a moment ago, or cannot be
@@ -95,18 +91,12 @@ mod tests {
         // (nothing came to the follower for so many seconds, the leader's end, AOF, FORCE)
         let table = [
             (40, seen_to_end(40), true, true, "it ended with the link"),
-            (40, seen_to_end(39), true, false, "it lived on"),
+            (40, seen_to_end(39), true, true, "as far as can be told"),
+            (40, seen_to_end(38), true, false, "it lived on"),
             (40, seen_to_end(1), true, false, "until a moment ago"),
             (40, seen_to_end(1), false, true, "nothing of it is left"),
             (5, seen_to_end(0), true, true, "clocks differ by as much"),
-            (
-                20,
-                found,
-                true,
-                true,
-                "the bus may have had no time to elect",
-            ),
-            (21, found, true, false, "who knows how long it lived on"),
+            (40, found, true, true, "its host went down with it"),
             (40, None, true, true, "nothing is known of its end"),
         ];
         for (unfed, end, has_body, expected, why) in table {

@@ -9,7 +9,7 @@ use crate::api::{RedisCluster, RedisClusterStatus, ShardMemberStatus, ShardStatu
 use crate::model::Role;
 
 /// The states of a member that answers.
-const HEARD: [&str; 2] = ["Alive", "Joining"];
+const HEARD: [&str; 3] = ["Alive", "Closed", "Joining"];
 /// So many looks in a row must see a trouble: a single one may be a slow answer.
 const LOOKS_MIN: u32 = 3;
 /// So many looks in a row, of about a second, slots may be without a leader: by far more than a failover takes.
