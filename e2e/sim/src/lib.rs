@@ -18,6 +18,7 @@
     reason = "a model that is wrong is to stop at once; its numbers are small"
 )]
 
+mod describe;
 pub mod faults;
 pub mod history;
 pub mod ports;
