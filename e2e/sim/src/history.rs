@@ -232,7 +232,7 @@ fn check_updates(script: &Script, world: &mut World) {
 
 /// Forms, goes through the faults, heals; how long that took, and how long until all was served again.
 async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> (Millis, Millis) {
-    if !script.is_early && !settles(world, operators, FORMS_WITHIN).await {
+    if !script.is_early && settles(world, operators, FORMS_WITHIN).await.is_none() {
         return (0, 0);
     }
     let begun = lock(world).now;
@@ -275,38 +275,8 @@ async fn act_out(script: &Script, world: &Shared, operators: &mut Operators) -> 
     }
     faults::end_all(&mut lock(world));
     let over = lock(world).now;
-    if !serves(world, operators).await {
-        return (0, 0);
-    }
-    let served = lock(world).now;
-    settles(world, operators, HEALS_WITHIN).await;
-    (lock(world).now - over, served - over)
-}
-
-/// Whether every chunk is served again in time.
-async fn serves(world: &Shared, operators: &mut Operators) -> bool {
-    let begun = lock(world).now;
-    loop {
-        if !moves_on(world, operators).await {
-            return false;
-        }
-        let mut world = lock(world);
-        let now = world.now;
-        if !now.is_multiple_of(500) {
-            continue;
-        }
-        accept_losses(&mut world);
-        let unserved = goals::unserved(&world);
-        if unserved.is_empty() {
-            return true;
-        }
-        if now > begun + HEALS_WITHIN {
-            let mut what = format!("chunks {unserved:?} are not served after {HEALS_WITHIN} ms");
-            note_waits(&world, &mut what);
-            world.promises.break_one("goals", now, what);
-            return false;
-        }
-    }
+    let served = settles(world, operators, HEALS_WITHIN).await;
+    (lock(world).now - over, served.unwrap_or(over) - over)
 }
 
 /// What the operator says that it waits for.
@@ -325,13 +295,13 @@ async fn moves_on(world: &Shared, operators: &mut Operators) -> bool {
     world.promises.broken.is_none()
 }
 
-/// Whether the goals are reached in time, and stay so.
-async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bool {
+/// When every chunk was served first, where the goals are reached in time, and stay so.
+async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> Option<Millis> {
     let begun = lock(world).now;
-    let mut since = None;
+    let (mut served, mut since) = (None, None);
     loop {
         if !moves_on(world, operators).await {
-            return false;
+            return None;
         }
         let mut world = lock(world);
         let now = world.now;
@@ -340,11 +310,14 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
         }
         accept_losses(&mut world);
         tell_who_is_off(&mut world);
+        if served.is_none() && goals::unserved(&world).is_empty() {
+            served = Some(now);
+        }
         let unmet = goals::unmet(&world);
         if unmet.is_empty() {
             let since = *since.get_or_insert(now);
             if now >= since + STAYS {
-                return true;
+                return served;
             }
             continue;
         }
@@ -353,7 +326,7 @@ async fn settles(world: &Shared, operators: &mut Operators, limit: Millis) -> bo
             let mut what = format!("after {limit} ms: {}", unmet.join("; "));
             note_waits(&world, &mut what);
             world.promises.break_one("goals", now, what);
-            return false;
+            return None;
         }
     }
 }

@@ -3,16 +3,17 @@
 //! Membership comes from the record and identity from Redis' own ids (promise I8); roles come
 //! from what the living say, never from names, labels or indices.
 
+mod claims;
 mod empty;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use self::claims::{Claim, owners};
 use super::evidence::Verdict;
 use super::{Draft, MemberRef};
 use crate::model::{
-    Address, ClusterView, ConfigEpoch, Desired, Enrolled, HostView, MemberAnswer, MemberId,
-    MemberName, Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ViewEntry,
-    ZoneName,
+    Address, ClusterView, Desired, Enrolled, HostView, MemberAnswer, MemberId, MemberName,
+    Observation, PodFingerprint, PodView, Record, Role, ShardId, SlotSet, ZoneName,
 };
 use crate::resources;
 
@@ -281,82 +282,6 @@ fn look<'a>(entry: &'a Enrolled, seen: &'a Observation, wanted: &PodFingerprint)
         is_outdated: entry.made_from.as_ref().is_some_and(|it| it != wanted)
             || entry.started_before_config,
     }
-}
-
-/// The shard that a slot owner belongs to: by the record, also of those that departed.
-fn shard_of(id: &MemberId, record: &Record) -> Option<ShardId> {
-    record
-        .member_by_id(id)
-        .map(|entry| entry.shard)
-        .or_else(|| {
-            record
-                .departed
-                .iter()
-                .find(|gone| &gone.member_id == id)
-                .map(|gone| gone.shard)
-        })
-}
-
-/// A claim to slots.
-#[derive(Clone, Debug)]
-struct Claim {
-    /// An owner's word about itself outranks hearsay: the living owner is the leader.
-    is_first_hand: bool,
-    is_contested: bool,
-    epoch: ConfigEpoch,
-    id: MemberId,
-    slots: SlotSet,
-}
-
-/// The best claim to each shard's slots.
-fn owners(
-    members: &[Member<'_>],
-    views: &[&ClusterView],
-    record: &Record,
-) -> BTreeMap<ShardId, Claim> {
-    let mut best: BTreeMap<ShardId, Claim> = BTreeMap::new();
-    let mut put = |entry: &ViewEntry, is_first_hand: bool| {
-        if entry.slots.is_empty() {
-            return;
-        }
-        let Some(shard) = shard_of(&entry.id, record) else {
-            return;
-        };
-        let claim = Claim {
-            is_first_hand,
-            is_contested: is_contested(views, entry),
-            epoch: entry.config_epoch,
-            id: entry.id.clone(),
-            slots: entry.slots.clone(),
-        };
-        let rank = |claim: &Claim| {
-            let is_told = (claim.is_first_hand, !claim.is_contested);
-            (claim.epoch, is_told, claim.id.clone())
-        };
-        if best.get(&shard).is_none_or(|old| rank(old) < rank(&claim)) {
-            best.insert(shard, claim);
-        }
-    };
-    for member in members {
-        if let Some(own) = member.answer().and_then(|answer| answer.view.own_entry()) {
-            put(own, true);
-        }
-    }
-    for view in views {
-        view.entries
-            .iter()
-            .filter(|entry| !entry.flags.myself && !empty::is_denied(members, entry))
-            .for_each(|entry| put(entry, false));
-    }
-    best
-}
-
-/// Somebody knows by the same epoch, or a later one, that it owns nothing. Who heard its epoch only, and not
-/// that it follows, still takes it for the owner: a follower tells its leader's epoch in every packet, and
-/// its role counts in pings only.
-fn is_contested(views: &[&ClusterView], claim: &ViewEntry) -> bool {
-    let mut entries = views.iter().filter_map(|view| view.entry(&claim.id));
-    entries.any(|it| it.slots.is_empty() && it.config_epoch >= claim.config_epoch)
 }
 
 fn shard<'a>(

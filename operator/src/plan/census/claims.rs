@@ -1,0 +1,142 @@
+//! Who claims a shard's slots, and whose claim is the best.
+//!
+//! The claim with the highest configuration epoch owns them, as on the bus. Epochs of equal height are told
+//! of two where a follower told its leader's in its own packets: then its word and its followers' decide.
+
+use std::collections::BTreeMap;
+
+use super::empty::is_denied;
+use super::{Member, follows};
+use crate::model::{ClusterView, ConfigEpoch, MemberId, Record, ShardId, SlotSet, ViewEntry};
+
+/// The shard that a slot owner belongs to: by the record, also of those that departed.
+fn shard_of(id: &MemberId, record: &Record) -> Option<ShardId> {
+    record
+        .member_by_id(id)
+        .map(|entry| entry.shard)
+        .or_else(|| {
+            record
+                .departed
+                .iter()
+                .find(|gone| &gone.member_id == id)
+                .map(|gone| gone.shard)
+        })
+}
+
+/// A claim to slots.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    /// An owner's word about itself outranks hearsay: the living owner is the leader.
+    is_first_hand: bool,
+    is_contested: bool,
+    /// A living member says that it follows this one. Whom nobody follows may have an epoch of its last leader's,
+    /// which it told as its follower for a moment.
+    is_followed: bool,
+    epoch: ConfigEpoch,
+    pub id: MemberId,
+    pub slots: SlotSet,
+}
+
+/// The best claim to each shard's slots.
+pub(super) fn owners(
+    members: &[Member<'_>],
+    views: &[&ClusterView],
+    record: &Record,
+) -> BTreeMap<ShardId, Claim> {
+    let mut best: BTreeMap<ShardId, Claim> = BTreeMap::new();
+    let answers = || members.iter().filter_map(Member::answer);
+    let mut put = |entry: &ViewEntry, is_first_hand: bool| {
+        if entry.slots.is_empty() {
+            return;
+        }
+        let Some(shard) = shard_of(&entry.id, record) else {
+            return;
+        };
+        let claim = Claim {
+            is_first_hand,
+            is_contested: is_contested(views, entry),
+            is_followed: answers().any(|answer| follows(answer, &entry.id)),
+            epoch: entry.config_epoch,
+            id: entry.id.clone(),
+            slots: entry.slots.clone(),
+        };
+        let rank = |claim: &Claim| {
+            let is_told = (claim.is_first_hand, !claim.is_contested, claim.is_followed);
+            (claim.epoch, is_told, claim.id.clone())
+        };
+        if best.get(&shard).is_none_or(|old| rank(old) < rank(&claim)) {
+            best.insert(shard, claim);
+        }
+    };
+    for member in members {
+        if let Some(own) = member.answer().and_then(|answer| answer.view.own_entry()) {
+            put(own, true);
+        }
+    }
+    for view in views {
+        view.entries
+            .iter()
+            .filter(|entry| !entry.flags.myself && !is_denied(members, entry))
+            .for_each(|entry| put(entry, false));
+    }
+    best
+}
+
+/// Somebody knows by the same epoch, or a later one, that it owns nothing. Who heard its epoch only, and not
+/// that it follows, still takes it for the owner: a follower tells its leader's epoch in every packet, and
+/// its role counts in pings only.
+fn is_contested(views: &[&ClusterView], claim: &ViewEntry) -> bool {
+    let mut entries = views.iter().filter_map(|view| view.entry(&claim.id));
+    entries.any(|it| it.slots.is_empty() && it.config_epoch >= claim.config_epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::Census;
+    use crate::model::{ConfigEpoch, Departed, MemberId, MemberName, ShardId, SlotSet};
+    use crate::plan::testing::{answer_of, desired, formed};
+
+    #[test]
+    fn whom_a_living_member_follows_owns_the_slots_where_two_are_told_with_one_epoch() {
+        // One led, and followed its successor for a moment before both died; c-0-2 is left. One view has heard
+        // what the deposed one told last, the others what its successor told.
+        let both = [MemberId::from("id-c-0-1"), MemberId::from("id-gone")];
+        for followed in &both {
+            let (mut seen, desired) = (formed(), desired(3, 1));
+            seen.members.remove(&MemberName::from("c-0-1"));
+            seen.record.departed.push(Departed {
+                member_id: both[1].clone(),
+                name: MemberName::from("c-0-9"),
+                shard: ShardId(0),
+                host: None,
+                is_proven_dead: true,
+                ended_unseen: false,
+                since: Timestamp::UNIX_EPOCH,
+            });
+            let names: Vec<MemberName> = seen.members.keys().cloned().collect();
+            for (at, name) in names.iter().enumerate() {
+                let owner = &both[at.min(1)];
+                let entries = &mut answer_of(&mut seen, name.as_str()).view.entries;
+                let mut gone = entries[0].clone();
+                gone.id.clone_from(&both[1]);
+                entries.push(gone);
+                for entry in entries.iter_mut().filter(|it| both.contains(&it.id)) {
+                    let owns = &entry.id == owner;
+                    entry.config_epoch = ConfigEpoch(if owns { 20 } else { 1 });
+                    if !owns {
+                        entry.slots = SlotSet::empty();
+                    }
+                }
+                for own in entries.iter_mut().filter(|it| it.flags.myself) {
+                    if name == &MemberName::from("c-0-2") {
+                        own.leader = Some(followed.clone());
+                    }
+                }
+            }
+            let census = Census::new(&desired, &seen, &seen.record);
+            assert_eq!(census.shards[0].leader.as_ref(), Some(followed));
+        }
+    }
+}
