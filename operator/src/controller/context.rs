@@ -93,7 +93,7 @@ impl Context {
     /// Drops all that is kept of a RedisCluster that is gone, connections included.
     pub fn forget(&self, key: &ClusterKey) {
         self.memory().remove(key);
-        self.listening().lost(key);
+        self.listening().forget(key);
         self.parts.admin.retain(key, &[]);
         self.parts.metrics.forget(key);
         self.parts.rounds.forget(key);

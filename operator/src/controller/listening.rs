@@ -1,4 +1,4 @@
-//! Since when this operator has heard each RedisCluster without a break.
+//! What this operator has heard of each RedisCluster, and since when without a break.
 //!
 //! What an operator that is cut off itself does not hear says nothing of the members: they may have been heard
 //! by everybody else. So a silence that has to last (`plan::fence`) counts from here at the earliest. Kept in
@@ -6,47 +6,107 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Asked, ClusterKey, MemberName};
+use crate::model::{Asked, ClusterKey, LastWord, MemberAnswer, MemberId, MemberName, Role};
 
-/// Since when each RedisCluster has been heard.
+/// For how long what was told last counts while nobody is heard: a moment in which the last that is left hangs.
+/// A leader may do much in a longer one.
+const WORDS_LAST: SignedDuration = SignedDuration::from_secs(5);
+
+/// What has been heard of each RedisCluster.
 #[derive(Debug, Default)]
-pub(super) struct Listening(BTreeMap<ClusterKey, Timestamp>);
+pub(super) struct Listening(BTreeMap<ClusterKey, Memory>);
+
+/// What has been heard of one.
+#[derive(Debug, Default)]
+struct Memory {
+    since: Option<Timestamp>,
+    until: Timestamp,
+    leaders: BTreeMap<MemberId, LastWord>,
+    last_words: BTreeMap<MemberId, LastWord>,
+}
+
+/// What a round may know of the rounds before it.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Since when some of the members have answered in every round.
+    pub(super) since: Timestamp,
+    /// What the leaders told last that do not answer now.
+    pub(super) last_words: BTreeMap<MemberId, LastWord>,
+}
 
 impl Listening {
-    /// A round has asked the members. Gives since when some of them have answered in every round.
+    /// A round has asked the members.
     pub(super) fn heard(
         &mut self,
         key: &ClusterKey,
         members: &BTreeMap<MemberName, Asked>,
         now: Timestamp,
-    ) -> Timestamp {
-        if members.values().any(|it| matches!(it, Asked::Answered(_))) {
-            *self.0.entry(key.clone()).or_insert(now)
+    ) -> Heard {
+        let memory = self.0.entry(key.clone()).or_default();
+        let answers: Vec<&MemberAnswer> = members.values().filter_map(Asked::answer).collect();
+        if now.duration_since(memory.until) > WORDS_LAST {
+            memory.leaders.clear();
+            memory.last_words.clear();
+        }
+        memory.last_words.append(&mut memory.leaders);
+        if answers.is_empty() {
+            memory.since = None;
         } else {
-            self.0.remove(key);
-            now
+            memory.since.get_or_insert(now);
+            memory.until = now;
+            // who is on nobody's list is no business of anybody's any more
+            let is_listed = |id: &MemberId| answers.iter().any(|it| it.view.entry(id).is_some());
+            memory.last_words.retain(|id, _| is_listed(id));
+        }
+        for answer in answers {
+            memory.last_words.remove(&answer.id);
+            if answer.role() == Role::Leader {
+                memory.leaders.insert(answer.id.clone(), word_of(answer));
+            }
+        }
+        Heard {
+            since: memory.since.unwrap_or(now),
+            last_words: memory.last_words.clone(),
         }
     }
 
-    /// It could not even be asked, or is gone.
+    /// It could not even be asked.
     pub(super) fn lost(&mut self, key: &ClusterKey) {
+        if let Some(memory) = self.0.get_mut(key) {
+            memory.since = None;
+        }
+    }
+
+    /// It is gone.
+    pub(super) fn forget(&mut self, key: &ClusterKey) {
         self.0.remove(key);
+    }
+}
+
+fn word_of(answer: &MemberAnswer) -> LastWord {
+    LastWord {
+        replication_id: answer.replication.replication_id.clone(),
+        offset: answer.replication.offset,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::testing::answer;
+    use crate::plan::testing::{answer, answer_of, formed};
+
+    fn key() -> ClusterKey {
+        ClusterKey {
+            namespace: "ns".to_owned(),
+            name: "c".to_owned(),
+        }
+    }
 
     #[test]
     fn who_hears_nobody_begins_to_listen_anew() {
-        let key = ClusterKey {
-            namespace: "ns".to_owned(),
-            name: "c".to_owned(),
-        };
+        let key = key();
         let mut listening = Listening::default();
         let mut heard = |second: i64, answers: bool| {
             let asked = if answers {
@@ -56,13 +116,53 @@ mod tests {
             };
             let members = BTreeMap::from([(MemberName::from("c-0-1"), asked)]);
             let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(second);
-            listening.heard(&key, &members, now).as_second()
+            listening.heard(&key, &members, now).since.as_second()
         };
         assert_eq!([heard(1, true), heard(2, true)], [1, 1]);
         assert_eq!([heard(3, false), heard(4, false)], [3, 4]);
         assert_eq!([heard(5, true), heard(60, true)], [5, 5]);
         listening.lost(&key);
         let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(listening.heard(&key, &BTreeMap::new(), now), now);
+        assert_eq!(listening.heard(&key, &BTreeMap::new(), now).since, now);
+    }
+
+    #[test]
+    fn what_a_leader_told_last_is_known_while_anybody_lists_it() {
+        let (key, mut listening) = (key(), Listening::default());
+        let mut second = 0;
+        let mut words = |seen: &crate::model::Observation, seconds: i64| {
+            second += seconds;
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+            let heard = listening.heard(&key, &seen.members, now);
+            let offsets = heard.last_words.iter();
+            let offsets = offsets.map(|(id, word)| (id.to_string(), word.offset));
+            offsets.collect::<Vec<_>>()
+        };
+        let mut seen = formed();
+        assert_eq!(words(&seen, 1), [], "all are heard");
+        answer_of(&mut seen, "c-0-1").replication.offset = 77;
+        words(&seen, 1);
+        let mut lost = seen.clone();
+        lost.members.remove(&MemberName::from("c-0-1"));
+        lost.members.remove(&MemberName::from("c-1-4"));
+        let word = [("id-c-0-1".to_owned(), 77)];
+        assert_eq!(words(&lost, 1), word, "of leaders alone");
+        assert_eq!(words(&lost, 1), word, "for as long as it is unheard");
+        assert_eq!(words(&seen, 1), [], "heard again");
+        assert_eq!(words(&lost, 1), word);
+        let deaf = crate::model::Observation {
+            members: BTreeMap::new(),
+            ..lost.clone()
+        };
+        words(&deaf, 1);
+        assert_eq!(words(&lost, 4), word, "nobody was heard for a moment");
+        words(&deaf, 1);
+        assert_eq!(words(&lost, 5), [], "and for longer");
+        words(&seen, 1);
+        for name in ["c-0-2", "c-1-3", "c-2-5", "c-2-6"] {
+            let entries = &mut answer_of(&mut lost, name).view.entries;
+            entries.retain(|it| it.id != MemberId::from("id-c-0-1"));
+        }
+        assert_eq!(words(&lost, 1), [], "forgotten by all");
     }
 }

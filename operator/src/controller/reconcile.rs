@@ -129,9 +129,10 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let members = ask_members(parts.admin.as_ref(), key, &objects, settings).await;
     let now = parts.clock.now();
     let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
-    let since = context.listening().heard(key, &members, now);
+    let heard = context.listening().heard(key, &members, now);
     let seen = Observation {
-        listening_since: Some(since),
+        listening_since: Some(heard.since),
+        last_words: heard.last_words,
         ..snapshot(&objects, members, neighbours, now)
     };
     took(context, Stage::Observe, started);

@@ -11,7 +11,7 @@ use prometheus::{CounterVec, HistogramVec, IntCounterVec, Registry};
 
 use super::Round;
 use super::family::{Family, OF_CLUSTER};
-use super::figures::{answered, leader_of};
+use super::figures::leader_of;
 use crate::model::{Asked, ClusterKey, MemberName, Observation};
 use crate::plan::{Deed, FailoverMode, MemberCommand, Plan, WaitingReason};
 
@@ -201,7 +201,7 @@ impl Led {
     /// Since when the leader is lost, as far as its silence tells.
     fn look(&mut self, round: &Round<'_>) {
         let asked = round.seen.members.get(&self.pod);
-        if asked.and_then(answered).is_some() {
+        if asked.and_then(Asked::answer).is_some() {
             self.lost_since = None;
         } else if self.lost_since.is_none() {
             let silent = match asked {

@@ -36,7 +36,7 @@ impl ClusterFigures {
             .seen
             .members
             .iter()
-            .map(|(name, asked)| (name.to_string(), answered(asked).map(figures_of)))
+            .map(|(name, asked)| (name.to_string(), asked.answer().map(figures_of)))
             .collect();
         for shard in &round.status.shards {
             let leader = leader_of(shard).and_then(|it| answer_of(round.seen, &it.pod));
@@ -62,16 +62,9 @@ pub(super) fn leader_of(shard: &ShardStatus) -> Option<&ShardMemberStatus> {
     members.find(|member| member.role == Some(Role::Leader))
 }
 
-pub(super) fn answered(asked: &Asked) -> Option<&MemberAnswer> {
-    match asked {
-        Asked::Answered(answer) => Some(answer),
-        Asked::Silent(_) | Asked::NotAsked => None,
-    }
-}
-
 /// What a pod of this name answered.
 fn answer_of<'a>(seen: &'a Observation, pod: &str) -> Option<&'a MemberAnswer> {
-    seen.members.get(&pod.into()).and_then(answered)
+    seen.members.get(&pod.into()).and_then(Asked::answer)
 }
 
 fn figures_of(answer: &MemberAnswer) -> AnswerFigures {

@@ -63,6 +63,16 @@ pub enum Asked {
     NotAsked,
 }
 
+impl Asked {
+    /// What it answered, if it did.
+    pub fn answer(&self) -> Option<&MemberAnswer> {
+        match self {
+            Self::Answered(answer) => Some(answer),
+            Self::Silent(_) | Self::NotAsked => None,
+        }
+    }
+}
+
 /// How a member did not answer. Silence is never proof of death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

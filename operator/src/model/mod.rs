@@ -25,7 +25,7 @@ pub use member::{
     SilenceReason, Traffic, UpstreamLink, Version,
 };
 pub use observation::{
-    CertificateView, ContainerEnd, HostView, ObjectView, Observation, PodPhase, PodView,
+    CertificateView, ContainerEnd, HostView, LastWord, ObjectView, Observation, PodPhase, PodView,
     STORE_AGE_MILLIS_MAX, SecretsView, VolumeView,
 };
 pub use record::{

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Asked, HostName, MemberName, PodFingerprint, PodUid, Record, Role, ShardId, VolumeName,
-    ZoneName,
+    Asked, HostName, MemberId, MemberName, PodFingerprint, PodUid, Record, Role, ShardId,
+    VolumeName, ZoneName,
 };
 
 /// No store lags longer: its watch is opened anew before (`controller::watches`).
@@ -40,8 +40,21 @@ pub struct Observation {
     /// been its own. None where that is not known to matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listening_since: Option<Timestamp>,
+    /// What leaders told last that this operator has heard and hears no more, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_words: BTreeMap<MemberId, LastWord>,
     /// What status kept from earlier rounds.
     pub record: Record,
+}
+
+/// How far a leader had come when it was heard last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastWord {
+    /// Its history of writes.
+    pub replication_id: String,
+    /// How far along that, in bytes.
+    pub offset: u64,
 }
 
 impl Observation {

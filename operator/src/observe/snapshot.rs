@@ -31,6 +31,7 @@ pub fn snapshot(
         neighbours,
         members: without_mistaken(members, &record, now),
         listening_since: None,
+        last_words: BTreeMap::new(),
         record,
     }
 }
@@ -68,10 +69,7 @@ fn without_mistaken(
     record: &Record,
     now: Timestamp,
 ) -> BTreeMap<MemberName, Asked> {
-    let id_of = |asked: &Asked| match asked {
-        Asked::Answered(answer) => Some(answer.id.clone()),
-        _ => None,
-    };
+    let id_of = |asked: &Asked| Some(asked.answer()?.id.clone());
     let ids: Vec<MemberId> = members.values().filter_map(id_of).collect();
     for (name, asked) in &mut members {
         let Some(id) = id_of(asked) else { continue };

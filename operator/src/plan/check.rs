@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::{Action, Deed, FailoverMode, ManifestKind, MemberCommand, MemberRef, Plan};
 use crate::api::{ShardLossPolicy, WhenUnsatisfiable};
 use crate::model::{
-    Asked, DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
+    DataLoss, Desired, Enrolled, MemberAnswer, MemberId, MemberName, Observation, PodPhase,
     PodView, Role, ShardId, SlotSet,
 };
 
@@ -59,10 +59,7 @@ impl<'a> World<'a> {
         let answers = seen
             .members
             .iter()
-            .filter_map(|(name, asked)| match asked {
-                Asked::Answered(answer) => Some((name, answer.as_ref())),
-                _ => None,
-            })
+            .filter_map(|(name, asked)| Some((name, asked.answer()?)))
             .collect();
         Self { seen, now, answers }
     }

@@ -2,7 +2,8 @@
 //!
 //! FORGET goes to every living member that lists the id, again until none does: Redis 7.0 does
 //! not gossip it, and one member that was missed brings the id back after 60 s (REDIS-LAB 7).
-//! Never named: a member that still owns slots or still answers (promise I7).
+//! Never named: a member that still owns slots or still answers (promise I7); nor one that may live among a
+//! majority that is out of sight.
 
 use super::census::{Round, follows};
 use super::{Draft, MemberCommand, spacing};
@@ -23,11 +24,13 @@ pub(super) fn forget(round: &Round<'_>, draft: &mut Draft) {
     let mut done = Vec::new();
     let mut listed = Vec::new();
     let may_be_remembered = unheard_members(round);
+    let may_be_elected = may_be_elected_elsewhere(round);
     for gone in &round.record.departed {
         let owns = owns_slots(round, gone) && !is_superseded(round, gone);
         // a body that was started again under another name keeps its id
         let is_ours = round.seen.record.member_by_id(&gone.member_id).is_some();
-        if owns || is_ours || still_answers(round, gone) {
+        let may_lead = may_be_elected && !is_proven_dead(round, gone);
+        if owns || is_ours || may_lead || still_answers(round, gone) {
             continue;
         }
         let mut is_listed = false;
@@ -90,6 +93,20 @@ fn forget_ghosts(round: &Round<'_>, draft: &mut Draft) {
     }
 }
 
+/// Whether leaders enough are out of sight to elect somebody there. Who was told to forget that one hears
+/// nothing of it for a minute (`CLUSTER_BLACKLIST_TTL`), also once the cut is over: a leader that was succeeded
+/// takes writes until then that are lost.
+fn may_be_elected_elsewhere(round: &Round<'_>) -> bool {
+    let (all, living) = round.census.voters();
+    living * 2 <= all && all > 0
+}
+
+/// As it stands on record.
+fn is_proven_dead(round: &Round<'_>, gone: &Departed) -> bool {
+    let mut departed = round.seen.record.departed.iter();
+    departed.any(|it| it.member_id == gone.member_id && it.is_proven_dead)
+}
+
 /// Whether it may hold the last copy of a shard that nobody leads: that it is not proven dead must not
 /// be forgotten with it (promise I9).
 fn is_waited_for(round: &Round<'_>, gone: &Departed) -> bool {
@@ -119,9 +136,7 @@ fn owns_slots(round: &Round<'_>, gone: &Departed) -> bool {
 
 /// Whether one that is proven dead, as it stands on record, was succeeded.
 fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
-    let mut departed = round.seen.record.departed.iter();
-    departed.any(|it| it.member_id == gone.member_id && it.is_proven_dead)
-        && is_succeeded(round, &gone.member_id)
+    is_proven_dead(round, gone) && is_succeeded(round, &gone.member_id)
 }
 
 /// Somebody else serves all its slots, by his own word, and nobody follows it: views that name it as their
@@ -129,13 +144,7 @@ fn is_superseded(round: &Round<'_>, gone: &Departed) -> bool {
 /// partition led on, or the same. Its data is gone, and not with this.
 pub(super) fn is_succeeded(round: &Round<'_>, id: &MemberId) -> bool {
     // as it is said by whoever answers, for the checker
-    let answers = || {
-        let all = round.seen.members.values();
-        all.filter_map(|asked| match asked {
-            Asked::Answered(answer) => Some(answer),
-            _ => None,
-        })
-    };
+    let answers = || round.seen.members.values().filter_map(Asked::answer);
     let (mut all, mut led) = (SlotSet::empty(), SlotSet::empty());
     for answer in answers() {
         if let Some(entry) = answer.view.entry(id) {
@@ -199,5 +208,41 @@ mod tests {
             }),
         );
         assert!(is_remembered(&seen), "c-2-6 may bring it back");
+    }
+
+    #[test]
+    fn nobody_is_forgotten_who_may_be_elected_out_of_sight() {
+        // (leaders that are not heard, it is proven dead, members are told to forget it)
+        let table = [
+            (&[][..], false, true),
+            (&["c-1-3"][..], false, true),
+            (&["c-1-3", "c-2-5"][..], false, false),
+            (&["c-1-3", "c-2-5"][..], true, true),
+        ];
+        for (unheard, is_proven_dead, expected) in table {
+            let mut seen = formed();
+            seen.record.departed.push(Departed {
+                member_id: MemberId::from("id-c-0-0"),
+                name: MemberName::from("c-0-0"),
+                shard: crate::model::ShardId(0),
+                host: None,
+                is_proven_dead,
+                ended_unseen: false,
+                since: jiff::Timestamp::UNIX_EPOCH,
+            });
+            let view = &mut answer_of(&mut seen, "c-0-1").view;
+            let mut entry = view.entries[1].clone();
+            entry.id = MemberId::from("id-c-0-0");
+            view.entries.push(entry);
+            for name in unheard {
+                seen.members.remove(&MemberName::from(*name));
+            }
+            let plan = plan(&desired(3, 1), &seen, jiff::Timestamp::UNIX_EPOCH);
+            let tells = plan.actions.iter().any(|it| it.deed.kind() == "forget");
+            assert_eq!(
+                tells, expected,
+                "{unheard:?}, proven dead: {is_proven_dead}"
+            );
+        }
     }
 }

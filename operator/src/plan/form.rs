@@ -8,8 +8,7 @@ use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
 use super::{Deed, Draft, MemberCommand, WaitingReason, failover, placing, roster};
 use crate::model::{
-    Asked, ConfigEpoch, Departed, Desired, MemberAnswer, MemberName, Observation, PodPhase, Role,
-    SlotSet,
+    ConfigEpoch, Departed, Desired, MemberAnswer, MemberName, Observation, PodPhase, Role, SlotSet,
 };
 
 /// How long a pod may take to start before the others begin to serve without it.
@@ -155,10 +154,7 @@ fn slots_of_former(round: &Round<'_>) -> SlotSet {
         .members
         .iter()
         .filter(|(name, _)| is_former(name));
-    let answers = former.filter_map(|(_, asked)| match asked {
-        Asked::Answered(answer) => Some(answer),
-        Asked::Silent(_) | Asked::NotAsked => None,
-    });
+    let answers = former.filter_map(|(_, asked)| asked.answer());
     answers
         .flat_map(|answer| &answer.view.entries)
         .fold(SlotSet::empty(), |all, entry| all.union(&entry.slots))
@@ -260,7 +256,7 @@ fn is_held_up(round: &Round<'_>, member: &Member<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MemberId, Record, Serial};
+    use crate::model::{Asked, MemberId, Record, Serial};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, enrolled, formed, pod};
     use jiff::Timestamp;

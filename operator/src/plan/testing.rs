@@ -171,6 +171,7 @@ pub(crate) fn formed() -> Observation {
         },
         neighbours: BTreeMap::new(),
         listening_since: None,
+        last_words: BTreeMap::new(),
         members: BTreeMap::new(),
         record: Record {
             next_serial: Serial(7),

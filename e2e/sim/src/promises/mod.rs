@@ -103,7 +103,7 @@ impl Promises {
         now: Millis,
         key: ProcKey,
         heard: Millis,
-        (deposed, dead): (&[ProcKey], &[ProcKey]),
+        (deposed, unasked): (&[ProcKey], &[ProcKey]),
     ) {
         self.in_flight.remove(&key);
         let was_asked = self.asked.remove(&key).is_some_and(|at| at + 5000 > now);
@@ -111,8 +111,8 @@ impl Promises {
             self.count("elected by the bus");
         }
         // the bus asks for no bodies
-        let dead = dead.iter().filter(|_| !was_asked);
-        for old in deposed.iter().chain(dead) {
+        let unasked = unasked.iter().filter(|_| !was_asked);
+        for old in deposed.iter().chain(unasked) {
             self.outvoted
                 .entry(*old)
                 .or_default()
@@ -331,7 +331,8 @@ pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) 
     // off the roster: a call that came late, twice; two processes of one name are what must not be
     let has_run = world.procs.iter().any(|it| it.pod == name);
     let was_seen = own.map_or(has_run, |entry| entry.pod_uid.is_some());
-    if !world.promises.names.insert(name.to_owned()) && was_seen {
+    let is_new = world.promises.names.insert(name.to_owned());
+    if !is_new && was_seen {
         world
             .promises
             .break_one("I8", now, format!("the name {name} is used twice"));
@@ -349,7 +350,8 @@ pub fn check_new_pod(world: &mut World, name: &str, shard: ShardId, zone: &str) 
         world.promises.break_one("I3", now, what);
     }
     // a body whose place is given away is started all the same where it may hold the last copy (I3)
-    if own.is_some_and(|entry| entry.surplus) {
+    // (and one that is off the roster has no place: it is taken away)
+    if own.map_or(!is_new, |entry| entry.surplus) {
         return;
     }
     let beside = world.pods.values().find(|pod| {

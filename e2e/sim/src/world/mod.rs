@@ -357,13 +357,28 @@ impl World {
             let overlaps = |it: &&Process| it.table.mask(it.table.me) & mask != 0;
             let others = self.alive().filter(|it| it.key != key && it.leads());
             let deposed: Vec<ProcKey> = others.filter(overlaps).map(|it| it.key).collect();
-            let dead: Vec<ProcKey> = self.led_last(mask).filter(|it| *it != key).collect();
+            let mut unasked: Vec<ProcKey> = self.led_last(mask).filter(|it| *it != key).collect();
+            unasked.extend(self.passed_over(key, &deposed));
             self.promises
-                .note_promotion(self.now, key, before.heard, (&deposed, &dead));
+                .note_promotion(self.now, key, before.heard, (&deposed, &unasked));
             let chunks = 0..self.setup.leaders as usize;
             self.promises
                 .note_leader(key, chunks.filter(|chunk| mask & (1 << chunk) != 0));
         }
+    }
+
+    /// Followers of the deposed that have no link to them, as a body that was started again a moment before: the
+    /// bus goes by the age of links, and one that never had one is not elected, whatever it holds.
+    fn passed_over(&self, key: ProcKey, deposed: &[ProcKey]) -> Vec<ProcKey> {
+        let ids: Vec<Id> = deposed.iter().map(|it| self.proc(*it).table.me).collect();
+        let is_cut_off = |it: &&Process| !matches!(it.upstream, Upstream::Up { .. });
+        let follows = |it: &&Process| it.table.leader.is_some_and(|leader| ids.contains(&leader));
+        let others = self.alive().filter(|it| it.key != key);
+        others
+            .filter(follows)
+            .filter(is_cut_off)
+            .map(|it| it.key)
+            .collect()
     }
 
     /// The dead that led these chunks last.

@@ -63,3 +63,37 @@ fn nobody_has_the_only_copy_without_having_heard_of_its_slots() {
     ];
     holds(&setup, false, &events);
 }
+
+#[test]
+fn nobody_is_forgotten_whom_a_majority_elects_out_of_sight() {
+    let setup = Setup {
+        zones: 4,
+        zone_loss: 0,
+        ..plain()
+    };
+    // which pod the user forces is drawn by number: the follower beyond the cut is one of them
+    for pick in 0..6 {
+        let events = [
+            event(15_907, 48_879, Fault::ZonesCut { pick: 0 }),
+            event(22_934, 60_000, Fault::UserForces { pick }),
+        ];
+        holds(&setup, false, &events);
+    }
+}
+
+#[test]
+fn who_hung_while_its_leader_died_is_no_older_copy() {
+    let setup = Setup {
+        node_timeout: 15_000,
+        hosts_per_zone: 3,
+        zone_loss: 0,
+        ..plain()
+    };
+    for pick in 0..6 {
+        let events = [
+            event(4_444, 4_000, Fault::Hang { pick }),
+            event(7_475, 52_274, Fault::KillLeaders),
+        ];
+        holds(&setup, false, &events);
+    }
+}

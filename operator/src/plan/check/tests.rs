@@ -3,7 +3,7 @@
 mod places;
 
 use super::*;
-use crate::model::{Address, PodUid, RunId, ViewEntry, ZoneName};
+use crate::model::{Address, Asked, PodUid, RunId, ViewEntry, ZoneName};
 use crate::plan::Manifest;
 use crate::plan::testing::{answer_of, desired, enrolled, formed, reshard};
 

@@ -157,10 +157,7 @@ fn is_served_by_others(round: &Round<'_>, id: ShardId) -> bool {
 }
 
 fn answers(seen: &Observation) -> impl Iterator<Item = &MemberAnswer> {
-    seen.members.values().filter_map(|asked| match asked {
-        Asked::Answered(answer) => Some(answer.as_ref()),
-        _ => None,
-    })
+    seen.members.values().filter_map(Asked::answer)
 }
 
 fn clear_volumes(round: &Round<'_>, draft: &mut Draft) {

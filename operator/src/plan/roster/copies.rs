@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::super::FED_SECONDS;
 use super::super::census::{Census, follows};
 use crate::model::{
-    Desired, History, MemberAnswer, MemberId, Observation, Record, ShardId, UpstreamLink,
+    Desired, History, LastWord, MemberAnswer, MemberId, Observation, Record, ShardId, UpstreamLink,
 };
 
 /// What is heard of a leader may be a second old, and INFO counts in whole seconds at both ends.
@@ -84,7 +84,7 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now:
 
 /// A follower that became whole a moment before its leader was lost was never seen in sync with one that
 /// was heard. It tells itself: it shares its leader's history, so this process has made its copy, and its
-/// link held until that one's container ended; or, of a young process, until nobody heard that one any more,
+/// link held until that one's container ended; or it has all that that one had when it was heard last; or, of a young process, until nobody heard that one any more,
 /// where nobody knows when it ended. (What this says is acted on in the next round, when it
 /// is on record.)
 pub(super) fn note_fed_to_the_end(
@@ -111,7 +111,9 @@ pub(super) fn note_fed_to_the_end(
             // what happened while we listened we saw: a link that breaks may have stood still before
             let unheard = ended.filter(|at| seen.listening_since.is_some_and(|since| *at < since));
             let broke_then = unheard.is_some_and(|ended| broke_with(answer, ended, now));
-            broke_then || was_fed_until(answer, lost_millis)
+            let word = seen.last_words.get(lost);
+            let came_as_far = word.is_some_and(|word| has_come_as_far(answer, word));
+            broke_then || came_as_far || was_fed_until(answer, lost_millis)
         };
         for member in &shard.members {
             let holds_copy = member.answer().is_some_and(|it| holds_a_copy(lost, it));
@@ -147,6 +149,18 @@ fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
     let up = answer.replication.upstream.as_ref();
     let is_made = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
     follows(answer, lost) && is_made && answer.keys > 0
+}
+
+/// Whether it has what its leader had when that one was heard last: it did not answer just then, and has read
+/// the rest since.
+fn has_come_as_far(answer: &MemberAnswer, word: &LastWord) -> bool {
+    let up = answer.replication.upstream.as_ref();
+    let is_settled = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
+    let (own, is_its) = (
+        &answer.replication,
+        answer.replication.replication_id == word.replication_id,
+    );
+    is_settled && is_its && own.offset >= word.offset
 }
 
 /// Whether its link to its leader broke when that one's process ended, which both tell in whole seconds.
@@ -235,6 +249,45 @@ mod tests {
             let entry = record.member(&follower).unwrap();
             let found = entry.synced_run == Some(RunId::from("run-id-c-0-2"));
             assert_eq!(found, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn who_has_what_its_leader_told_last_is_whole_although_it_hung_then() {
+        // (the follower's offset, its history is its leader's, whole)
+        let table = [
+            (1000, true, true, "it has all of it"),
+            (1001, true, true, "and what came after"),
+            (999, true, false, "something is missing"),
+            (1000, false, false, "offsets of two histories"),
+        ];
+        for (offset, is_same, expected, why) in table {
+            let mut seen = formed();
+            let desired = desired(3, 1);
+            let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+            seen.record = plan(&desired, &seen, at(0)).record;
+            let history = answer_of(&mut seen, "c-0-1").replication.clone();
+            seen.members.remove(&MemberName::from("c-0-1"));
+            let word = LastWord {
+                replication_id: history.replication_id,
+                offset: 1000,
+            };
+            seen.last_words.insert(MemberId::from("id-c-0-1"), word);
+            for entry in &mut seen.record.members {
+                (entry.synced_run, entry.synced_with) = (None, None);
+            }
+            let answer = answer_of(&mut seen, "c-0-2");
+            answer.uptime_seconds = 3600;
+            answer.replication.offset = offset;
+            if !is_same {
+                answer.replication.replication_id = "its own".to_owned();
+            }
+            let up = answer.replication.upstream.as_mut().unwrap();
+            (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, Some(9));
+            seen.record = plan(&desired, &seen, at(90)).record;
+            let record = plan(&desired, &seen, at(100)).record;
+            let entry = record.member(&MemberName::from("c-0-2")).unwrap();
+            assert_eq!(entry.synced_run.is_some(), expected, "{why}");
         }
     }
 

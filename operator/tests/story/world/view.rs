@@ -48,6 +48,7 @@ impl World {
             secrets: self.secrets_seen(),
             neighbours: BTreeMap::new(),
             listening_since: None,
+            last_words: BTreeMap::new(),
             members,
             record: self.status.record.clone(),
         }
