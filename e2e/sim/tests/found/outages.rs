@@ -87,12 +87,20 @@ fn who_hung_while_its_leader_died_is_no_older_copy() {
         node_timeout: 15_000,
         hosts_per_zone: 3,
         zone_loss: 0,
+        reuses_addresses: true,
         ..plain()
     };
     for pick in 0..6 {
         let events = [
             event(4_444, 4_000, Fault::Hang { pick }),
-            event(7_475, 52_274, Fault::KillLeaders),
+            event(
+                7_475,
+                1_000,
+                Fault::KillProcess {
+                    pick: 0,
+                    leader: true,
+                },
+            ),
         ];
         holds(&setup, false, &events);
     }
