@@ -6,7 +6,7 @@ use super::census::{Member, Round};
 use super::evidence::Verdict;
 use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing};
 use crate::api::WhenUnsatisfiable;
-use crate::model::{Enrolled, MemberName, PodPhase, PodView, ShardId};
+use crate::model::{Enrolled, MemberAnswer, MemberName, PodPhase, PodView, ShardId};
 use crate::resources::{self, PodRequest};
 pub(super) use leftovers::clear_leftovers;
 
@@ -133,7 +133,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             let owns = is_owner(round, member) && !was_succeeded(round, member);
             let leads = shard.is_led_by(member) || owns;
             // a leader that waits closed for what this one may hold is whole only as far as it knows
-            if leads || is_past_the_last || is_needed || !(is_whole || never_held_data) {
+            let may_go = is_whole || never_held_data || makes_room(member, &staying);
+            if leads || is_past_the_last || is_needed || !may_go {
                 continue;
             }
             if member.answer().is_some() && member.entry.joined {
@@ -150,6 +151,23 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             }
         }
     }
+}
+
+/// It has nothing, and one whose volume is on its host finds no room beside it: the body of their leader, say.
+fn makes_room(member: &Member<'_>, staying: &[&Member<'_>]) -> bool {
+    let is_blank = |it: &MemberAnswer| {
+        let up = it.replication.upstream.as_ref();
+        it.keys == 0 && !it.loading && up.is_none_or(|up| !up.is_syncing)
+    };
+    let finds_no_room = |pod: &PodView| {
+        let PodPhase::Waiting { unschedulable, .. } = &pod.phase else {
+            return false;
+        };
+        unschedulable.is_some()
+    };
+    let mut near = staying.iter().filter(|it| it.zone() == member.zone());
+    member.answer().is_some_and(is_blank)
+        && near.any(|it| it.entry.volume.is_some() && it.pod.is_some_and(finds_no_room))
 }
 
 /// Its last process is proven to have ended, and no other one was started on its volume.
@@ -293,6 +311,44 @@ mod tests {
         let leader = answer_of(&mut seen, "c-0-1");
         (leader.is_open, leader.is_open_to_followers) = (false, false);
         assert_eq!(seen_at(&seen), (true, true));
+    }
+
+    #[test]
+    fn who_has_nothing_makes_room_for_the_body_of_its_leader() {
+        // (keys of the surplus follower, the body finds no room, the follower stays)
+        let table = [(0, true, false), (0, false, true), (1, true, true)];
+        for (keys, is_stuck, expected) in table {
+            let mut seen = formed();
+            let (body, blank) = (MemberName::from("c-0-1"), MemberName::from("c-0-6"));
+            seen.members.remove(&body);
+            for entry in seen.record.members.iter_mut().filter(|it| it.name == body) {
+                entry.volume = Some("c-0-1".into());
+            }
+            for pod in seen.pods.iter_mut().filter(|it| it.name == body) {
+                let unschedulable = is_stuck.then(|| "0/1 nodes are available".to_owned());
+                pod.phase = PodPhase::Waiting {
+                    unschedulable,
+                    kubelet: None,
+                };
+            }
+            let pod = crate::plan::testing::pod("c-0-6", 0, "a");
+            seen.record.members.push(Enrolled {
+                volume: Some("c-0-6".into()),
+                member_id: Some("id-c-0-6".into()),
+                pod_uid: Some(pod.uid.clone()),
+                joined: true,
+                surplus: true,
+                ..crate::plan::testing::enrolled("c-0-6", 0, "a")
+            });
+            seen.pods.push(pod);
+            let mut answer = crate::plan::testing::answer("id-c-0-6");
+            answer.keys = keys;
+            let asked = crate::model::Asked::Answered(Box::new(answer));
+            seen.members.insert(blank.clone(), asked);
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            let stays = plan.record.member(&blank).is_some();
+            assert_eq!(stays, expected, "{keys} keys, no room: {is_stuck}");
+        }
     }
 
     #[test]
