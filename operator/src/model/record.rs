@@ -258,6 +258,9 @@ pub struct History {
     pub leader: MemberId,
     /// As INFO tells it: followers take it over with their first full copy.
     pub replication_id: String,
+    /// The configuration epoch that it led with when it was heard last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
     /// When it was first heard to lead in place of another, whoever made it so: the bus elects, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

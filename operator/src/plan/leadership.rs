@@ -435,6 +435,7 @@ mod tests {
                 shard: ShardId(0),
                 leader: "id-c-0-2".into(),
                 replication_id: String::new(),
+                epoch: None,
                 since: None,
             }];
             let elected = Timestamp::UNIX_EPOCH;

@@ -1,21 +1,17 @@
 //! The closed start: lets clients and followers in where that can harm no data (DESIGN section 4).
 
+mod unheard;
+
+pub(super) use unheard::may_hold_newer_unheard;
+use unheard::{
+    is_body_on_its_way, is_to_start_again, may_hold_newer, may_lead_unseen, unseen_message,
+};
+
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
 use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId, PodPhase};
-use jiff::Timestamp;
-
-/// How old a snapshot of a leader that is written to may be by the server's own schedule
-/// (`save 3600 1 300 100 60 10000`).
-const SNAPSHOT_MILLIS_MAX: u64 = 300_000;
-
-/// How long a body is waited for whose pod does not start.
-const STARTS_WITHIN_MILLIS: u64 = 60_000;
-
-/// How long a role change may take to show, clocks of two operators included.
-const SHOWS_WITHIN_MILLIS: i64 = 7_000;
 
 /// Lets clients and followers in where that can harm no data.
 ///
@@ -94,44 +90,6 @@ fn may_be_outvoted(round: &Round<'_>, answer: &MemberAnswer) -> bool {
     let owns = own.is_some_and(|own| !own.slots.is_empty());
     let (all, living) = round.census.voters();
     owns && round.record.formed && living * 2 <= all
-}
-
-/// Who may have been told to lead in this one's place, and was not heard since: it may lead, and take
-/// writes, or have taken some.
-fn may_lead_unseen<'a, 'b>(
-    round: &Round<'_>,
-    shard: &'b Shard<'a>,
-    answer: &MemberAnswer,
-) -> Option<&'b Member<'a>> {
-    let mut changes = round.record.clocks.role_changes.iter();
-    let change = changes
-        .find(|change| change.shard == shard.id && change.of.as_ref() == Some(&answer.id))?;
-    let is_unheard = |member: &&Member<'_>| match member.verdict {
-        Verdict::Silent(_) | Verdict::Gone => {
-            let since = member.entry.silent_since.unwrap_or(round.now);
-            let heard_millis = since.as_millisecond() - change.at.as_millisecond();
-            member.entry.joined && heard_millis < SHOWS_WITHIN_MILLIS
-        }
-        // it led, ended, and its body is about to say so
-        Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
-        Verdict::Dead(_) => is_to_start_again(member),
-        Verdict::Alive(_) => false,
-    };
-    shard.members.iter().find(is_unheard)
-}
-
-fn unseen_message(member: &Member<'_>, other: &Member<'_>) -> String {
-    let (name, other_name) = (member.name(), other.name());
-    let words = format!(
-        "{name} stays closed: {other_name} may have been told to lead in its place, and was not heard since"
-    );
-    match &other.entry.host {
-        Some(host) => format!(
-            "{words}. Bring host {host} back; if it is off for good, say so: kubectl taint node {host} \
-             node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-        ),
-        None => words,
-    }
 }
 
 fn endangered_message(round: &Round<'_>, shard: &Shard<'_>, member: &Member<'_>) -> String {
@@ -273,46 +231,6 @@ pub(super) fn endangers_followers(
             Verdict::NotMade | Verdict::Starting => may_be_old && is_body_on_its_way(round, other),
             Verdict::Dead(_) => may_be_old && is_to_start_again(other),
         })
-}
-
-/// Its process has ended, and the next one starts on its volume: with a copy that may be newer, and perhaps
-/// elected in its last moment, which nobody who is left has heard.
-fn is_to_start_again(member: &Member<'_>) -> bool {
-    let phase = member.pod.map(|pod| &pod.phase);
-    let has_ended = matches!(phase, Some(PodPhase::Ended { .. }));
-    // one that ends again before it got so far is not waited for: it may never start
-    let got_far = member.entry.synced_run.is_some();
-    has_ended && got_far && member.entry.joined && member.entry.volume.is_some()
-}
-
-/// Its volume has a copy that may be newer, and its next process is about to answer; where none starts
-/// within this time, somebody has to see to it, and the shard goes on.
-fn is_body_on_its_way(round: &Round<'_>, member: &Member<'_>) -> bool {
-    let has_copy = member.entry.joined && member.entry.volume.is_some();
-    let made = member.pod.map_or(0, |pod| round.millis_since(pod.created));
-    has_copy && made < STARTS_WITHIN_MILLIS
-}
-
-/// Its copy was whole when their leader was heard last, or a little earlier, and that leader's snapshot may be
-/// older; or that leader has nothing, and any copy is better. It is waited for, as a lost shard's bodies are, until it answers or is
-/// proven dead; where even its host is gone from Kubernetes nobody could prove that.
-fn may_hold_newer(round: &Round<'_>, has_nothing: bool, silent: &Member<'_>) -> bool {
-    let is_young = |since: Timestamp| round.millis_since(since) < SNAPSHOT_MILLIS_MAX;
-    let fell_silent_late = silent.entry.silent_since.is_some_and(is_young);
-    let was_whole = silent.entry.synced_run.is_some() || silent.entry.joined && fell_silent_late;
-    let is_snapshot = round.desired.persistence != Persistence::Aof;
-    let is_better = is_snapshot && was_whole || has_nothing && silent.entry.joined;
-    is_better && silent.host.is_some()
-}
-
-/// The same of one that does not answer, or whose body is about to.
-pub(super) fn may_hold_newer_unheard(round: &Round<'_>, member: &Member<'_>) -> bool {
-    match member.verdict {
-        Verdict::Alive(_) => false,
-        Verdict::Silent(_) | Verdict::Gone => may_hold_newer(round, false, member),
-        Verdict::NotMade | Verdict::Starting => is_body_on_its_way(round, member),
-        Verdict::Dead(_) => is_to_start_again(member),
-    }
 }
 
 #[cfg(test)]

@@ -105,3 +105,49 @@ fn who_hung_while_its_leader_died_is_no_older_copy() {
         holds(&setup, false, &events);
     }
 }
+
+#[test]
+fn a_body_stays_closed_while_who_led_after_it_is_off() {
+    let setup = Setup {
+        zones: 2,
+        hosts_per_zone: 1,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        rehome_seconds: 5,
+        quorum_loss: QuorumLossPolicy::Unreachable,
+        engine: Engine::Redis7,
+        ..plain()
+    };
+    let events = [
+        event(17_851, 88_113, Fault::ZoneOff { pick: 771_638 }),
+        event(48_683, 14_981, Fault::PowerCut),
+        event(51_730, 8_113, Fault::HostOff { pick: 635_896 }),
+    ];
+    holds(&setup, false, &events);
+}
+
+#[test]
+fn who_has_nothing_makes_room_for_the_body_of_its_leader() {
+    let setup = Setup {
+        leaders: 4,
+        followers: 2,
+        keep: Keep::Aof,
+        volumes_are_local: true,
+        node_timeout: 15_000,
+        rehome_seconds: 5,
+        operators: 2,
+        reuses_addresses: true,
+        ..plain()
+    };
+    let leader = Fault::UserDeletes {
+        pick: 474_067,
+        leader: true,
+    };
+    let events = [
+        event(2_369, 103_089, Fault::ZoneHangs { pick: 25_569 }),
+        event(3_167, 36_054, leader),
+        event(18_909, 13_432, Fault::KillFollowers),
+        event(19_519, 1_299, Fault::ZoneOff { pick: 829_295 }),
+    ];
+    holds(&setup, true, &events);
+}

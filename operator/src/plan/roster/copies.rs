@@ -70,6 +70,7 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now:
         shard,
         leader: leader.id.clone(),
         replication_id: leader.replication.replication_id.clone(),
+        epoch: leader.view.own_entry().map(|own| own.config_epoch.0),
         since: before.and_then(|it| {
             let is_same = it.leader == leader.id;
             if is_same { it.since } else { Some(now) }
@@ -112,7 +113,7 @@ pub(super) fn note_fed_to_the_end(
             let unheard = ended.filter(|at| seen.listening_since.is_some_and(|since| *at < since));
             let broke_then = unheard.is_some_and(|ended| broke_with(answer, ended, now));
             let word = seen.last_words.get(lost);
-            let came_as_far = word.is_some_and(|word| has_come_as_far(answer, word));
+            let came_as_far = word.is_some_and(|word| has_come_as_far(answer, word, lost_millis));
             broke_then || came_as_far || was_fed_until(answer, lost_millis)
         };
         for member in &shard.members {
@@ -122,7 +123,10 @@ pub(super) fn note_fed_to_the_end(
             }
             let run = member
                 .answer()
-                .filter(|answer| shares_history(&before, shard.id, lost, answer))
+                .filter(|answer| {
+                    shares_history(&before, shard.id, lost, answer)
+                        || is_fed_unheard(&before, lost, answer)
+                })
                 .filter(was_fed)
                 .map(|answer| answer.run_id.clone());
             let mut entries = record.members.iter_mut();
@@ -143,6 +147,20 @@ fn shares_history(record: &Record, shard: ShardId, lost: &MemberId, answer: &Mem
     follows(answer, lost) && history.is_some_and(|it| &it.replication_id == own)
 }
 
+/// It is fed by one that nobody of us ever heard to lead, as a pod that was taken away by force the moment it was
+/// elected: the bus knows it at that address, and the link comes up when the copy is done.
+fn is_fed_unheard(record: &Record, lost: &MemberId, answer: &MemberAnswer) -> bool {
+    let was_heard = record.histories.iter().any(|it| &it.leader == lost);
+    let is_up = |up: &UpstreamLink| {
+        up.is_up && !up.is_syncing && up.last_io_seconds.is_some_and(|age| age < FED_SECONDS)
+    };
+    let is_linked = answer.view.entry(lost).is_some_and(|it| {
+        it.link_up && !it.flags.failed && !it.flags.suspected && !it.slots.is_empty()
+    });
+    let up = answer.replication.upstream.as_ref();
+    !was_heard && follows(answer, lost) && is_linked && up.is_some_and(is_up)
+}
+
 /// It follows the lost leader and has something, made by a copy that was done: nobody saw it in sync, and it
 /// may be all that is left of the shard. A copy that breaks off leaves nothing.
 fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
@@ -152,15 +170,14 @@ fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
 }
 
 /// Whether it has what its leader had when that one was heard last: it did not answer just then, and has read
-/// the rest since.
-fn has_come_as_far(answer: &MemberAnswer, word: &LastWord) -> bool {
+/// the rest since. One that was started again since has what was on its volume, and the leader's may have more.
+fn has_come_as_far(answer: &MemberAnswer, word: &LastWord, lost_millis: u64) -> bool {
     let up = answer.replication.upstream.as_ref();
     let is_settled = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
-    let (own, is_its) = (
-        &answer.replication,
-        answer.replication.replication_id == word.replication_id,
-    );
-    is_settled && is_its && own.offset >= word.offset
+    let was_there = answer.uptime_seconds.saturating_mul(1000) >= lost_millis;
+    let own = &answer.replication;
+    let is_its = own.replication_id == word.replication_id && word.offset > 0;
+    is_settled && was_there && is_its && own.offset >= word.offset
 }
 
 /// Whether its link to its leader broke when that one's process ended, which both tell in whole seconds.
@@ -254,14 +271,16 @@ mod tests {
 
     #[test]
     fn who_has_what_its_leader_told_last_is_whole_although_it_hung_then() {
-        // (the follower's offset, its history is its leader's, whole)
+        // (the follower's offset, its history is its leader's, it runs for so many seconds, whole); its leader was
+        // lost 10 s ago
         let table = [
-            (1000, true, true, "it has all of it"),
-            (1001, true, true, "and what came after"),
-            (999, true, false, "something is missing"),
-            (1000, false, false, "offsets of two histories"),
+            (1000, true, 3600, true, "it has all of it"),
+            (1001, true, 3600, true, "and what came after"),
+            (999, true, 3600, false, "something is missing"),
+            (1000, false, 3600, false, "offsets of two histories"),
+            (1000, true, 9, false, "it was started again since"),
         ];
-        for (offset, is_same, expected, why) in table {
+        for (offset, is_same, uptime, expected, why) in table {
             let mut seen = formed();
             let desired = desired(3, 1);
             let at = |seconds| Timestamp::new(seconds, 0).unwrap();
@@ -272,18 +291,60 @@ mod tests {
                 replication_id: history.replication_id,
                 offset: 1000,
             };
-            seen.last_words.insert(MemberId::from("id-c-0-1"), word);
             for entry in &mut seen.record.members {
                 (entry.synced_run, entry.synced_with) = (None, None);
             }
             let answer = answer_of(&mut seen, "c-0-2");
-            answer.uptime_seconds = 3600;
+            answer.uptime_seconds = uptime;
             answer.replication.offset = offset;
             if !is_same {
                 answer.replication.replication_id = "its own".to_owned();
             }
             let up = answer.replication.upstream.as_mut().unwrap();
-            (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, Some(9));
+            (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, None);
+            seen.record = plan(&desired, &seen, at(90)).record;
+            seen.last_words.insert(MemberId::from("id-c-0-1"), word);
+            let record = plan(&desired, &seen, at(100)).record;
+            let entry = record.member(&MemberName::from("c-0-2")).unwrap();
+            assert_eq!(entry.synced_run.is_some(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn who_is_fed_by_one_that_was_never_heard_to_lead_is_whole() {
+        type Change = fn(&mut MemberAnswer);
+        let table: [(Change, bool, &str); 4] = [
+            (|_| {}, true, "it is fed now"),
+            (
+                |it| it.replication.upstream.as_mut().unwrap().last_io_seconds = Some(2),
+                false,
+                "something may be on its way to nowhere",
+            ),
+            (
+                |it| it.replication.upstream.as_mut().unwrap().is_up = false,
+                false,
+                "its copy may not be done",
+            ),
+            (
+                |it| it.view.entries[0].link_up = false,
+                false,
+                "somebody else may live at that address by now",
+            ),
+        ];
+        for (change, expected, why) in table {
+            let (mut seen, desired) = (formed(), desired(3, 1));
+            let at = |seconds| Timestamp::new(seconds, 0).unwrap();
+            seen.record = plan(&desired, &seen, at(0)).record;
+            seen.members.remove(&MemberName::from("c-0-1"));
+            for history in &mut seen.record.histories {
+                history.leader = MemberId::from("the one before");
+            }
+            for entry in &mut seen.record.members {
+                (entry.synced_run, entry.synced_with) = (None, None);
+            }
+            let answer = answer_of(&mut seen, "c-0-2");
+            answer.uptime_seconds = 3600;
+            change(answer);
             seen.record = plan(&desired, &seen, at(90)).record;
             let record = plan(&desired, &seen, at(100)).record;
             let entry = record.member(&MemberName::from("c-0-2")).unwrap();
