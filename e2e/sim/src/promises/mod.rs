@@ -394,9 +394,9 @@ pub fn check_deletion(world: &mut World, pod: &Pod, is_dead: bool) {
     }
     let (mine, process_host) = (process.data.offset(), process.addr.host);
     let has_other = world.alive().any(|other| {
-        let is_whole = other.is_in_sync() || other.leads();
+        let was_whole = other.lost_its_link_within(UNNOTICED_MILLIS, now);
         other.key != key
-            && is_whole
+            && (other.is_in_sync() || other.leads() || was_whole)
             && (world.is_running(other.key) || hung_only_now(world, other.key))
             && other.data.offset() + data::SLACK >= mine
             && data::shares_history(&other.data, &process.data)

@@ -175,6 +175,11 @@ impl Process {
         matches!(self.upstream, Upstream::Up { .. })
     }
 
+    /// Whether its link broke so few milliseconds ago: nobody has seen it without yet.
+    pub fn lost_its_link_within(&self, millis: Millis, now: Millis) -> bool {
+        matches!(self.upstream, Upstream::Down { since: Some(since), .. } if now - since < millis)
+    }
+
     /// What it says of itself in each packet.
     pub fn header(&self, now: Millis) -> Header {
         let table = &self.table;
