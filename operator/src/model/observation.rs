@@ -40,7 +40,7 @@ pub struct Observation {
     /// been its own. None where that is not known to matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listening_since: Option<Timestamp>,
-    /// What leaders told last that this operator has heard and hears no more, by id.
+    /// What leaders told last that this operator heard a moment ago and hears no more, by id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_words: BTreeMap<MemberId, LastWord>,
     /// What status kept from earlier rounds.
@@ -55,6 +55,8 @@ pub struct LastWord {
     pub replication_id: String,
     /// How far along that, in bytes.
     pub offset: u64,
+    /// When it told so.
+    pub at: Timestamp,
 }
 
 impl Observation {

@@ -261,6 +261,9 @@ pub struct History {
     /// The configuration epoch that it led with when it was heard last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+    /// How far it had come, in bytes, where its process was proven to have ended right after it told so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_with: Option<u64>,
     /// When it was first heard to lead in place of another, whoever made it so: the bus elects, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

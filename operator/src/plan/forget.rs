@@ -97,8 +97,10 @@ fn forget_ghosts(round: &Round<'_>, draft: &mut Draft) {
 /// nothing of it for a minute (`CLUSTER_BLACKLIST_TTL`), also once the cut is over: a leader that was succeeded
 /// takes writes until then that are lost.
 fn may_be_elected_elsewhere(round: &Round<'_>) -> bool {
-    let (all, living) = round.census.voters();
-    living * 2 <= all && all > 0
+    let (known, living) = round.census.voters();
+    // newcomers may know of nobody's slots; nobody votes in a cluster that forms
+    let all = known.max(round.seen.record.voters(round.desired.leaders));
+    round.record.formed && living * 2 <= all
 }
 
 /// As it stands on record.

@@ -436,6 +436,7 @@ mod tests {
                 leader: "id-c-0-2".into(),
                 replication_id: String::new(),
                 epoch: None,
+                ended_with: None,
                 since: None,
             }];
             let elected = Timestamp::UNIX_EPOCH;

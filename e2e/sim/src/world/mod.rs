@@ -371,7 +371,12 @@ impl World {
     /// bus goes by the age of links, and one that never had one is not elected, whatever it holds.
     fn passed_over(&self, key: ProcKey, deposed: &[ProcKey]) -> Vec<ProcKey> {
         let ids: Vec<Id> = deposed.iter().map(|it| self.proc(*it).table.me).collect();
-        let is_cut_off = |it: &&Process| !matches!(it.upstream, Upstream::Up { .. });
+        let is_cut_off = |it: &&Process| {
+            matches!(
+                it.upstream,
+                Upstream::Down { since: None, .. } | Upstream::Syncing { since: None, .. }
+            )
+        };
         let follows = |it: &&Process| it.table.leader.is_some_and(|leader| ids.contains(&leader));
         let others = self.alive().filter(|it| it.key != key);
         others

@@ -1,12 +1,13 @@
 //! Who claims a shard's slots, and whose claim is the best.
 //!
-//! The claim with the highest configuration epoch owns them, as on the bus. Epochs of equal height are told
-//! of two where a follower told its leader's in its own packets: then its word and its followers' decide.
+//! The claim with the highest configuration epoch owns them, as on the bus. One epoch is told of two where a
+//! follower told its leader's in its own packets (`clusterBuildMessageHdr`): it led by another one before.
+//! Stage: plan, pure.
 
 use std::collections::BTreeMap;
 
+use super::Member;
 use super::empty::is_denied;
-use super::{Member, follows};
 use crate::model::{ClusterView, ConfigEpoch, MemberId, Record, ShardId, SlotSet, ViewEntry};
 
 /// The shard that a slot owner belongs to: by the record, also of those that departed.
@@ -29,9 +30,8 @@ pub(super) struct Claim {
     /// An owner's word about itself outranks hearsay: the living owner is the leader.
     is_first_hand: bool,
     is_contested: bool,
-    /// A living member says that it follows this one. Whom nobody follows may have an epoch of its last leader's,
-    /// which it told as its follower for a moment.
-    is_followed: bool,
+    /// It was heard to lead by another epoch: this one may be its successor's, which it followed for a moment.
+    led_by_another: bool,
     epoch: ConfigEpoch,
     pub id: MemberId,
     pub slots: SlotSet,
@@ -44,7 +44,6 @@ pub(super) fn owners(
     record: &Record,
 ) -> BTreeMap<ShardId, Claim> {
     let mut best: BTreeMap<ShardId, Claim> = BTreeMap::new();
-    let answers = || members.iter().filter_map(Member::answer);
     let mut put = |entry: &ViewEntry, is_first_hand: bool| {
         if entry.slots.is_empty() {
             return;
@@ -55,13 +54,17 @@ pub(super) fn owners(
         let claim = Claim {
             is_first_hand,
             is_contested: is_contested(views, entry),
-            is_followed: answers().any(|answer| follows(answer, &entry.id)),
+            led_by_another: led_by_another(record, entry),
             epoch: entry.config_epoch,
             id: entry.id.clone(),
             slots: entry.slots.clone(),
         };
         let rank = |claim: &Claim| {
-            let is_told = (claim.is_first_hand, !claim.is_contested, claim.is_followed);
+            let is_told = (
+                claim.is_first_hand,
+                !claim.is_contested,
+                !claim.led_by_another,
+            );
             (claim.epoch, is_told, claim.id.clone())
         };
         if best.get(&shard).is_none_or(|old| rank(old) < rank(&claim)) {
@@ -82,6 +85,14 @@ pub(super) fn owners(
     best
 }
 
+/// It is on record as who led last, by another epoch. A leader's own changes only with our command or an
+/// election, after which it is heard to lead.
+fn led_by_another(record: &Record, claim: &ViewEntry) -> bool {
+    let mut histories = record.histories.iter();
+    let led = histories.find(|it| it.leader == claim.id);
+    led.is_some_and(|it| it.epoch.is_some_and(|epoch| epoch != claim.config_epoch.0))
+}
+
 /// Somebody knows by the same epoch, or a later one, that it owns nothing. Who heard its epoch only, and not
 /// that it follows, still takes it for the owner: a follower tells its leader's epoch in every packet, and
 /// its role counts in pings only.
@@ -95,15 +106,15 @@ mod tests {
     use jiff::Timestamp;
 
     use super::super::Census;
-    use crate::model::{ConfigEpoch, Departed, MemberId, MemberName, ShardId, SlotSet};
+    use crate::model::{ConfigEpoch, Departed, History, MemberId, MemberName, ShardId, SlotSet};
     use crate::plan::testing::{answer_of, desired, formed};
 
     #[test]
-    fn whom_a_living_member_follows_owns_the_slots_where_two_are_told_with_one_epoch() {
-        // One led, and followed its successor for a moment before both died; c-0-2 is left. One view has heard
-        // what the deposed one told last, the others what its successor told.
+    fn who_led_by_another_epoch_owns_nothing_where_two_are_told_with_one() {
+        // One led by epoch 1, and followed its successor for a moment before both died. One view has heard what it
+        // told last, the others what its successor told.
         let both = [MemberId::from("id-c-0-1"), MemberId::from("id-gone")];
-        for followed in &both {
+        for (led, succeeded) in [(0, 1), (1, 0)] {
             let (mut seen, desired) = (formed(), desired(3, 1));
             seen.members.remove(&MemberName::from("c-0-1"));
             seen.record.departed.push(Departed {
@@ -114,6 +125,14 @@ mod tests {
                 is_proven_dead: true,
                 ended_unseen: false,
                 since: Timestamp::UNIX_EPOCH,
+            });
+            seen.record.histories.push(History {
+                shard: ShardId(0),
+                leader: both[led].clone(),
+                replication_id: String::new(),
+                epoch: Some(1),
+                ended_with: None,
+                since: None,
             });
             let names: Vec<MemberName> = seen.members.keys().cloned().collect();
             for (at, name) in names.iter().enumerate() {
@@ -129,14 +148,10 @@ mod tests {
                         entry.slots = SlotSet::empty();
                     }
                 }
-                for own in entries.iter_mut().filter(|it| it.flags.myself) {
-                    if name == &MemberName::from("c-0-2") {
-                        own.leader = Some(followed.clone());
-                    }
-                }
             }
             let census = Census::new(&desired, &seen, &seen.record);
-            assert_eq!(census.shards[0].leader.as_ref(), Some(followed));
+            let leader = census.shards[0].leader.as_ref();
+            assert_eq!(leader, Some(&both[succeeded]));
         }
     }
 }

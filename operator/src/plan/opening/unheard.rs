@@ -147,6 +147,7 @@ mod tests {
                 leader: "id-c-0-2".into(),
                 replication_id: String::new(),
                 epoch,
+                ended_with: None,
                 since: None,
             }];
             let mut desired = desired(3, 1);

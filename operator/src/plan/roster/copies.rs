@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::super::FED_SECONDS;
-use super::super::census::{Census, follows};
+use super::super::census::{Census, Member, Shard, follows};
+use super::super::evidence::Verdict;
 use crate::model::{
     Desired, History, LastWord, MemberAnswer, MemberId, Observation, Record, ShardId, UpstreamLink,
 };
@@ -17,6 +18,8 @@ const BROKE_WITHIN_MILLIS: u64 = 2_500;
 /// over. So only of a process that was as young as this when its link broke does that tell anything: as
 /// long as a follower that hears nothing is taken for fed.
 const YOUNG_SECONDS: u64 = 5;
+/// Who told how far it had come so short a time before its end was known did not do much in between.
+const ENDED_WITHIN_MILLIS: i64 = 3_000;
 
 /// A member has joined once it leads slots or was in sync with its shard's living leader. Whether
 /// it still is in sync shows only while that leader is heard: after its end, what was noted last
@@ -35,6 +38,7 @@ pub(super) fn note(desired: &Desired, seen: &Observation, record: &mut Record, n
         if let Some(leader) = leader.filter(|_| feeds) {
             note_history(record, shard.id, leader, now);
         }
+        note_end(seen, record, shard, now);
         for member in &shard.members {
             let run = member
                 .answer()
@@ -71,6 +75,7 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now:
         leader: leader.id.clone(),
         replication_id: leader.replication.replication_id.clone(),
         epoch: leader.view.own_entry().map(|own| own.config_epoch.0),
+        ended_with: None,
         since: before.and_then(|it| {
             let is_same = it.leader == leader.id;
             if is_same { it.since } else { Some(now) }
@@ -83,11 +88,30 @@ fn note_history(record: &mut Record, shard: ShardId, leader: &MemberAnswer, now:
     }
 }
 
+/// How far a leader had come that ended a moment after it was heard. (One that went on unheard may have taken much
+/// since: `outlived`.)
+fn note_end(seen: &Observation, record: &mut Record, shard: &Shard<'_>, now: Timestamp) {
+    let mut histories = record.histories.iter_mut();
+    let Some(history) = histories.find(|it| it.shard == shard.id) else {
+        return;
+    };
+    let is_its = |it: &&Member<'_>| it.entry.member_id.as_ref() == Some(&history.leader);
+    let ended = shard.members.iter().find(is_its);
+    let is_dead = ended.is_some_and(|it| matches!(it.verdict, Verdict::Dead(_)));
+    let told = seen.last_words.get(&history.leader).filter(|word| {
+        let millis = now.as_millisecond() - word.at.as_millisecond();
+        word.replication_id == history.replication_id && millis < ENDED_WITHIN_MILLIS
+    });
+    if let Some(word) = told.filter(|_| is_dead) {
+        history.ended_with = Some(word.offset);
+    }
+}
+
 /// A follower that became whole a moment before its leader was lost was never seen in sync with one that
 /// was heard. It tells itself: it shares its leader's history, so this process has made its copy, and its
-/// link held until that one's container ended; or it has all that that one had when it was heard last; or, of a young process, until nobody heard that one any more,
-/// where nobody knows when it ended. (What this says is acted on in the next round, when it
-/// is on record.)
+/// link held until that one's container ended, or it has all that that one had when it ended; or, of a young
+/// process, until nobody heard that one any more, where nobody knows when it ended. (What this says is acted
+/// on in the next round, when it is on record.)
 pub(super) fn note_fed_to_the_end(
     desired: &Desired,
     seen: &Observation,
@@ -112,8 +136,9 @@ pub(super) fn note_fed_to_the_end(
             // what happened while we listened we saw: a link that breaks may have stood still before
             let unheard = ended.filter(|at| seen.listening_since.is_some_and(|since| *at < since));
             let broke_then = unheard.is_some_and(|ended| broke_with(answer, ended, now));
-            let word = seen.last_words.get(lost);
-            let came_as_far = word.is_some_and(|word| has_come_as_far(answer, word, lost_millis));
+            let mut histories = before.histories.iter();
+            let history = histories.find(|it| it.shard == shard.id && &it.leader == lost);
+            let came_as_far = history.is_some_and(|it| has_come_as_far(answer, it, lost_millis));
             broke_then || came_as_far || was_fed_until(answer, lost_millis)
         };
         for member in &shard.members {
@@ -169,15 +194,16 @@ fn holds_a_copy(lost: &MemberId, answer: &MemberAnswer) -> bool {
     follows(answer, lost) && is_made && answer.keys > 0
 }
 
-/// Whether it has what its leader had when that one was heard last: it did not answer just then, and has read
-/// the rest since. One that was started again since has what was on its volume, and the leader's may have more.
-fn has_come_as_far(answer: &MemberAnswer, word: &LastWord, lost_millis: u64) -> bool {
+/// Whether it has what its leader had when that one ended: it did not answer just then, and has read the rest
+/// since. One that was started again since has what was on its volume, and the leader's may have more.
+fn has_come_as_far(answer: &MemberAnswer, history: &History, lost_millis: u64) -> bool {
     let up = answer.replication.upstream.as_ref();
     let is_settled = up.is_some_and(|up| !up.is_syncing) && !answer.loading;
     let was_there = answer.uptime_seconds.saturating_mul(1000) >= lost_millis;
     let own = &answer.replication;
-    let is_its = own.replication_id == word.replication_id && word.offset > 0;
-    is_settled && was_there && is_its && own.offset >= word.offset
+    let is_its = own.replication_id == history.replication_id;
+    let reaches = |end: u64| end > 0 && own.offset >= end;
+    is_settled && was_there && is_its && history.ended_with.is_some_and(reaches)
 }
 
 /// Whether its link to its leader broke when that one's process ended, which both tell in whole seconds.
@@ -271,39 +297,49 @@ mod tests {
 
     #[test]
     fn who_has_what_its_leader_told_last_is_whole_although_it_hung_then() {
-        // (the follower's offset, its history is its leader's, it runs for so many seconds, whole); its leader was
-        // lost 10 s ago
+        // (the follower's offset, its history is its leader's, it runs for so many seconds, when its leader was
+        // heard, whole); that one was found to have ended at 90, 10 s ago
         let table = [
-            (1000, true, 3600, true, "it has all of it"),
-            (1001, true, 3600, true, "and what came after"),
-            (999, true, 3600, false, "something is missing"),
-            (1000, false, 3600, false, "offsets of two histories"),
-            (1000, true, 9, false, "it was started again since"),
+            (1000, true, 3600, 88, true, "it has all of it"),
+            (1001, true, 3600, 88, true, "and what came after"),
+            (999, true, 3600, 88, false, "something is missing"),
+            (1000, false, 3600, 88, false, "offsets of two histories"),
+            (1000, true, 9, 88, false, "it was started again since"),
+            (1000, true, 3600, 87, false, "its leader may have gone on"),
         ];
-        for (offset, is_same, uptime, expected, why) in table {
+        for (offset, is_same, uptime, heard, expected, why) in table {
             let mut seen = formed();
             let desired = desired(3, 1);
             let at = |seconds| Timestamp::new(seconds, 0).unwrap();
             seen.record = plan(&desired, &seen, at(0)).record;
-            let history = answer_of(&mut seen, "c-0-1").replication.clone();
-            seen.members.remove(&MemberName::from("c-0-1"));
+            let its_own = answer_of(&mut seen, "c-0-1").replication.clone();
+            let leader = MemberName::from("c-0-1");
+            seen.members.remove(&leader);
+            for pod in seen.pods.iter_mut().filter(|pod| pod.name == leader) {
+                let reason = "exit code 137".to_owned();
+                pod.phase = crate::model::PodPhase::Ended { reason };
+            }
             let word = LastWord {
-                replication_id: history.replication_id,
+                replication_id: its_own.replication_id,
                 offset: 1000,
+                at: at(heard),
             };
+            let id = MemberId::from("id-c-0-1");
+            seen.last_words.insert(id, word);
             for entry in &mut seen.record.members {
                 (entry.synced_run, entry.synced_with) = (None, None);
             }
             let answer = answer_of(&mut seen, "c-0-2");
-            answer.uptime_seconds = uptime;
-            answer.replication.offset = offset;
+            (answer.uptime_seconds, answer.replication.offset) = (3600, 0);
             if !is_same {
                 answer.replication.replication_id = "its own".to_owned();
             }
             let up = answer.replication.upstream.as_mut().unwrap();
             (up.is_up, up.last_io_seconds, up.down_seconds) = (false, None, None);
             seen.record = plan(&desired, &seen, at(90)).record;
-            seen.last_words.insert(MemberId::from("id-c-0-1"), word);
+            answer_of(&mut seen, "c-0-2").replication.offset = offset;
+            answer_of(&mut seen, "c-0-2").uptime_seconds = uptime;
+            seen.last_words.clear();
             let record = plan(&desired, &seen, at(100)).record;
             let entry = record.member(&MemberName::from("c-0-2")).unwrap();
             assert_eq!(entry.synced_run.is_some(), expected, "{why}");
