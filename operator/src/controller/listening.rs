@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Asked, ClusterKey, LastWord, MemberAnswer, MemberId, MemberName, Role};
+use crate::model::{
+    Asked, ClusterKey, LastWord, MemberAnswer, MemberId, MemberName, Observation, Role,
+};
 
 /// How long what was told last is kept: what a leader did in a longer silence nobody knows.
 const WORDS_LAST: SignedDuration = SignedDuration::from_secs(5);
@@ -32,6 +34,17 @@ pub(super) struct Heard {
     pub(super) since: Timestamp,
     /// What the leaders told last that do not answer now.
     pub(super) last_words: BTreeMap<MemberId, LastWord>,
+}
+
+impl Heard {
+    /// Puts it beside what this round saw.
+    pub(super) fn told_in(self, seen: Observation) -> Observation {
+        Observation {
+            listening_since: Some(self.since),
+            last_words: self.last_words,
+            ..seen
+        }
+    }
 }
 
 impl Listening {
@@ -123,7 +136,7 @@ mod tests {
     fn what_a_leader_told_last_is_known_for_a_moment() {
         let (key, mut listening) = (key(), Listening::default());
         let mut second = 0;
-        let mut words = |seen: &crate::model::Observation, seconds: i64| {
+        let mut words = |seen: &Observation, seconds: i64| {
             second += seconds;
             let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
             let heard = listening.heard(&key, &seen.members, now);
@@ -142,7 +155,7 @@ mod tests {
         assert_eq!(words(&lost, 3), word, "for as long as it is unheard");
         assert_eq!(words(&lost, 1), [], "and no longer than this");
         assert_eq!(words(&seen, 1), [], "it is heard again");
-        let deaf = crate::model::Observation {
+        let deaf = Observation {
             members: BTreeMap::new(),
             ..lost.clone()
         };

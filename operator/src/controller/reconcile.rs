@@ -130,11 +130,7 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let now = parts.clock.now();
     let neighbours = hear_neighbours(parts.objects.as_ref(), parts.admin.as_ref(), key, &members);
     let heard = context.listening().heard(key, &members, now);
-    let seen = Observation {
-        listening_since: Some(heard.since),
-        last_words: heard.last_words,
-        ..snapshot(&objects, members, neighbours, now)
-    };
+    let seen = heard.told_in(snapshot(&objects, members, neighbours, now));
     took(context, Stage::Observe, started);
     let (plan, refusals) = decide(context, desired.as_ref().ok(), &seen, now);
 

@@ -11,7 +11,7 @@ use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
 use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
 use crate::api::Persistence;
-use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId, PodPhase};
+use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId};
 
 /// Lets clients and followers in where that can harm no data.
 ///
@@ -236,7 +236,9 @@ pub(super) fn endangers_followers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Asked, MemberName, Observation, RunId, ShardId, Silence, SilenceReason};
+    use crate::model::{
+        Asked, MemberName, Observation, PodPhase, RunId, ShardId, Silence, SilenceReason,
+    };
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
     use jiff::Timestamp;

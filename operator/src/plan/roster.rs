@@ -3,6 +3,7 @@
 
 mod copies;
 mod ended;
+mod fed;
 mod origin;
 mod outlived;
 pub(super) mod start_failures;
@@ -42,7 +43,7 @@ pub(super) fn note_facts(desired: &Desired, seen: &Observation, now: Timestamp) 
     }
     copies::note(desired, seen, &mut record, now);
     note_leaders(desired, seen, &mut record, now);
-    copies::note_fed_to_the_end(desired, seen, &mut record, now);
+    fed::note(desired, seen, &mut record, now);
     outlived::note(desired, seen, &mut record, now);
     record
 }
