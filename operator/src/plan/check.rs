@@ -5,6 +5,7 @@
 
 mod bodies;
 mod disruption;
+mod forgetting;
 mod held;
 mod moves;
 mod settings;
@@ -362,12 +363,7 @@ fn command_to(
             refuse("I3", action, why)
         }),
         MemberCommand::HoldWrites { .. } => held::refuse_holding(action, answer, world),
-        MemberCommand::Forget(id) => {
-            let owns = !world.slots_of(id).is_empty() && !world.is_superseded(id);
-            let is_ours = world.seen.record.member_by_id(id).is_some();
-            let why = "it owns slots, answers, or is on the roster";
-            (owns || is_ours || world.answers_as(id)).then(|| refuse("I7", action, why))
-        }
+        MemberCommand::Forget(id) => forgetting::refuse(world, action, id),
         MemberCommand::Replicate { leader } => {
             let of_another_shard = world
                 .seen

@@ -137,8 +137,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             if leads || is_past_the_last || is_needed || !may_go {
                 continue;
             }
-            if member.answer().is_some() && member.entry.joined {
-                if is_disturbed {
+            if let Some(answer) = member.answer().filter(|_| member.entry.joined) {
+                if is_disturbed || spacing::may_still_be_asked(round, shard, &answer.id) {
                     continue;
                 }
                 is_disturbed = true;

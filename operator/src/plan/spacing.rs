@@ -17,6 +17,8 @@ const DISTANCE_TIMEOUTS: u64 = 4;
 const SHOWS_WITHIN_MILLIS: u64 = 2_000;
 /// Clocks of two operators may differ by this much.
 const SKEW_MILLIS_MAX: i64 = 5_000;
+/// How long a client that is told MOVED takes to go where it is sent, if it asks at all.
+const CLIENTS_HEAR_MILLIS: u64 = 2_000;
 /// How long everybody may take to hear of a role change that has shown.
 const SPREADS_WITHIN_MILLIS: u64 = 200;
 
@@ -81,6 +83,13 @@ pub(super) fn has_just_stood(round: &Round<'_>, shard: &Shard<'_>, id: &MemberId
     })
 }
 
+/// Whether this one handed over so short a time ago that clients may not have heard it say MOVED yet. Where its
+/// process is gone by then they ask an address that nobody answers, and wait for that.
+pub(super) fn may_still_be_asked(round: &Round<'_>, shard: &Shard<'_>, id: &MemberId) -> bool {
+    let mut changes = recent_within(round, CLIENTS_HEAR_MILLIS);
+    changes.any(|change| change.shard == shard.id && change.of.as_ref() == Some(id))
+}
+
 /// (One that lies far ahead was written by an operator whose clock ran ahead, and says nothing.)
 fn is_within_distance(round: &Round<'_>, at: Timestamp) -> bool {
     let ahead = at.as_millisecond() - round.now.as_millisecond();
@@ -103,11 +112,48 @@ pub(super) fn was_asked_a_moment_ago(round: &Round<'_>, shard: &Shard<'_>) -> bo
 }
 
 fn recent<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a RoleChange> {
+    recent_within(round, SHOWS_WITHIN_MILLIS)
+}
+
+fn recent_within<'a>(round: &Round<'a>, millis: u64) -> impl Iterator<Item = &'a RoleChange> {
     let changes = &round.record.clocks.role_changes;
     let round = *round;
     changes.iter().filter(move |change| {
         // one that lies ahead was written by an operator whose clock runs ahead of ours
         let ahead = change.at.as_millisecond() - round.now.as_millisecond();
-        round.millis_since(change.at) < SHOWS_WITHIN_MILLIS && ahead < SKEW_MILLIS_MAX
+        round.millis_since(change.at) < millis && ahead < SKEW_MILLIS_MAX
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{MemberId, MemberName, RoleChange, ShardId};
+    use crate::plan::testing::{desired, formed};
+    use crate::plan::{Deed, plan};
+    use jiff::Timestamp;
+
+    #[test]
+    fn who_handed_over_stays_until_clients_have_heard_where_to_go() {
+        let surplus = MemberName::from("c-0-2");
+        let mut seen = formed();
+        let mut entries = seen.record.members.iter_mut();
+        entries.find(|it| it.name == surplus).unwrap().surplus = true;
+        let goes = |change_of: &str, second: i64| {
+            let mut seen = seen.clone();
+            seen.record.clocks.role_changes.push(RoleChange {
+                shard: ShardId(0),
+                of: Some(MemberId::from(change_of)),
+                of_since: None,
+                to: Some(MemberId::from("id-c-0-1")),
+                at: Timestamp::UNIX_EPOCH,
+            });
+            let plan = plan(&desired(3, 0), &seen, Timestamp::new(second, 0).unwrap());
+            let mut deeds = plan.actions.iter().map(|it| &it.deed);
+            deeds.any(|it| matches!(it, Deed::DeletePod { pod, .. } if pod == &surplus))
+        };
+        assert!(!goes("id-c-0-2", 1));
+        assert!(goes("id-c-0-2", 3));
+        assert!(goes("id-c-0-9", 1), "somebody else did");
+        assert!(goes("id-c-0-2", -60), "told by a clock that was ahead");
+    }
 }

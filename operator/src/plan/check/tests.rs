@@ -1,5 +1,6 @@
 //! For each promise: a plan that breaks it is refused, and the like that does not is not.
 
+mod forgetting;
 mod places;
 
 use super::*;
@@ -350,20 +351,6 @@ fn i9_who_copies_from_a_stranger_holds_nothing_of_its_leader() {
     let up = answer_of(&mut seen, "c-0-2").replication.upstream.as_mut();
     up.unwrap().host = "10.0.0.3".to_owned();
     assert!(promises(&seen, seize()).is_empty(), "to c-1-3");
-}
-
-#[test]
-fn i7_neither_an_owner_of_slots_nor_the_living_are_forgotten() {
-    let mut seen = formed();
-    let forget = |id: &str| vec![tell("c-1-3", MemberCommand::Forget(MemberId::from(id)))];
-    assert_eq!(promises(&seen, forget("id-c-0-2")), ["I7"], "it answers");
-    seen.members.remove(&MemberName::from("c-0-1"));
-    assert_eq!(promises(&seen, forget("id-c-0-1")), ["I7"], "it owns slots");
-    let silent = MemberName::from("c-0-2");
-    seen.members.remove(&silent);
-    assert_eq!(promises(&seen, forget("id-c-0-2")), ["I7"], "it is ours");
-    seen.record.members.retain(|entry| entry.name != silent);
-    assert!(promises(&seen, forget("id-c-0-2")).is_empty());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Draft, WaitingReason, leadership, placing, pods, roster};
+use super::{Draft, WaitingReason, leadership, placing, pods, roster, spacing};
 use crate::model::{PodPhase, ZoneName};
 use room::Way;
 
@@ -189,6 +189,10 @@ fn replace_in_place(
     let Some(pod) = member.pod.filter(|_| !pods::is_owner(round, member)) else {
         return false;
     };
+    let mut answers = member.answer().into_iter();
+    if answers.any(|it| spacing::may_still_be_asked(round, shard, &it.id)) {
+        return false;
+    }
     if member.entry.volume.is_some() {
         note_restart(draft, member);
     } else {
