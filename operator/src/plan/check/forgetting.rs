@@ -28,5 +28,6 @@ fn may_be_elected_out_of_sight(world: &World<'_>, id: &MemberId) -> bool {
         own.is_some_and(|own| own.leader.is_none() && !own.slots.is_empty())
     };
     let heard = world.answers.values().filter(votes).count();
-    record.departed.iter().any(is_unproven) && heard * 2 <= owners.count()
+    // nobody votes in a cluster that forms
+    record.formed && record.departed.iter().any(is_unproven) && heard * 2 <= owners.count()
 }

@@ -44,6 +44,9 @@ fn i7_nobody_unproven_is_forgotten_while_a_majority_may_elect_it_out_of_sight() 
     assert!(promises(&seen, forget()).is_empty(), "two of three do");
     seen.members.remove(&MemberName::from("c-2-5"));
     assert_eq!(promises(&seen, forget()), ["I7"]);
+    seen.record.formed = false;
+    assert!(promises(&seen, forget()).is_empty(), "it forms");
+    seen.record.formed = true;
     seen.record.departed[0].is_proven_dead = true;
     assert!(promises(&seen, forget()).is_empty(), "it has ended");
 }
