@@ -79,7 +79,7 @@ page-pictures: servers ## pictures of the operator's page through a zone loss, i
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
 
-drills: drills-on-kind kind-up operator-image install ## every drill on kind, or DRILLS=zone-kill,roll; report in target/drills; about 35 minutes; installs what kind-up does
+drills: drills-on-kind kind-up operator-image install ## every drill on kind, or DRILLS=zone-kill,roll; report in target/drills; about 45 minutes; installs what kind-up does
 	@e2e/kind/images redis:7 valkey:9
 	@e2e/kind/load zoneward.local/redis:7 zoneward.local/valkey:9
 	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(filter-out all,$(subst $(comma), ,$(DRILLS)))

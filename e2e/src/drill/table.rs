@@ -21,6 +21,13 @@ const PLAIN: Drill = Drill {
     steps: &[],
 };
 
+/// A zone is killed, and comes back once all is redundant without it.
+const KILL: [Step; 4] = [
+    Step::LoseZone(0, Fault::Kill),
+    Step::Until(Goal::Redundant),
+    Step::ReturnZone(0, Fault::Kill),
+    Step::Until(Goal::Home),
+];
 /// A change of the spec that asks for nothing but new pods.
 const NEW_PODS: &str = r#"{"pod": {"labels": {"drill": "changed"}}}"#;
 /// An update and nothing else.
@@ -49,7 +56,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 23] = [
+pub static DRILLS: [Drill; 27] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -81,16 +88,35 @@ pub static DRILLS: [Drill; 23] = [
         ],
         ..PLAIN
     },
-    zone(
-        "zone-kill",
-        "A zone of three is killed",
-        &[
-            Step::LoseZone(0, Fault::Kill),
-            Step::Until(Goal::Redundant),
-            Step::ReturnZone(0, Fault::Kill),
-            Step::Until(Goal::Home),
-        ],
-    ),
+    zone("zone-kill", "A zone of three is killed", &KILL),
+    Drill {
+        name: "zone-kill-6x1",
+        title: "A zone of three is killed, with six leaders",
+        leaders: 6,
+        steps: &KILL,
+        ..PLAIN
+    },
+    Drill {
+        name: "zone-kill-3x2",
+        title: "A zone of three is killed, with two followers for each leader",
+        followers: 2,
+        steps: &KILL,
+        ..PLAIN
+    },
+    Drill {
+        name: "zone-kill-volumes",
+        title: "A zone of three is killed, on volumes",
+        storage: Some("64Mi"),
+        steps: &KILL,
+        ..PLAIN
+    },
+    Drill {
+        name: "zone-kill-valkey-9",
+        title: "A zone of three is killed, on Valkey 9",
+        image: Some("zoneward.local/valkey:9"),
+        steps: &KILL,
+        ..PLAIN
+    },
     zone(
         "zone-pause",
         "A zone of three stands still",
