@@ -105,9 +105,15 @@ pub static DRILLS: [Drill; 27] = [
     },
     Drill {
         name: "zone-kill-volumes",
-        title: "A zone of three is killed, on volumes",
+        title: "A zone of three is killed and comes back before its members are given up, on volumes",
         storage: Some("64Mi"),
-        steps: &KILL,
+        steps: &[
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Served),
+            Step::Stay(10),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
         ..PLAIN
     },
     Drill {

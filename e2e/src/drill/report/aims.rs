@@ -57,6 +57,10 @@ pub const PAUSES: &[Aim] = &[
         pause: Pause::AtMost(3.5),
         drills: &[
             "zone-kill",
+            "zone-kill-6x1",
+            "zone-kill-3x2",
+            "zone-kill-volumes",
+            "zone-kill-valkey-9",
             "zone-pause",
             "zone-cut",
             "next-zone",
