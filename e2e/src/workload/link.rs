@@ -145,17 +145,13 @@ impl Links {
 }
 
 fn failure(error: &RedisError, asked: &Address) -> Failure {
-    if let Some((host, port)) = error.redirect_node() {
-        let address = Address {
-            // An empty address means the one that was asked.
-            host: if host.is_empty() { &asked.host } else { host }.to_owned(),
-            port,
-        };
-        return match error.kind() {
+    // the address, and the slot
+    if let Some((node, _)) = error.redirect_node() {
+        return match redirection(node, asked) {
             // ":0": the bus has lost the leader's address.
-            _ if port == 0 => Failure::Answered("MOVED-nowhere".to_owned()),
-            ErrorKind::Server(ServerErrorKind::Ask) => Failure::Ask(address),
-            _ => Failure::Moved(address),
+            None => Failure::Answered("MOVED-nowhere".to_owned()),
+            Some(to) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => Failure::Ask(to),
+            Some(to) => Failure::Moved(to),
         };
     }
     if error.is_timeout() {
@@ -165,5 +161,56 @@ fn failure(error: &RedisError, asked: &Address) -> Failure {
         ErrorKind::Io | ErrorKind::Parse => Failure::Broken,
         ErrorKind::AuthenticationFailed => Failure::Answered("AUTH".to_owned()),
         _ => Failure::Answered(error.code().unwrap_or("error").to_owned()),
+    }
+}
+
+/// Where a client is sent. An empty host means the one that was asked.
+fn redirection(node: &str, asked: &Address) -> Option<Address> {
+    let mut to = Address::parse(node).ok()?;
+    if to.host.is_empty() {
+        to.host.clone_from(&asked.host);
+    }
+    (to.port != 0).then_some(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lane went nowhere, half a second long, until it asked for all slots: every pause that a
+    /// redirection ends was told as one of that length.
+    #[test]
+    fn a_redirection_leads_to_the_address_that_it_names() {
+        let asked = Address::parse("10.0.0.1:6379").unwrap();
+        let to = |text: &str| Address::parse(text).unwrap();
+        let table = [
+            (
+                "MOVED 3999 10.0.0.2:6380",
+                Failure::Moved(to("10.0.0.2:6380")),
+            ),
+            (
+                "MOVED 3999 fd00::2:6380",
+                Failure::Moved(to("fd00::2:6380")),
+            ),
+            (
+                "MOVED 3999 a.example:6380",
+                Failure::Moved(to("a.example:6380")),
+            ),
+            ("MOVED 3999 :6380", Failure::Moved(to("10.0.0.1:6380"))),
+            (
+                "MOVED 3999 :0",
+                Failure::Answered("MOVED-nowhere".to_owned()),
+            ),
+            ("ASK 3999 10.0.0.2:6380", Failure::Ask(to("10.0.0.2:6380"))),
+            (
+                "CLUSTERDOWN no",
+                Failure::Answered("CLUSTERDOWN".to_owned()),
+            ),
+        ];
+        for (reply, expected) in table {
+            let value = redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()).unwrap();
+            let error = value.extract_error().unwrap_err();
+            assert_eq!(failure(&error, &asked), expected, "{reply}");
+        }
     }
 }

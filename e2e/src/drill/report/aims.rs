@@ -4,8 +4,9 @@
 use serde::Serialize;
 
 use super::figures::Figures;
-use super::words::{count, duration};
-use crate::drill::measured::Outcome;
+use super::times::Time;
+use super::words::{self, count, duration};
+use crate::drill::measured::{Level, Outcome};
 use crate::drill::named;
 
 /// How long a shard may take no writes, in seconds.
@@ -89,12 +90,63 @@ pub const PAUSES: &[Aim] = &[
     },
 ];
 
+/// How soon all is to be well again.
+#[derive(Clone, Copy, Debug)]
+pub struct Healing {
+    /// After what.
+    pub when: &'static str,
+    /// What is reached.
+    pub level: Level,
+    /// In so many seconds.
+    pub seconds: f64,
+    /// The drills that it is about.
+    pub drills: &'static [&'static str],
+}
+
+/// What is promised of the time until all is well again. A zone that comes back before its members are given up
+/// is not made up for, and an update has its own pace: nothing is promised there.
+pub const HEALINGS: &[Healing] = &[
+    Healing {
+        when: "a zone was lost, while it is away",
+        level: Level::Redundant,
+        seconds: 60.0,
+        drills: &[
+            "zone-kill",
+            "zone-kill-6x1",
+            "zone-kill-3x2",
+            "zone-kill-valkey-9",
+            "zone-pause",
+            "zone-cut",
+            "next-zone",
+        ],
+    },
+    Healing {
+        when: "the zone came back",
+        level: Level::Balanced,
+        seconds: 60.0,
+        drills: &[
+            "zone-kill",
+            "zone-kill-6x1",
+            "zone-kill-3x2",
+            "zone-kill-volumes",
+            "zone-kill-valkey-9",
+            "zone-pause",
+            "zone-cut",
+            "next-zone",
+        ],
+    },
+];
+
 /// A figure that has an aim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Measure {
     /// The longest outage of a shard.
     WorstOutage,
+    /// The time until each leader has a follower in another zone.
+    Redundant,
+    /// The time until leaders are even over the zones.
+    Balanced,
     /// Acknowledged writes that are lost.
     Lost,
     /// Acknowledged writes that nobody could be asked about.
@@ -137,6 +189,17 @@ impl Pause {
     }
 }
 
+impl Measure {
+    /// The time to this level, where it has an aim anywhere.
+    pub fn of(level: Level) -> Option<Self> {
+        match level {
+            Level::Redundant => Some(Self::Redundant),
+            Level::Balanced => Some(Self::Balanced),
+            Level::Unserved | Level::Served | Level::ZoneSafe => None,
+        }
+    }
+}
+
 /// What is promised of the outage in this drill; none where nobody has said.
 pub fn pause_of(drill: &str) -> Option<&'static Aim> {
     PAUSES.iter().find(|aim| aim.drills.contains(&drill))
@@ -168,6 +231,9 @@ pub fn judge(outcome: &Outcome, figures: &Figures) -> Vec<Miss> {
             format!("{} when {}", aim.pause.text(), aim.when),
         );
     }
+    for (measure, measured, aim) in late(&outcome.drill, figures) {
+        miss(measure, measured, aim);
+    }
     let of = count(figures.acknowledged);
     if figures.lost > 0 && may_lose(&outcome.drill).is_none() {
         let measured = format!(
@@ -190,6 +256,30 @@ pub fn judge(outcome: &Outcome, figures: &Figures) -> Vec<Miss> {
         miss(Measure::End, error.clone(), aim.to_owned());
     }
     misses
+}
+
+/// What was not well again in time: what, how late, and the aim.
+fn late<'a>(
+    drill: &'a str,
+    figures: &'a Figures,
+) -> impl Iterator<Item = (Measure, String, String)> + 'a {
+    let about = HEALINGS.iter().filter(move |it| it.drills.contains(&drill));
+    about.filter_map(|healing| {
+        let time = *figures.times.get(&healing.level)?;
+        let measured = match time {
+            Time::After(seconds) if seconds > healing.seconds => {
+                format!(
+                    "{} after {}",
+                    words::level(healing.level),
+                    words::time(time)
+                )
+            }
+            Time::NotReached => format!("never {}", words::level(healing.level)),
+            Time::After(_) | Time::Held | Time::Unknown => return None,
+        };
+        let aim = format!("at most {} s after {}", healing.seconds, healing.when);
+        Some((Measure::of(healing.level)?, measured, aim))
+    })
 }
 
 #[cfg(test)]
@@ -279,6 +369,33 @@ mod tests {
                 found, missed,
                 "{drill} {outage} {lost} {unverified} {error:?}"
             );
+        }
+    }
+
+    #[test]
+    fn who_is_well_again_too_late_is_told() {
+        let outcome = samples::zone_kill();
+        let measured = |redundant, balanced| {
+            let times = [(Level::Redundant, redundant), (Level::Balanced, balanced)];
+            let figures = Figures {
+                worst_outage: None,
+                times: times.into(),
+                ..figures(&outcome)
+            };
+            let misses = judge(&outcome, &figures);
+            misses.into_iter().map(|it| it.measured).collect::<Vec<_>>()
+        };
+        assert!(measured(Time::After(60.0), Time::Held).is_empty());
+        assert_eq!(
+            measured(Time::After(61.0), Time::NotReached),
+            ["redundant after 61.0 s", "never balanced"]
+        );
+    }
+
+    #[test]
+    fn the_aims_of_healing_are_about_drills_that_exist() {
+        for name in HEALINGS.iter().flat_map(|it| it.drills) {
+            assert!(named(name).is_some(), "{name}");
         }
     }
 

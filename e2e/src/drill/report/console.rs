@@ -68,8 +68,11 @@ fn row(drill: &Judged) -> Vec<Cell> {
         Cell::new(lost, color(&[Measure::Lost, Measure::Unverified])),
         Cell::plain(words::count(figures.acknowledged)),
     ];
-    let times = figures.times.values();
-    cells.extend(times.map(|time| Cell::plain(words::time(*time))));
+    let times = figures.times.iter();
+    cells.extend(times.map(|(level, time)| {
+        let measure = Measure::of(*level);
+        Cell::new(words::time(*time), color(measure.as_slice()))
+    }));
     cells
 }
 

@@ -4,7 +4,8 @@
 use maud::{Markup, html};
 
 use super::Judged;
-use super::aims::{Aim, PAUSES, Pause};
+use super::aims::{Aim, HEALINGS, Healing, PAUSES, Pause};
+use super::words;
 
 /// What each column means.
 pub(super) fn columns() -> Markup {
@@ -77,6 +78,16 @@ pub(super) fn aims() -> Markup {
                     tbody { @for aim in PAUSES { (aim_row(aim)) } }
                 }
             }
+            div .wide {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "what" } th scope="col" { "how soon" } th scope="col" { "drills" }
+                        }
+                    }
+                    tbody { @for aim in HEALINGS { (healing_row(aim)) } }
+                }
+            }
             p {
                 "In all drills: no acknowledged write is lost, each is read back at the end, and all that the drill "
                 "waits for is reached in time. The aims are those of the project's design and README. What they say of "
@@ -93,6 +104,16 @@ fn aim_row(aim: &Aim) -> Markup {
         tr {
             td { (aim.when) }
             td .strong[is_promised] { (aim.pause.text()) }
+            td { (aim.drills.join(", ")) }
+        }
+    }
+}
+
+fn healing_row(aim: &Healing) -> Markup {
+    html! {
+        tr {
+            td { (words::level(aim.level)) " after " (aim.when) }
+            td .strong { "at most " (aim.seconds) " s" }
             td { (aim.drills.join(", ")) }
         }
     }

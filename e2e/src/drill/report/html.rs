@@ -165,7 +165,9 @@ fn row(drill: &Judged, number: usize) -> Markup {
             } @else {
                 (cell(&lost, missed(Measure::Lost) || missed(Measure::Unverified)))
             }
-            @for time in figures.times.values() { td .number { (words::time(*time)) } }
+            @for (level, time) in &figures.times {
+                (cell(&words::time(*time), Measure::of(*level).is_some_and(missed)))
+            }
         }
     }
 }
