@@ -1,6 +1,6 @@
-//! The report of drills: `report.json` for machines and `report.html` for people. What was measured stands in
-//! `measured`; `figures` and `times` are taken out of it, `aims` judges them, `html`, `explain`, `part`, `lanes` and `svg` draw them, `console` tells
-//! them in the terminal. Only this file touches files.
+//! The report of drills: `report.json` for machines, `report.html` for people, `report.md` where the code is read. What was measured stands in
+//! `measured`; `figures` and `times` are taken out of it, `aims` judges them, `html`, `explain`, `part`, `lanes` and `svg` draw them, `markdown` and
+//! `console` tell them in a text and in the terminal. Only this file touches files.
 
 pub mod aims;
 mod console;
@@ -8,6 +8,7 @@ mod explain;
 pub mod figures;
 mod html;
 mod lanes;
+mod markdown;
 mod part;
 #[cfg(test)]
 mod samples;
@@ -71,7 +72,7 @@ pub fn judged(outcomes: &[Outcome]) -> Vec<Judged> {
     outcomes.iter().map(one).collect()
 }
 
-/// Writes both files into this folder, and says where the page is.
+/// Writes all three files into this folder, and says where the page is.
 pub fn write(folder: &Path, drills: &[Judged]) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to make {}", folder.display()))?;
@@ -79,6 +80,7 @@ pub fn write(folder: &Path, drills: &[Judged]) -> Result<PathBuf> {
     let mut text = serde_json::to_string_pretty(&Written { format, drills })?;
     text.push('\n');
     put(&folder.join("report.json"), &text)?;
+    put(&folder.join("report.md"), &markdown::markdown(drills))?;
     let page_file = folder.join("report.html");
     put(&page_file, &page(drills))?;
     Ok(page_file)

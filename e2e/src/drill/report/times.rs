@@ -18,6 +18,10 @@ pub const LEVELS: [Level; 4] = [
 /// status is not looked at between them.
 const ONE_DEED: f64 = 0.3;
 
+/// Between two looks at the status. What a drill waits for shows at one of its own looks, and it goes on at once: the
+/// look that is told may come so much later, and nothing that is done makes things better as fast as that.
+const ONE_LOOK: f64 = 0.3;
+
 /// How long after a deed something held, and went on to hold until the next deed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,8 +97,13 @@ fn settled(standings: &[Standing], level: Level, (from, next): (f64, f64)) -> Ti
         None => true,
     };
     let mut time = Time::Held;
-    for standing in rest.iter().filter(|it| it.at < next) {
-        let held = std::mem::replace(&mut holds, standing.level >= level);
+    for standing in rest {
+        let held = holds;
+        let is_better = standing.level >= level && !held;
+        if standing.at >= next && !(is_better && standing.at < next + ONE_LOOK) {
+            break;
+        }
+        holds = standing.level >= level;
         if holds && !held {
             time = Time::After(standing.at - from);
         }
@@ -135,7 +144,7 @@ mod tests {
             })
             .collect::<Vec<_>>()
         };
-        let table: [Case<'_>; 7] = [
+        let table: [Case<'_>; 9] = [
             ("nobody looked", &[], 99.0, Time::Unknown),
             ("nothing happened", &[(0.0, Balanced)], 99.0, Time::Held),
             (
@@ -161,6 +170,18 @@ mod tests {
                 ],
                 99.0,
                 Time::After(6.0),
+            ),
+            (
+                "seen while the next deed began",
+                &[(0.0, Balanced), (2.0, Served), (9.1, Redundant)],
+                9.0,
+                Time::After(8.1),
+            ),
+            (
+                "after the next deed",
+                &[(0.0, Balanced), (2.0, Served), (9.4, Redundant)],
+                9.0,
+                Time::NotReached,
             ),
             (
                 "never",
