@@ -2,9 +2,9 @@
 
 mod leftovers;
 
-use super::census::{Member, Round};
+use super::census::{Member, Round, Shard};
 use super::evidence::Verdict;
-use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing};
+use super::{Deed, Draft, WaitingReason, forget, reshard, roster, spacing, votes};
 use crate::api::WhenUnsatisfiable;
 use crate::model::{Enrolled, MemberAnswer, MemberName, PodPhase, PodView, ShardId};
 use crate::resources::{self, PodRequest};
@@ -138,7 +138,8 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
                 continue;
             }
             if let Some(answer) = member.answer().filter(|_| member.entry.joined) {
-                if is_disturbed || spacing::may_still_be_asked(round, shard, &answer.id) {
+                let is_asked = spacing::may_still_be_asked(round, shard, &answer.id);
+                if is_disturbed || is_asked || !has_heir(round, shard, &staying) {
                     continue;
                 }
                 is_disturbed = true;
@@ -151,6 +152,16 @@ pub(super) fn retire_surplus(round: &Round<'_>, draft: &mut Draft) {
             }
         }
     }
+}
+
+/// A new copy of little data is whole before the voters have heard whom it follows: without the old one nobody
+/// could be elected for a second or more. (Without a majority of voters nobody can be anyhow.)
+fn has_heir(round: &Round<'_>, shard: &Shard<'_>, staying: &[&Member<'_>]) -> bool {
+    let mut followers = staying.iter().filter(|it| !shard.is_led_by(it)).peekable();
+    let wants_none = followers.peek().is_none();
+    let may_be_elected =
+        |it: &&Member<'_>| it.answer().is_some_and(|it| votes::would_elect(round, it));
+    wants_none || !votes::can_be_elected(round, shard) || followers.any(may_be_elected)
 }
 
 /// It has nothing, and one whose volume is on its host finds no room beside it: the body of their leader, say.

@@ -134,6 +134,57 @@ mod tests {
         assert!(!tells(&seen, "switchover"));
     }
 
+    /// Its leader's zone was lost 0.3 s after the old follower had gone: nobody was elected for 10 s.
+    #[test]
+    fn the_old_follower_stays_until_the_new_one_could_be_elected() {
+        let mut seen = formed();
+        let old = MemberName::from("c-0-2");
+        let entry = seen.record.members.iter().find(|it| it.name == old);
+        let newcomer = MemberName::from("c-0-3");
+        let mut entries = seen.record.members.clone();
+        let mut entry = entry.expect("enrolled").clone();
+        (entry.name, entry.member_id) = (newcomer.clone(), Some("id-c-0-3".into()));
+        entry.pod_uid = Some("uid-c-0-3".into());
+        entries.push(entry);
+        for entry in entries.iter_mut().filter(|it| it.name == old) {
+            entry.surplus = true;
+        }
+        seen.record.members = entries;
+        let mut pod = seen
+            .pods
+            .iter()
+            .find(|it| it.name == old)
+            .expect("runs")
+            .clone();
+        (pod.name, pod.uid) = (newcomer.clone(), "uid-c-0-3".into());
+        pod.address = Some([10, 0, 0, 9].into());
+        seen.pods.push(pod);
+        let own = answer_of(&mut seen, "c-0-2").view.own_entry().cloned();
+        let mut listed = own.expect("it lists itself");
+        listed.id = "id-c-0-3".into();
+        listed.flags.myself = false;
+        for address in listed.address.iter_mut() {
+            address.ip = [10, 0, 0, 9].into();
+        }
+        for asked in seen.members.values_mut() {
+            if let crate::model::Asked::Answered(answer) = asked {
+                answer.view.entries.push(listed.clone());
+            }
+        }
+        let mut answer = answer_of(&mut seen, "c-0-2").clone();
+        (answer.id, answer.view.myself) = ("id-c-0-3".into(), "id-c-0-3".into());
+        for entry in &mut answer.view.entries {
+            entry.flags.myself = entry.id == answer.id;
+        }
+        let asked = crate::model::Asked::Answered(Box::new(answer));
+        seen.members.insert(newcomer, asked);
+        assert!(tells(&seen, "delete-pod"));
+        for voter in ["c-1-3", "c-2-5"] {
+            list(&mut seen, voter, "id-c-0-3", |it| it.leader = None);
+        }
+        assert!(!tells(&seen, "delete-pod"), "they take it for a leader");
+    }
+
     #[test]
     fn nobody_stands_for_election_who_has_not_heard_of_the_last_epoch() {
         let mut seen = formed();
