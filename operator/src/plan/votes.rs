@@ -163,7 +163,7 @@ mod tests {
         let mut listed = own.expect("it lists itself");
         listed.id = "id-c-0-3".into();
         listed.flags.myself = false;
-        for address in listed.address.iter_mut() {
+        if let Some(address) = &mut listed.address {
             address.ip = [10, 0, 0, 9].into();
         }
         for asked in seen.members.values_mut() {

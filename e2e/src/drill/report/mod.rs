@@ -91,7 +91,7 @@ fn put(file: &Path, text: &str) -> Result<()> {
 }
 
 /// What was measured, out of reports and out of the files of single drills, in this order. Of a drill that
-/// stands in several the last counts.
+/// stands in several the last counts, in the place of the first.
 pub fn read(files: &[PathBuf]) -> Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     for file in files {
@@ -103,8 +103,10 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Outcome>> {
         })?;
         let read = parse(&text).with_context(|| format!("{}: no drill's figures", file.display()));
         for outcome in read? {
-            outcomes.retain(|it| it.drill != outcome.drill);
-            outcomes.push(outcome);
+            match outcomes.iter_mut().find(|it| it.drill == outcome.drill) {
+                Some(before) => *before = outcome,
+                None => outcomes.push(outcome),
+            }
         }
     }
     Ok(outcomes)
