@@ -120,7 +120,8 @@ fn older_copy<'a>(
 }
 
 /// Whether it holds all that is known to be left: it was in sync to the last, or it has come further in the
-/// same history than one that was. (It became whole a moment before its leader was lost, and nobody saw it.)
+/// same history than one of the same leader's followers that was. (It became whole a moment before its leader was
+/// lost, and nobody saw it. Who follows another one says nothing of what this one's leader took.)
 pub(super) fn is_whole(shard: &Shard<'_>, member: &Member<'_>) -> bool {
     if member.was_in_sync() {
         return true;
@@ -130,8 +131,13 @@ pub(super) fn is_whole(shard: &Shard<'_>, member: &Member<'_>) -> bool {
     let Some((id, offset)) = member.answer().map(history) else {
         return false;
     };
+    let leader = |it: &MemberAnswer| it.view.own_entry().and_then(|own| own.leader.clone());
+    let upstream = member.answer().and_then(leader);
     let others = shard.members.iter().filter(|other| other.was_in_sync());
-    let mut others = others.filter_map(|other| other.answer().map(history));
+    let others = others.filter_map(Member::answer);
+    let mut others = others
+        .filter(|other| leader(other) == upstream)
+        .map(history);
     others.any(|(other_id, other_offset)| other_id == id && other_offset <= offset)
 }
 
@@ -196,4 +202,34 @@ fn copies_a_stranger(round: &Round<'_>, answer: &MemberAnswer) -> bool {
 pub(super) fn knows_as_owner(answer: &MemberAnswer, leader: &MemberId) -> bool {
     let entry = answer.view.entry(leader);
     entry.is_some_and(|entry| !entry.slots.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use crate::model::{MemberId, MemberName, Role};
+    use crate::plan::census::Census;
+    use crate::plan::plan;
+    use crate::plan::testing::{answer_of, desired, formed};
+
+    /// The checker refused it to lead, and the plan with it, round after round.
+    #[test]
+    fn who_was_deposed_is_not_whole_because_its_own_follower_is() {
+        let mut seen = formed();
+        let desired = desired(3, 1);
+        seen.record = plan(&desired, &seen, Timestamp::UNIX_EPOCH).record;
+        let is_whole = |seen: &crate::model::Observation| {
+            let census = Census::new(&desired, seen, &seen.record);
+            let shard = &census.shards[0];
+            let deposed = MemberName::from("c-0-1");
+            let mut members = shard.members.iter();
+            super::is_whole(shard, members.find(|it| it.name() == &deposed).unwrap())
+        };
+        assert!(is_whole(&seen));
+        let mut entries = answer_of(&mut seen, "c-0-1").view.entries.iter_mut();
+        let own = entries.find(|it| it.flags.myself).unwrap();
+        (own.role, own.leader) = (Role::Follower, Some(MemberId::from("id-c-0-9")));
+        assert!(!is_whole(&seen));
+    }
 }

@@ -17,7 +17,6 @@ pub use deletion::check_deletion;
 
 use crate::redis::{Millis, ProcKey};
 use crate::world::World;
-use crate::world::kube::Pod;
 
 /// Why something that a process held is held no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
