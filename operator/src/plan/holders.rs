@@ -76,18 +76,15 @@ pub(super) fn left<'a, 'b>(round: &Round<'_>, shard: &'b Shard<'a>) -> Left<'a, 
     Left::OlderCopies(copies.into_iter().map(|(member, _)| member).collect())
 }
 
-/// It follows, cut off, one of its shard who leads no more and follows the lost leader.
+/// It follows one of its shard who leads no more and follows the lost leader, and has no more than that one: it is
+/// fed by it, or cut off from it.
 fn trails_a_copy(shard: &Shard<'_>, member: &Member<'_>) -> bool {
     let Some((answer, lost)) = member.answer().zip(shard.leader.as_ref()) else {
         return false;
     };
-    let is_cut_off = answer
-        .replication
-        .upstream
-        .as_ref()
-        .is_some_and(|up| !up.is_up);
     let mut others = shard.members.iter().filter_map(Member::answer);
-    is_cut_off && others.any(|other| follows(answer, &other.id) && follows(other, lost))
+    answer.replication.upstream.is_some()
+        && others.any(|other| follows(answer, &other.id) && follows(other, lost))
 }
 
 /// Views differ: one says that somebody who answers owns some of its slots.
@@ -208,8 +205,8 @@ pub(super) fn knows_as_owner(answer: &MemberAnswer, leader: &MemberId) -> bool {
 mod tests {
     use jiff::Timestamp;
 
-    use crate::model::{MemberId, MemberName, Role};
-    use crate::plan::census::Census;
+    use crate::model::{Asked, Departed, MemberId, MemberName, Role, ShardId, SlotSet};
+    use crate::plan::census::{Census, Member};
     use crate::plan::plan;
     use crate::plan::testing::{answer_of, desired, formed};
 
@@ -231,5 +228,46 @@ mod tests {
         let own = entries.find(|it| it.flags.myself).unwrap();
         (own.role, own.leader) = (Role::Follower, Some(MemberId::from("id-c-0-9")));
         assert!(!is_whole(&seen));
+    }
+
+    /// Nobody led the shard for ever: its leader had gone over to one that is dead, and its own follower was waited
+    /// for.
+    #[test]
+    fn who_follows_a_deposed_leader_has_no_more_than_that_one() {
+        let mut seen = formed();
+        let lost = MemberId::from("id-c-0-9");
+        let upstream = answer_of(&mut seen, "c-0-2").replication.upstream.clone();
+        answer_of(&mut seen, "c-0-1").replication.upstream = upstream;
+        for asked in seen.members.values_mut() {
+            let Asked::Answered(answer) = asked else {
+                continue;
+            };
+            let entries = &mut answer.view.entries;
+            let deposed = entries.iter_mut().find(|it| it.id.as_str() == "id-c-0-1");
+            let deposed = deposed.unwrap();
+            let mut gone = deposed.clone();
+            (gone.id, gone.flags.myself, gone.flags.failed) = (lost.clone(), false, true);
+            gone.config_epoch.0 = 9;
+            (deposed.role, deposed.leader) = (Role::Follower, Some(lost.clone()));
+            deposed.slots = SlotSet::empty();
+            entries.push(gone);
+        }
+        seen.record.departed.push(Departed {
+            member_id: lost.clone(),
+            name: MemberName::from("c-0-9"),
+            shard: ShardId(0),
+            host: None,
+            is_proven_dead: true,
+            ended_unseen: false,
+            since: Timestamp::UNIX_EPOCH,
+        });
+        let desired = desired(3, 1);
+        let census = Census::new(&desired, &seen, &seen.record);
+        let shard = &census.shards[0];
+        assert_eq!(shard.leader, Some(lost));
+        let members = shard.members.iter();
+        let trails = |it: &Member<'_>| super::trails_a_copy(shard, it);
+        let told: Vec<bool> = members.map(trails).collect();
+        assert_eq!(told, [false, true], "c-0-1, and c-0-2 that follows it");
     }
 }
