@@ -2,6 +2,8 @@
 //!
 //! The only place that speaks the solver's language (`placement`).
 
+mod surplus;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use placement::{
@@ -14,6 +16,7 @@ use super::evidence::Verdict;
 use super::{Draft, WaitingReason, reshard, roster, zones};
 use crate::api;
 use crate::model::{ShardId, ZoneName};
+pub(super) use surplus::set_surplus;
 
 /// How long all must have been whole and in sync before members are evened out.
 const QUIET_MILLIS: u64 = 120_000;
@@ -55,7 +58,7 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
         // to build all of them anew beside themselves would help nobody
         return;
     }
-    take_back_surplus(round, draft);
+    surplus::take_back(round, draft);
     let (zone_list, full) = zones::for_solver(round);
     if zone_list.is_empty() {
         draft.wait(WaitingReason::ZoneLabelMissing, no_zone_message(round));
@@ -90,40 +93,6 @@ pub(super) fn place(round: &Round<'_>, draft: &mut Draft) {
         }
     }
     retire_shards_past_the_last(round, draft);
-}
-
-/// Where too few are left, or the scheduler has no room for who was to take its place, a surplus member
-/// that lives is needed after all.
-fn take_back_surplus(round: &Round<'_>, draft: &mut Draft) {
-    for shard in &round.census.shards {
-        let fills = |m: &&Member<'_>| counts(round, m) && !zones::waits_for_room(round, m);
-        let filling = shard.members.iter().filter(fills);
-        let whole = usize::try_from(round.desired.members_per_shard()).unwrap_or(usize::MAX);
-        let is_short = filling.count() < whole;
-        for member in shard.members.iter().filter(|m| m.entry.surplus) {
-            let lives = member.answer().is_some() && !member.is_leaving();
-            // the only copy that is left, and an empty member stands where it is to start
-            let is_blocked = shard.living_leader().is_none()
-                && member.entry.joined
-                && member.entry.volume.is_some()
-                && zones::waits_for_room(round, member);
-            if is_short && lives && shard.is_current(member) || is_blocked {
-                set_surplus(draft, member, false);
-            }
-        }
-    }
-}
-
-/// Marks a member that is to leave, or takes the mark back.
-pub(super) fn set_surplus(draft: &mut Draft, member: &Member<'_>, surplus: bool) {
-    if let Some(entry) = draft
-        .record
-        .members
-        .iter_mut()
-        .find(|e| &e.name == member.name())
-    {
-        entry.surplus = surplus;
-    }
 }
 
 /// Makes one shard's roster fit the zones that the solver chose; whether anything changed.
@@ -311,8 +280,8 @@ fn is_only_copy_replaced_elsewhere(
     filling: &[&Member<'_>],
 ) -> bool {
     let mut members = shard.members.iter();
-    let is_leaving =
-        |old: &Member<'_>| old.entry.surplus && old.is_outdated && shard.is_led_by(old);
+    // who handed over stays for a while (`leadership`), and would be taken for a copy that has a better place
+    let is_leaving = |old: &Member<'_>| old.entry.surplus && old.is_outdated;
     let [successor] = filling else { return false };
     round.desired.followers_per_leader == 0
         && !successor.is_outdated

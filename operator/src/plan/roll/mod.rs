@@ -251,8 +251,8 @@ mod tests {
         assert!(is_made_anew(&seen));
     }
 
-    /// Shard 0's leader is outdated and its place was given to another that finds no room; so was its
-    /// follower's, to `c-0-7`.
+    /// Shard 0's leader is outdated, and its place was given to another that finds no room, and back; its
+    /// follower's was given to `c-0-7`.
     fn replaced_where_there_is_no_room() -> Observation {
         let mut seen = formed();
         let own = answer_of(&mut seen, "c-0-2").view.own_entry().cloned();
@@ -302,7 +302,7 @@ mod tests {
         }
         for entry in &mut seen.record.members {
             entry.volume = Some(entry.name.as_str().into());
-            entry.surplus = ["c-0-1", "c-0-2"].contains(&entry.name.as_str());
+            entry.surplus = ["c-0-2", "c-0-8"].contains(&entry.name.as_str());
         }
         for pod in &mut seen.pods {
             pod.volume = Some(pod.name.as_str().into());
