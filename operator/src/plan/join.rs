@@ -2,7 +2,7 @@
 //! serve a new cluster, a new member, a member that comes back, and addresses that changed.
 
 use super::census::{Member, Round, follows};
-use super::{Draft, MemberCommand, WaitingReason, votes};
+use super::{Draft, MemberCommand, WaitingReason, pods, votes};
 use crate::model::{Address, Asked, ClusterView, MemberAnswer, Role, ViewEntry};
 use crate::resources;
 
@@ -30,7 +30,9 @@ pub(super) fn meet(round: &Round<'_>, draft: &mut Draft) {
         .living()
         .filter(|(member, _)| member.name() != seed.name())
         .filter(|(member, _)| {
-            !(round.record.formed && member.entry.surplus && !member.entry.joined)
+            // a body whose copy was never seen whole may all the same be what its shard's leader waits for
+            let is_wanted = pods::is_wanted(round, member.entry);
+            !round.record.formed || member.entry.joined || is_wanted
         })
         .filter_map(|(member, answer)| {
             let address = member.address()?;
@@ -280,6 +282,32 @@ mod tests {
         };
         assert!(!is_met(false));
         assert!(is_met(true));
+    }
+
+    /// It is the newest copy, knows all at the addresses of yesterday, and its closed leader waited for it.
+    #[test]
+    fn a_surplus_body_is_met_where_its_shard_waits_for_it() {
+        // (it is surplus, its leader is open, it is met)
+        let table = [
+            (false, true, true),
+            (true, true, false),
+            (true, false, true),
+        ];
+        for (surplus, is_open, is_met) in table {
+            let mut seen = formed();
+            let leader = answer_of(&mut seen, "c-0-1");
+            (leader.is_open, leader.is_open_to_followers) = (is_open, is_open);
+            let lonely = answer_of(&mut seen, "c-0-2");
+            lonely.view.entries.retain(|it| it.flags.myself);
+            lonely.replication.upstream.as_mut().unwrap().is_up = false;
+            let mut entries = seen.record.members.iter_mut();
+            let body = entries.find(|it| it.name.as_str() == "c-0-2").unwrap();
+            (body.volume, body.joined) = (Some("c-0-2".into()), false);
+            body.surplus = surplus;
+            let plan = plan(&desired(3, 1), &seen, Timestamp::UNIX_EPOCH);
+            let meets = plan.actions.iter().any(|it| it.deed.kind() == "meet");
+            assert_eq!(meets, is_met, "surplus {surplus}, leader open {is_open}");
+        }
     }
 
     #[test]
