@@ -23,8 +23,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Starts it and waits until it writes to every shard.
-    pub async fn start(bed: &Bed, key: &Key) -> Result<Self> {
+    /// Starts it and waits until it writes to every shard; first of all it writes so many keys.
+    pub async fn start(bed: &Bed, key: &Key, fill: u64) -> Result<Self> {
         let pods = bed.kubectl.members(key).await?;
         // the Service leads to members also when all their addresses have changed
         let service = bed.kubectl.service_address(key).await?;
@@ -38,6 +38,7 @@ impl Workload {
             // The name alone: its value stays out of every process list.
             .args(["exec", "-i", "-e", "ZONEWARD_PASSWORD", &bed.near])
             .args([WORKLOAD_IN_CONTAINER, "--until-stdin-ends"])
+            .args(["--fill", &fill.to_string()])
             .args(seeds)
             .env("ZONEWARD_PASSWORD", password)
             .stdin(Stdio::piped())
@@ -95,7 +96,7 @@ impl Workload {
 
     /// Lets it write for a while, and gives its report.
     pub async fn for_a_while(bed: &Bed, key: &Key, time: Duration) -> Result<Report> {
-        let workload = Self::start(bed, key).await?;
+        let workload = Self::start(bed, key, 0).await?;
         sleep(time).await;
         workload.finish().await
     }

@@ -167,6 +167,7 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
         limit: Duration::from_millis(300),
         patience: Duration::from_secs(20),
         keep: false,
+        fill: 2000,
     };
     let (told, mut lines) = mpsc::channel(10_000);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -188,6 +189,15 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
     assert!(gaps[0] < 400 && gaps[2] < 400, "{gaps:?}");
     assert!(!report.shards[1].longest_gap.open);
     assert!(report.shards[0].acknowledged > 300, "{report:?}");
+    let with_wait = report.shards[0].acknowledged_with_wait;
+    assert!(with_wait > 100, "{report:?}");
+    let client = report.client.unwrap();
+    assert_eq!((client.filled, client.filled_lost), (2000, 0));
+    assert!(
+        client.operations > 500 && client.errors() < 20,
+        "{client:?}"
+    );
+    assert!((300..5000).contains(&client.longest.millis), "{client:?}");
     let mut opened = 0;
     let mut closed = 0;
     while let Ok(line) = lines.try_recv() {

@@ -43,6 +43,9 @@ struct Args {
     /// Stop when standard input ends, as it does when whoever started this is gone.
     #[arg(long)]
     until_stdin_ends: bool,
+    /// Write so many keys before all else; they are read back at the end, too.
+    #[arg(long, default_value_t = 0)]
+    fill: u64,
     /// Leave the keys where they are. Without it they are deleted once they were read back.
     #[arg(long)]
     keep: bool,
@@ -71,6 +74,7 @@ async fn work(args: Args) -> Result<Report> {
         limit: Duration::from_millis(args.limit_ms),
         patience: Duration::from_secs(args.patience_seconds),
         keep: args.keep,
+        fill: args.fill,
     };
     let duration = Duration::from_secs(args.for_seconds);
     let stop = asked_to_stop(duration, args.until_stdin_ends)?;

@@ -83,7 +83,7 @@ pub async fn demo(bed: &Bed, options: &Options, screen: Screen, story: &mut Stor
 
     let zone = choose_zone(bed, options, &whole).await?;
     let zones = open_zones(bed).await?;
-    let workload = Workload::start(bed, key).await?;
+    let workload = Workload::start(bed, key, 0).await?;
     // What is normal shows before what is not.
     sleep(Duration::from_secs(2)).await;
     let stage = outage::Stage {

@@ -37,8 +37,9 @@ impl Hands {
         let all: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
         let mut zones: Vec<String> = all.iter().map(|zone| (*zone).to_owned()).collect();
         zones.sort_by_key(|zone| {
-            let leads = with_leader.contains_key(zone.as_str());
-            (!leads, with_operator.contains(zone), zone.clone())
+            let leaders = with_leader.get(zone.as_str()).copied().unwrap_or(0);
+            let has_operator = with_operator.contains(zone);
+            (leaders == 0, leaders, has_operator, zone.clone())
         });
         Ok(Self {
             zones,
@@ -72,6 +73,22 @@ impl Hands {
         }
         self.lost.pods.insert(pod.clone());
         Ok(format!("pod {pod} is deleted"))
+    }
+
+    /// All followers at once.
+    pub(super) async fn crash_followers(&mut self, bed: &Bed, key: &Key) -> Result<String> {
+        let cluster = bed.kubectl.redis_cluster(key).await?;
+        let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+        let followers = cluster.members().filter(|it| !it.leads());
+        let pods: Vec<&str> = followers.map(|it| it.pod.as_str()).collect();
+        bed.kubectl.kill_pods(&key.namespace, &pods).await?;
+        self.lost
+            .pods
+            .extend(pods.iter().map(|it| (*it).to_owned()));
+        Ok(format!(
+            "the pods of all {} followers are deleted",
+            pods.len()
+        ))
     }
 
     pub(super) async fn kill_host(&mut self, bed: &Bed, key: &Key) -> Result<String> {
@@ -220,6 +237,30 @@ pub(super) async fn uncordon(bed: &Bed, zone: &str) -> Result<String> {
     let label = format!("{ZONE_LABEL}={zone}");
     bed.kubectl.text(&["uncordon", "-l", &label]).await?;
     Ok(format!("{zone}: its hosts take pods again"))
+}
+
+/// Ends the operator, all of its replicas at once.
+pub(super) async fn crash_operator(bed: &Bed) -> Result<String> {
+    let (label, value) = &bed.operator_label;
+    let pods = bed
+        .kubectl
+        .pods(&bed.operator_namespace, label, value)
+        .await?;
+    let names: Vec<&str> = pods.iter().map(|pod| pod.metadata.name.as_str()).collect();
+    bed.kubectl
+        .kill_pods(&bed.operator_namespace, &names)
+        .await?;
+    Ok(format!("the operator's {} pods are deleted", names.len()))
+}
+
+/// Has the operator make another password for clients.
+pub(super) async fn forget_password(bed: &Bed, key: &Key) -> Result<String> {
+    let secret = Key {
+        namespace: key.namespace.clone(),
+        name: format!("{}-auth", key.name),
+    };
+    bed.kubectl.delete("secret", &secret).await?;
+    Ok(format!("Secret {} is deleted", secret.name))
 }
 
 /// Changes the spec as its owner would.

@@ -22,6 +22,9 @@ pub(super) fn edge(step: Step, hands: &Hands) -> Option<Edge> {
         Step::RestorePower => (power(), true),
         Step::DeleteLeader
         | Step::CrashLeader
+        | Step::CrashFollowers
+        | Step::CrashOperator
+        | Step::ForgetPassword
         | Step::Change(_)
         | Step::Stay(_)
         | Step::Until(_) => return None,

@@ -37,6 +37,10 @@ pub struct Drill {
     pub quorum_loss: Option<&'static str>,
     /// How many `RedisClusters`.
     pub clusters: usize,
+    /// In how many of the testbed's zones members may be, where not in all.
+    pub zones: Option<usize>,
+    /// Keys that are there before the first deed.
+    pub fill: u64,
     /// Why acknowledged writes may be lost all the same; they may not without a reason.
     pub may_lose: Option<&'static str>,
     /// What is done, in order.
@@ -58,6 +62,12 @@ impl Drill {
         if self.clusters > 1 {
             shape.push(format!("{} RedisClusters", self.clusters));
         }
+        if let Some(zones) = self.zones {
+            shape.push(format!("in {zones} zones only"));
+        }
+        if self.fill > 0 {
+            shape.push(format!("with {} keys", self.fill));
+        }
         let policy = self.quorum_loss;
         shape.extend(policy.map(|policy| format!("quorumLoss: {policy}")));
         shape.join(", ")
@@ -65,13 +75,19 @@ impl Drill {
 }
 
 /// Something that is done to the testbed, or waited for. Zones are counted in the order in which they are
-/// lost: those with a leader and without an operator come first.
+/// lost: those with a leader come first, of these those with the fewest, of these those without an operator.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// A leader's pod is deleted.
     DeleteLeader,
     /// By force: its process has no time to hand over.
     CrashLeader,
+    /// All followers' pods, likewise.
+    CrashFollowers,
+    /// The operator's pods, likewise.
+    CrashOperator,
+    /// The Secret of the clients' password is deleted: another one is made.
+    ForgetPassword,
     /// A host with a leader on it dies.
     KillHost,
     /// It is started again.
@@ -109,7 +125,7 @@ pub enum Goal {
     Redundant,
     /// The loss of the next zone would be survived.
     ZoneSafe,
-    /// All is as it was before.
+    /// All is as it was before. In two zones no cluster is zone-safe: one has the majority of the leaders.
     Home,
     /// The same, and every member is as the present spec wants it.
     Updated,

@@ -1,5 +1,6 @@
 //! Plays one drill.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::deeds::{Hands, change, drain, taint, uncordon};
+use super::deeds::{Hands, change, crash_operator, drain, forget_password, taint, uncordon};
 use super::faults::edge;
 use super::measured::{Event, Outcome, Setting, Sort, Standing};
 use super::setting::{engine, load};
@@ -24,6 +25,7 @@ use crate::near::Workload;
 use crate::objects::{Key, RedisCluster};
 use crate::show::Screen;
 use crate::timeline::seconds;
+use crate::workload::report::Report;
 use terminal::Color;
 
 /// How drills are run.
@@ -87,7 +89,7 @@ async fn play(
         make_room(bed, key).await?;
     }
     for key in &keys {
-        let manifest = manifest(drill, options, key)?;
+        let manifest = manifest(bed, drill, options, key).await?;
         let (times, _) = bring_up(bed, key, &manifest, options.limit, Some(screen)).await?;
         screen.aside(&format!(
             "{key} is redundant after {:.1} s",
@@ -98,7 +100,7 @@ async fn play(
     *hands = Hands::new(bed, &first.context("it is gone")?).await?;
     let mut workloads = Vec::new();
     for key in &keys {
-        workloads.push(Workload::start(bed, key).await?);
+        workloads.push(Workload::start(bed, key, drill.fill).await?);
     }
     outcome.engines.extend(engine(bed, &options.key).await);
     sleep(Duration::from_secs(2)).await;
@@ -109,7 +111,7 @@ async fn play(
         image: &options.image,
         screen,
         limit: Duration::from_secs(options.limit),
-        zones: open_zones(bed).await?,
+        zones: drill.zones.unwrap_or(open_zones(bed).await?),
         start: Instant::now(),
     };
     outcome.load = load();
@@ -129,9 +131,13 @@ async fn play(
         make_room(bed, key).await?;
     }
     let reports = outcome.workloads.iter();
-    let (lost, unverified) = reports.fold((0, 0), |(lost, unverified), report| {
+    let (lost, unverified) = reports.clone().fold((0, 0), |(lost, unverified), report| {
         (lost + report.lost(), unverified + report.unverified())
     });
+    let for_sure: u64 = reports.map(Report::lost_for_sure).sum();
+    if for_sure > 0 {
+        bail!("{for_sure} writes are lost that a follower had, or that were there from the start")
+    }
     match drill.may_lose.filter(|_| unverified == 0 && lost > 0) {
         Some(why) => screen.line(&format!("{lost} acknowledged writes are lost: {why}")),
         None if lost + unverified > 0 => {
@@ -153,7 +159,7 @@ fn keys(drill: &Drill, options: &Options) -> Vec<Key> {
     (0..drill.clusters.max(1)).map(numbered).collect()
 }
 
-fn manifest(drill: &Drill, options: &Options, key: &Key) -> Result<Value> {
+async fn manifest(bed: &Bed, drill: &Drill, options: &Options, key: &Key) -> Result<Value> {
     let change = Change {
         image: Some(drill.image.unwrap_or(&options.image).to_owned()),
         leaders: Some(drill.leaders),
@@ -161,11 +167,17 @@ fn manifest(drill: &Drill, options: &Options, key: &Key) -> Result<Value> {
         storage: drill.storage.map(str::to_owned),
     };
     let mut manifest = from_example(&options.example, key, &change)?;
+    let spec = manifest
+        .get_mut("spec")
+        .and_then(Value::as_object_mut)
+        .context("no spec")?;
+    if let Some(count) = drill.zones {
+        let hosts = bed.kubectl.hosts().await?;
+        let zones: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
+        let allowed: Vec<&str> = zones.into_iter().take(count).collect();
+        spec.insert("zones".to_owned(), json!({ "allowed": allowed }));
+    }
     if let Some(policy) = drill.quorum_loss {
-        let spec = manifest
-            .get_mut("spec")
-            .and_then(Value::as_object_mut)
-            .context("no spec")?;
         let recovery = spec.entry("recovery").or_insert_with(|| json!({}));
         let recovery = recovery
             .as_object_mut()
@@ -253,6 +265,9 @@ impl Stage<'_> {
         match step {
             Step::DeleteLeader => hands.delete_leader(bed, key, false).await,
             Step::CrashLeader => hands.delete_leader(bed, key, true).await,
+            Step::CrashFollowers => hands.crash_followers(bed, key).await,
+            Step::CrashOperator => crash_operator(bed).await,
+            Step::ForgetPassword => forget_password(bed, key).await,
             Step::KillHost => hands.kill_host(bed, key).await,
             Step::StartHost => hands.start_host().await,
             Step::LoseZone(number, fault) => hands.lose_zone(bed, number, fault).await,

@@ -17,6 +17,8 @@ const PLAIN: Drill = Drill {
     storage: None,
     quorum_loss: None,
     clusters: 1,
+    zones: None,
+    fill: 0,
     may_lose: None,
     steps: &[],
 };
@@ -56,7 +58,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 27] = [
+pub static DRILLS: [Drill; 34] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -72,6 +74,16 @@ pub static DRILLS: [Drill; 27] = [
         title: "A leader's pod is deleted by force",
         steps: &[
             Step::CrashLeader,
+            Step::Until(Goal::Redundant),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "followers",
+        title: "All followers' pods are deleted by force",
+        steps: &[
+            Step::CrashFollowers,
             Step::Until(Goal::Redundant),
             Step::Until(Goal::Home),
         ],
@@ -206,6 +218,34 @@ pub static DRILLS: [Drill; 27] = [
         ],
         ..PLAIN
     },
+    Drill {
+        name: "two-zone-layout",
+        title: "In a cluster of two zones the one with the minority of the leaders is killed",
+        zones: Some(2),
+        steps: &[
+            Step::LoseZone(0, Fault::Kill),
+            Step::Until(Goal::Served),
+            Step::Stay(10),
+            Step::ReturnZone(0, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
+    Drill {
+        name: "two-zone-layout-majority",
+        title: "In a cluster of two zones the one with the majority is killed, and a human says so",
+        zones: Some(2),
+        steps: &[
+            Step::LoseZone(1, Fault::Kill),
+            Step::Stay(5),
+            Step::TaintZone(1),
+            Step::Until(Goal::Served),
+            Step::UntaintZone(1),
+            Step::ReturnZone(1, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+        ..PLAIN
+    },
     zone("roll", "All pods are to be changed", &ROLL),
     Drill {
         name: "roll-volumes",
@@ -266,6 +306,16 @@ pub static DRILLS: [Drill; 27] = [
         ],
     ),
     zone(
+        "roll-operator",
+        "The operator is killed in the middle of an update",
+        &[
+            Step::Change(NEW_PODS),
+            Step::Stay(4),
+            Step::CrashOperator,
+            Step::Until(Goal::Updated),
+        ],
+    ),
+    zone(
         "bad-image",
         "An image that does not exist, and back",
         &[
@@ -279,6 +329,27 @@ pub static DRILLS: [Drill; 27] = [
         "scale",
         "Three leaders become five, and three again",
         &SCALE,
+    ),
+    Drill {
+        name: "scale-100k",
+        title: "Three leaders become five, and three again, with 100,000 keys",
+        fill: 100_000,
+        steps: &SCALE,
+        ..PLAIN
+    },
+    zone(
+        "scale-operator",
+        "The operator is killed while slots move, to more leaders and back",
+        &[
+            Step::Change(r#"{"leaders": 5}"#),
+            Step::Stay(6),
+            Step::CrashOperator,
+            Step::Until(Goal::Updated),
+            Step::Change(r#"{"leaders": 3}"#),
+            Step::Stay(3),
+            Step::CrashOperator,
+            Step::Until(Goal::Updated),
+        ],
     ),
     zone(
         "scale-zone-kill",
@@ -302,6 +373,18 @@ pub static DRILLS: [Drill; 27] = [
             Step::Until(Goal::Served),
             Step::UncordonZone(0),
             Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "passwords",
+        "Zoneward's own passwords are made anew, and then the clients'",
+        &[
+            Step::Change(r#"{"auth": {"rotateInternal": "drill"}}"#),
+            Step::Stay(10),
+            Step::ForgetPassword,
+            // a changed Secret is noticed within 30 s
+            Step::Stay(35),
+            Step::Until(Goal::Updated),
         ],
     ),
     Drill {

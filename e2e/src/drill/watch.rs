@@ -14,6 +14,9 @@ use crate::wait::{Patience, until};
 /// Conditions whose changes are told.
 const TOLD: [&str; 4] = ["Available", "ZoneOutage", "ZoneSafe", "DataLost"];
 
+/// Of two zones one has the majority of the leaders.
+const ZONES_TO_BE_SAFE: usize = 3;
+
 /// What the conditions said last, of each `RedisCluster`.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
@@ -40,14 +43,13 @@ impl Conditions {
 
 /// Whether the goal is reached, by what is left.
 fn holds(goal: Goal, cluster: &RedisCluster, lost: &Lost, zones: usize) -> bool {
+    let is_safe = || zones < ZONES_TO_BE_SAFE || cluster.is("ZoneSafe");
     match goal {
         Goal::Served => cluster.is_served(lost),
         Goal::Redundant => cluster.is_redundant(lost),
         Goal::ZoneSafe => cluster.is_redundant(lost) && cluster.is("ZoneSafe"),
-        Goal::Home => cluster.is_home(zones) && cluster.is("ZoneSafe"),
-        Goal::Updated => {
-            cluster.is_home(zones) && cluster.is("ZoneSafe") && !cluster.is("Progressing")
-        }
+        Goal::Home => cluster.is_home(zones) && is_safe(),
+        Goal::Updated => cluster.is_home(zones) && is_safe() && !cluster.is("Progressing"),
         Goal::Stuck => {
             let progress = cluster.condition("Progressing");
             progress.is_some_and(|it| it.reason == "RollStuck")
@@ -168,6 +170,14 @@ mod tests {
             (Goal::Home, &none, true),
         ] {
             assert_eq!(holds(goal, &whole, lost, 3), reached, "{goal:?} {lost:?}");
+        }
+        let mut unsafe_one = samples::whole();
+        unsafe_one
+            .status
+            .conditions
+            .retain(|it| it.kind != "ZoneSafe");
+        for (zones, reached) in [(3, false), (2, true)] {
+            assert_eq!(holds(Goal::Home, &unsafe_one, &none, zones), reached);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The writer of one shard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use super::slots::Address;
 
 /// How often a lane whose tries fail asks anew who serves which slots.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a follower may take to say that it has a write.
+const WAIT_MILLIS: u64 = 30;
 
 /// The keys of a lane: the n-th write's key and value follow from n.
 #[derive(Clone, Debug)]
@@ -99,6 +102,8 @@ pub struct Lane {
     pub every: Duration,
     /// When it last asked for the slots.
     pub asked: Option<Duration>,
+    /// The writes that a follower had, by the word of WAIT.
+    pub waited: BTreeSet<u64>,
 }
 
 impl Lane {
@@ -115,7 +120,6 @@ impl Lane {
                 }
                 sleep(self.every).await;
             }
-            n += 1;
             let at = self.start.elapsed();
             let gap = self.meter.with(|(meter, _)| meter.acknowledged(at));
             if let Some(gap) = gap {
@@ -123,8 +127,28 @@ impl Lane {
                 // Whoever printed it is gone: the run ends anyhow.
                 let _ = told.send(Line::GapClosed { shard, gap }).await;
             }
+            if n.is_multiple_of(2) {
+                self.wait(n).await;
+            }
+            n += 1;
         }
         self
+    }
+
+    /// Asks whether a follower has all that was written on this connection.
+    async fn wait(&mut self, n: u64) {
+        let at = self.keys.index(n);
+        let Some(target) = self.target(at) else {
+            return;
+        };
+        let mut command = Cmd::new();
+        command.arg("WAIT").arg(1).arg(WAIT_MILLIS);
+        match self.links.send::<u64>(&target, &command).await {
+            Ok(0) => {}
+            Ok(_) => drop(self.waited.insert(n)),
+            // the next write goes on from what this has shown
+            Err(failure) => self.learn(at, &failure, self.start.elapsed()),
+        }
     }
 
     async fn try_write(&mut self, n: u64) -> Option<()> {

@@ -70,17 +70,55 @@ pub struct Report {
     pub millis: u64,
     /// Each lane.
     pub shards: Vec<LaneReport>,
+    /// What a normal client saw; none in reports from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientReport>,
+}
+
+/// What a normal client saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientReport {
+    /// Reads and writes that were answered, or given up.
+    pub operations: u64,
+    /// Those that ended with an error, by its code.
+    pub failed: BTreeMap<String, u64>,
+    /// Those that took 100 ms or more.
+    pub slow: u64,
+    /// The slowest.
+    pub longest: Gap,
+    /// Keys that were written before the lanes began.
+    pub filled: u64,
+    /// Those of them that cannot be read back.
+    pub filled_lost: u64,
+    /// Those that nobody could be asked about.
+    pub filled_unverified: u64,
+}
+
+impl ClientReport {
+    /// Operations that ended with an error.
+    pub fn errors(&self) -> u64 {
+        self.failed.values().sum()
+    }
 }
 
 impl Report {
     /// Acknowledged writes that cannot be read back.
     pub fn lost(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lost).sum()
+        let lanes: u64 = self.shards.iter().map(|shard| shard.lost).sum();
+        lanes + self.client.as_ref().map_or(0, |it| it.filled_lost)
+    }
+
+    /// Those of them that a follower had by the word of WAIT, and those that were there from the start.
+    pub fn lost_for_sure(&self) -> u64 {
+        let lanes: u64 = self.shards.iter().map(|shard| shard.lost_with_wait).sum();
+        lanes + self.client.as_ref().map_or(0, |it| it.filled_lost)
     }
 
     /// Acknowledged writes that nobody could be asked about.
     pub fn unverified(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.unverified).sum()
+        let lanes: u64 = self.shards.iter().map(|shard| shard.unverified).sum();
+        lanes + self.client.as_ref().map_or(0, |it| it.filled_unverified)
     }
 
     /// Acknowledged writes.
@@ -110,8 +148,14 @@ pub struct LaneReport {
     pub gaps: Vec<Gap>,
     /// Tries that were not acknowledged, by what was answered.
     pub failed_tries: BTreeMap<String, u64>,
+    /// Acknowledged writes that a follower had, too, by the word of WAIT.
+    #[serde(default)]
+    pub acknowledged_with_wait: u64,
     /// Acknowledged writes that a leader does not hold, or with another value.
     pub lost: u64,
+    /// Those of them that a follower had.
+    #[serde(default)]
+    pub lost_with_wait: u64,
     /// The first few of them.
     pub lost_keys: Vec<String>,
     /// Acknowledged writes that no leader answered for until the time was up.

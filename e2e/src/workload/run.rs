@@ -1,5 +1,6 @@
 //! A whole run: pin the lanes, write, stop, verify, report.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::client::Client;
 use super::gaps::millis;
 use super::lane::{Keys, Lane, Meter};
 use super::link::{Links, Login};
@@ -38,6 +40,8 @@ pub struct Settings {
     pub patience: Duration,
     /// Leave the keys where they are.
     pub keep: bool,
+    /// So many keys are written before the lanes begin.
+    pub fill: u64,
 }
 
 /// Runs until `stop` is ready. Lines go to `told`, the report among them.
@@ -49,8 +53,11 @@ pub async fn run(
     let start = Instant::now();
     let shards = shards_of(settings, start).await?;
     let unix_millis = Timestamp::now().as_millisecond();
-    let start = Instant::now();
     let run = format!("w{unix_millis}");
+    let mut client = Client::connect(&settings.seeds, &settings.login, &run).await?;
+    client.fill(settings.fill, settings.patience).await?;
+    let unix_millis = Timestamp::now().as_millisecond();
+    let start = Instant::now();
     let lanes = lanes(settings, &shards, &run, start)?;
     let meters: Vec<Meter> = lanes.iter().map(|lane| lane.meter.clone()).collect();
     let slots = shards.iter().map(ShardSlots::slots).collect();
@@ -66,6 +73,7 @@ pub async fn run(
     for lane in lanes {
         writers.spawn(lane.write(stopped.clone(), told.clone()));
     }
+    let client = tokio::spawn(client.work(start, stopped));
     let ticker = tokio::spawn(tell(meters, start, told.clone()));
     stop.await;
     let end = start.elapsed();
@@ -74,11 +82,13 @@ pub async fn run(
     ticker.abort();
     lanes.sort_by_key(|lane| lane.keys.shard);
 
+    let client = client.await.context("the client broke")?;
     let report = Report {
         run,
         unix_millis,
         millis: millis(end),
         shards: read_back(lanes, &shards, settings, end).await,
+        client: Some(client.finish(settings.patience, settings.keep).await),
     };
     told.send(Line::Report(report.clone())).await?;
     Ok(report)
@@ -129,6 +139,7 @@ fn lanes(
             start,
             every: settings.every,
             asked: None,
+            waited: BTreeSet::new(),
         });
     }
     Ok(lanes)
@@ -189,6 +200,7 @@ async fn read_back(
             let mut report = LaneReport {
                 slots,
                 acknowledged: meter.count(),
+                acknowledged_with_wait: u64::try_from(lane.waited.len()).unwrap_or(u64::MAX),
                 longest_gap,
                 gaps,
                 failed_tries,

@@ -1,5 +1,6 @@
 //! The reader: asks the leaders for every acknowledged write.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redis::Cmd;
@@ -25,7 +26,7 @@ pub async fn verify(lane: &mut Lane, limit: Duration, report: &mut LaneReport) {
         }
         let first = batch.first().copied().unwrap_or_default();
         match ask::<Vec<Option<String>>>(lane, first, &question, limit).await {
-            Some(values) => compare(&lane.keys, &batch, &values, report),
+            Some(values) => compare(lane, &batch, &values, report),
             None => report.unverified += u64::try_from(batch.len()).unwrap_or(u64::MAX),
         }
     }
@@ -74,13 +75,23 @@ fn batches(keys: &Keys, count: u64) -> Vec<Vec<u64>> {
     all
 }
 
-fn compare(keys: &Keys, batch: &[u64], values: &[Option<String>], report: &mut LaneReport) {
+fn compare(lane: &Lane, batch: &[u64], values: &[Option<String>], report: &mut LaneReport) {
+    compare_with(&lane.keys, &lane.waited, (batch, values), report);
+}
+
+fn compare_with(
+    keys: &Keys,
+    waited: &BTreeSet<u64>,
+    (batch, values): (&[u64], &[Option<String>]),
+    report: &mut LaneReport,
+) {
     for (position, n) in batch.iter().enumerate() {
         let found = values.get(position).and_then(Option::as_deref);
         if found == Some(keys.value(*n).as_str()) {
             continue;
         }
         report.lost += 1;
+        report.lost_with_wait += u64::from(waited.contains(n));
         if report.lost_keys.len() < NAMED {
             report.lost_keys.push(keys.key(*n));
         }
@@ -117,8 +128,9 @@ mod tests {
         let keys = keys();
         let mut report = LaneReport::default();
         let values = [Some(keys.value(0)), None, Some("stale".to_owned())];
-        compare(&keys, &[0, 3, 6], &values, &mut report);
-        assert_eq!(report.lost, 2);
+        let waited = [0, 6].into();
+        compare_with(&keys, &waited, (&[0, 3, 6], &values), &mut report);
+        assert_eq!((report.lost, report.lost_with_wait), (2, 1));
         assert_eq!(report.lost_keys, ["{a}:r:0:3", "{a}:r:0:6"]);
     }
 }

@@ -45,8 +45,14 @@ pub const PAUSES: &[Aim] = &[
             "upgrade-redis",
             "upgrade-redis-volumes",
             "upgrade-valkey",
+            "roll-operator",
             "bad-image",
         ],
+    },
+    Aim {
+        when: "no leader is touched: all followers end, or passwords are made anew",
+        pause: Pause::AtMost(0.1),
+        drills: &["followers", "passwords"],
     },
     Aim {
         when: "a leader ends without a word",
@@ -65,23 +71,29 @@ pub const PAUSES: &[Aim] = &[
             "zone-pause",
             "zone-cut",
             "next-zone",
+            "two-zone-layout",
             "roll-zone-kill",
             "scale-zone-kill",
         ],
     },
     Aim {
-        when: "two of three zones are lost",
+        when: "the majority of the leaders is lost: two of three zones, or the larger one of two",
         pause: Pause::Any(
             "too few leaders are left to vote: it waits for a human's word, or for the policy",
         ),
-        drills: &["two-zones-tainted", "two-zones", "two-zones-unreachable"],
+        drills: &[
+            "two-zones-tainted",
+            "two-zones",
+            "two-zones-unreachable",
+            "two-zone-layout-majority",
+        ],
     },
     Aim {
         when: "slots move to more leaders, and back",
         pause: Pause::Any(
             "the aim is about the latency of clients, which zoneward-local reshard measures",
         ),
-        drills: &["scale", "scale-valkey-9"],
+        drills: &["scale", "scale-valkey-9", "scale-100k", "scale-operator"],
     },
     Aim {
         when: "all hosts lose their power",
@@ -119,6 +131,12 @@ pub const HEALINGS: &[Healing] = &[
             "zone-cut",
             "next-zone",
         ],
+    },
+    Healing {
+        when: "all followers ended",
+        level: Level::Redundant,
+        seconds: 60.0,
+        drills: &["followers"],
     },
     Healing {
         when: "the zone came back",
@@ -241,6 +259,13 @@ pub fn judge(outcome: &Outcome, figures: &Figures) -> Vec<Miss> {
             count(figures.lost)
         );
         miss(Measure::Lost, measured, "none lost".to_owned());
+    }
+    if figures.lost_for_sure > 0 {
+        let lost = count(figures.lost_for_sure);
+        let measured = format!(
+            "{lost} writes are lost that a follower had, or that were there from the start"
+        );
+        miss(Measure::Lost, measured, "none of these, ever".to_owned());
     }
     if figures.unverified > 0 {
         let unverified = count(figures.unverified);

@@ -6,12 +6,13 @@ use super::Judged;
 use super::aims::{Measure, may_lose};
 use super::words;
 
-const HEAD: [&str; 9] = [
+const HEAD: [&str; 10] = [
     "drill",
     "median",
     "worst outage",
     "lost",
     "acknowledged",
+    "normal client",
     "served",
     "redundant",
     "zone-safe",
@@ -67,6 +68,7 @@ fn row(drill: &Judged) -> Vec<Cell> {
         ),
         Cell::new(lost, color(&[Measure::Lost, Measure::Unverified])),
         Cell::plain(words::count(figures.acknowledged)),
+        Cell::plain(words::client(figures.client.as_ref())),
     ];
     let times = figures.times.iter();
     cells.extend(times.map(|(level, time)| {
@@ -87,9 +89,9 @@ mod tests {
         fine.drill = "power".to_owned();
         let drills = judged(&[samples::zone_kill(), fine]);
         insta::assert_snapshot!(table(&drills, Paint::plain()), @"
-        drill       median   worst outage   lost   acknowledged   served   redundant   zone-safe   balanced
-        zone-kill   0.30 s   3.90 s         0      3,000          4.0 s    34.0 s      8.0 s       8.0 s
-        power       0.30 s   3.90 s         0      3,000          4.0 s    34.0 s      8.0 s       8.0 s
+        drill       median   worst outage   lost   acknowledged   normal client      served   redundant   zone-safe   balanced
+        zone-kill   0.30 s   3.90 s         0      3,000          1.20 s, 2 errors   4.0 s    34.0 s      8.0 s       8.0 s
+        power       0.30 s   3.90 s         0      3,000          1.20 s, 2 errors   4.0 s    34.0 s      8.0 s       8.0 s
         what missed its aim: 1
         zone-kill: a shard took no writes for 3.90 s; aim: at most 3.5 s when a zone with a minority of the leaders is lost, in the middle of whatever
         ");

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::times::{Deed, LEVELS, Times, deeds, longest};
 use crate::drill::measured::Outcome;
 use crate::workload::gaps::Gap;
-use crate::workload::report::LaneReport;
+use crate::workload::report::{LaneReport, Report};
 
 /// The figures of a drill.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,12 +26,34 @@ pub struct Figures {
     pub lost: u64,
     /// Acknowledged writes that nobody could be asked about.
     pub unverified: u64,
+    /// Acknowledged writes that a follower had, too, by the word of WAIT.
+    pub acknowledged_with_wait: u64,
+    /// Those of the lost ones that could not be lost: a follower had them, or they were there from the start.
+    pub lost_for_sure: u64,
+    /// What a normal client saw; none where none was there.
+    pub client: Option<ClientSaw>,
     /// The longest time to each level, over all deeds.
     pub times: Times,
     /// The times after each deed.
     pub deeds: Vec<Deed>,
     /// Each shard.
     pub shards: Vec<Shard>,
+}
+
+/// What a normal client saw.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientSaw {
+    /// Reads and writes.
+    pub operations: u64,
+    /// Those that ended with an error.
+    pub errors: u64,
+    /// Those that took 100 ms or more.
+    pub slow: u64,
+    /// The slowest, in seconds.
+    pub slowest: f64,
+    /// Keys that were there before the first deed.
+    pub filled: u64,
 }
 
 /// What the writer of a shard saw. Seconds.
@@ -56,6 +78,8 @@ pub struct Shard {
     pub attempted: u64,
     /// Acknowledged writes.
     pub acknowledged: u64,
+    /// Those of them that a follower had, too, by the word of WAIT.
+    pub acknowledged_with_wait: u64,
     /// Acknowledged writes that cannot be read back.
     pub lost: u64,
     /// Acknowledged writes that nobody could be asked about.
@@ -68,17 +92,40 @@ pub fn figures(outcome: &Outcome) -> Figures {
     let outages: Vec<f64> = shards.iter().map(|shard| shard.outage).collect();
     let sum = |of: fn(&Shard) -> u64| shards.iter().map(of).sum();
     let deeds = deeds(outcome);
+    let reports = || outcome.workloads.iter();
     Figures {
         worst_outage: outages.iter().copied().reduce(f64::max),
         median_outage: median(outages),
         attempted: sum(|it| it.attempted),
         acknowledged: sum(|it| it.acknowledged),
-        lost: sum(|it| it.lost),
-        unverified: sum(|it| it.unverified),
+        lost: reports().map(Report::lost).sum(),
+        unverified: reports().map(Report::unverified).sum(),
+        acknowledged_with_wait: reports()
+            .flat_map(|it| &it.shards)
+            .map(|it| it.acknowledged_with_wait)
+            .sum(),
+        lost_for_sure: reports().map(Report::lost_for_sure).sum(),
+        client: client(outcome),
         times: LEVELS.map(|level| (level, longest(&deeds, level))).into(),
         deeds,
         shards,
     }
+}
+
+fn client(outcome: &Outcome) -> Option<ClientSaw> {
+    let seen = outcome.workloads.iter().filter_map(|it| it.client.as_ref());
+    seen.fold(None, |before: Option<ClientSaw>, it| {
+        let slowest = seconds(it.longest.millis);
+        Some(ClientSaw {
+            operations: it.operations + before.as_ref().map_or(0, |it| it.operations),
+            errors: it.errors() + before.as_ref().map_or(0, |it| it.errors),
+            slow: it.slow + before.as_ref().map_or(0, |it| it.slow),
+            slowest: before
+                .as_ref()
+                .map_or(slowest, |it| it.slowest.max(slowest)),
+            filled: it.filled + before.as_ref().map_or(0, |it| it.filled),
+        })
+    })
 }
 
 /// Half of them are not larger, and half not smaller.
@@ -129,6 +176,7 @@ fn shard(name: String, lane: &LaneReport, shift: f64) -> Shard {
         median_pause: median(pauses),
         attempted: lane.attempted(),
         acknowledged: lane.acknowledged,
+        acknowledged_with_wait: lane.acknowledged_with_wait,
         lost: lane.lost,
         unverified: lane.unverified,
     }

@@ -117,6 +117,7 @@ fn overview(drills: &[Judged]) -> Markup {
                             th rowspan="2" scope="col" { "drill" }
                             th colspan="2" scope="colgroup" .group { "outage of a shard" }
                             th colspan="3" scope="colgroup" .group { "writes" }
+                            th rowspan="2" scope="col" .number { "normal client: slowest, errors" }
                             th colspan=(LEVELS.len()) scope="colgroup" .group { "time until" }
                         }
                         tr {
@@ -165,6 +166,7 @@ fn row(drill: &Judged, number: usize) -> Markup {
             } @else {
                 (cell(&lost, missed(Measure::Lost) || missed(Measure::Unverified)))
             }
+            td .number { (words::client(figures.client.as_ref())) }
             @for (level, time) in &figures.times {
                 (cell(&words::time(*time), Measure::of(*level).is_some_and(missed)))
             }

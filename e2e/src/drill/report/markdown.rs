@@ -18,9 +18,9 @@ pub(super) fn markdown(drills: &[Judged]) -> String {
     ];
     let levels = LEVELS.map(words::level).join(" | ");
     lines.push(format!(
-        "| drill | what | median outage | worst outage | lost of acknowledged | {levels} |"
+        "| drill | what | median outage | worst outage | lost of acknowledged | normal client: slowest, errors | {levels} |"
     ));
-    lines.push(format!("|{}", " --- |".repeat(5 + LEVELS.len())));
+    lines.push(format!("|{}", " --- |".repeat(6 + LEVELS.len())));
     lines.extend(drills.iter().map(row));
     lines.extend([
         String::new(),
@@ -81,6 +81,7 @@ fn row(drill: &Judged) -> String {
         seconds(figures.median_outage),
         mark(seconds(figures.worst_outage), &[Measure::WorstOutage]),
         mark(lost, &[Measure::Lost, Measure::Unverified]),
+        words::client(figures.client.as_ref()),
     ];
     let times = figures.times.iter();
     cells.extend(times.map(|(level, time)| {
@@ -116,7 +117,10 @@ mod tests {
             rows[2].contains("`zone-kill` | A zone \\| of three: 3 leaders"),
             "{text}"
         );
-        assert!(rows[2].contains("| ✗ 3.90 s | 0 of 3,000 |"), "{text}");
+        assert!(
+            rows[2].contains("| ✗ 3.90 s | 0 of 3,000 | 1.20 s, 2 errors |"),
+            "{text}"
+        );
         assert!(text.contains("- `zone-kill`: a shard took no writes for 3.90 s; aim: "));
         assert!(text.contains("- Commit: abc123"));
     }

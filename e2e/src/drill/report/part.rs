@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Judged;
 use super::aims::{Measure, Pause, may_lose, pause_of};
-use super::figures::Shard;
+use super::figures::{ClientSaw, Shard};
 use super::svg::timeline;
 use super::times::{Deed, LEVELS, Time};
 use super::words;
@@ -28,6 +28,7 @@ pub(super) fn part(drill: &Judged, number: usize) -> Markup {
                 @if !drill.figures.deeds.is_empty() { (deeds(&drill.figures.deeds)) }
                 @if !drill.figures.shards.is_empty() { (shards(&drill.figures.shards)) }
             }
+            @if let Some(saw) = &drill.figures.client { (client(saw)) }
             (events(&outcome.events))
             @if !outcome.told.is_empty() { (told(&outcome.told)) }
         }
@@ -116,7 +117,7 @@ fn shards(shards: &[Shard]) -> Markup {
             thead {
                 tr {
                     th scope="col" { "shard" } th scope="col" { "slots" }
-                    @for name in ["outage", "from", "pauses", "their median", "attempted", "acknowledged", "lost"] {
+                    @for name in ["outage", "from", "pauses", "their median", "attempted", "acknowledged", "of these with WAIT 1", "lost"] {
                         th scope="col" .number { (name) }
                     }
                 }
@@ -138,10 +139,22 @@ fn shard(shard: &Shard) -> Markup {
             td .number { (median.map_or_else(|| "–".to_owned(), words::duration)) }
             td .number { (words::count(shard.attempted)) }
             td .number { (words::count(shard.acknowledged)) }
+            td .number { (words::count(shard.acknowledged_with_wait)) }
             td .number {
                 (words::count(shard.lost))
                 @if shard.unverified > 0 { " + " (words::count(shard.unverified)) " unknown" }
             }
+        }
+    }
+}
+
+fn client(saw: &ClientSaw) -> Markup {
+    html! {
+        p .note {
+            "A normal client beside them: " (words::count(saw.operations)) " reads and writes, of which "
+            (words::count(saw.slow)) " took 100 ms or more, the slowest " (words::duration(saw.slowest)) ", and "
+            (words::count(saw.errors)) " ended with an error."
+            @if saw.filled > 0 { " " (words::count(saw.filled)) " keys were there before, and were read back." }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::drill::measured::{About, Edge, Event, Level, Outcome, Setting, Sort, Standing, Told};
 use crate::workload::gaps::Gap;
-use crate::workload::report::{LaneReport, Report};
+use crate::workload::report::{ClientReport, LaneReport, Report};
 
 fn gap(start_millis: u64, millis: u64) -> Gap {
     Gap {
@@ -25,6 +25,16 @@ pub(super) fn lane(gaps: &[(u64, u64)]) -> LaneReport {
         gaps,
         failed_tries: BTreeMap::from([("MOVED".to_owned(), 7), ("broken".to_owned(), 3)]),
         ..LaneReport::default()
+    }
+}
+
+fn client() -> ClientReport {
+    ClientReport {
+        operations: 9000,
+        failed: BTreeMap::from([("timeout".to_owned(), 2)]),
+        slow: 5,
+        longest: gap(2100, 1200),
+        ..ClientReport::default()
     }
 }
 
@@ -101,6 +111,7 @@ pub(super) fn zone_kill() -> Outcome {
             unix_millis: 1_795_362_108_000,
             millis: 46_000,
             shards: vec![lane(&[]), lane(&[(2100, 3900)]), lane(&[(2100, 300)])],
+            client: Some(client()),
             ..Report::default()
         }],
         ..Outcome::default()

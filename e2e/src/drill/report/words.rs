@@ -1,5 +1,6 @@
 //! Figures in words: durations, counts, levels. Pure.
 
+use super::figures::ClientSaw;
 use super::times::Time;
 use crate::drill::measured::Level;
 
@@ -38,6 +39,19 @@ pub(super) fn time(time: Time) -> String {
         Time::After(seconds) => moment(seconds),
         Time::NotReached => "not reached".to_owned(),
     }
+}
+
+/// What a normal client saw: its slowest operation, and how many ended with an error.
+pub(super) fn client(saw: Option<&ClientSaw>) -> String {
+    let Some(saw) = saw else {
+        return "–".to_owned();
+    };
+    let errors = match saw.errors {
+        0 => "no error".to_owned(),
+        1 => "1 error".to_owned(),
+        more => format!("{} errors", count(more)),
+    };
+    format!("{}, {errors}", duration(saw.slowest))
 }
 
 /// A level, as the head of a column.

@@ -19,10 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::census::{Census, Round, Shard};
+use super::census::{Census, Member, Round, Shard};
 use super::{Draft, MemberCommand, MoveWay, WaitingReason};
 use crate::model::{
-    Engine, MemberAnswer, Record, Reshard, ShardId, Share, SlotSet, Transfer, Version,
+    Engine, MemberAnswer, MemberId, Record, Reshard, Role, ShardId, Share, SlotSet, Transfer,
+    Version,
 };
 
 pub(super) use drain::retire_drained;
@@ -196,6 +197,12 @@ fn order(
     if draft.asks_for_failover_by(&source.name) {
         return Err(format!("{} has taken over", source.name));
     }
+    if let Some(third) = claimed_by(round, &transfer.slots, [&here.id, &there.id]) {
+        return Err(format!(
+            "{} has heard that it owns them no more",
+            third.name()
+        ));
+    }
     let (slots, unheard) = arrival::known_there(there, &transfer.slots);
     let is_heard = format!(
         "{} has heard who owns slots {}",
@@ -221,6 +228,23 @@ fn order(
     };
     draft.tell(source, command, why);
     Ok(())
+}
+
+/// Who else says of itself that it owns some of these: a leader that was succeeded and comes back with what it
+/// knew before.
+fn claimed_by<'a>(
+    round: &Round<'a>,
+    slots: &SlotSet,
+    ends: [&MemberId; 2],
+) -> Option<&'a Member<'a>> {
+    let claims = |answer: &MemberAnswer| {
+        let own = answer.view.own_entry();
+        let leads = own.filter(|own| own.role == Role::Leader);
+        leads.is_some_and(|own| !own.slots.intersection(slots).is_empty())
+    };
+    let mut living = round.census.living();
+    let third = living.find(|(_, answer)| !ends.contains(&&answer.id) && claims(answer));
+    third.map(|(member, _)| member)
 }
 
 /// Ranges at once where both servers can, and neither has a slot open (MIGRATESLOTS is refused then).

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::Observation;
+use crate::model::{Observation, Role};
 use crate::plan::testing::{answer_of, desired, formed, reshard};
 use crate::plan::{Census, WaitingReason, plan};
 
@@ -88,4 +88,22 @@ fn slots_on_the_way_are_in_service_where_one_who_answers_is_said_to_have_them() 
     let silent = crate::model::Asked::NotAsked;
     seen.members.insert("c-0-1".into(), silent);
     assert!(!in_service(&seen), "one of the two does not answer");
+}
+
+/// The plan was refused as a whole, so that nobody introduced him to the others, and nothing was done any more.
+#[test]
+fn slots_that_a_deposed_leader_claims_wait_until_he_has_heard() {
+    let mut seen = uneven();
+    let slots = answer_of(&mut seen, "c-0-1").view.own_entry().cloned();
+    let deposed = answer_of(&mut seen, "c-0-2");
+    deposed.replication.upstream = None;
+    (deposed.is_open, deposed.is_open_to_followers) = (false, false);
+    let mut entries = deposed.view.entries.iter_mut();
+    let own = entries.find(|it| it.flags.myself).unwrap();
+    (own.role, own.leader, own.config_epoch.0) = (Role::Leader, None, 0);
+    own.slots = slots.unwrap().slots;
+    assert!(!told(&seen, 61).1);
+    let plan = plan(&desired(3, 1), &seen, Timestamp::from_second(61).unwrap());
+    let mut waits = plan.waiting_on.iter();
+    assert!(waits.all(|it| it.reason != WaitingReason::PlanRefused));
 }
