@@ -70,8 +70,11 @@ fn failover(world: &mut World, key: ProcKey, mode: FailoverMode, of: Id) -> Foun
             ));
         }
     }
+    // who was deposed, and was not fed since, holds another line's writes, be they more
+    let line = target.data.reign();
     let best = world
         .alive()
+        .filter(|it| line.is_none_or(|reign| it.data.came_by(reign)))
         .filter(|it| it.table.leader == Some(of) && world.is_running(it.key))
         .filter(|it| world.net.is_connected(&world.hosts, it.addr.host))
         .filter(|it| !is_back_only_now(world, it.key))

@@ -36,6 +36,11 @@ impl Data {
         at.map_or(0, |(_, upto)| *upto)
     }
 
+    /// Whether it came by this reign, be it without a write: else it left that line before.
+    pub fn came_by(&self, reign: Reign) -> bool {
+        self.path.iter().any(|(other, _)| *other == reign)
+    }
+
     /// The reigns that it holds writes of, and how many of each.
     pub fn parts(&self) -> impl Iterator<Item = (Reign, u64)> + '_ {
         self.path.iter().copied()
@@ -92,6 +97,13 @@ mod tests {
         ] {
             assert_eq!(copy.is_beginning_of(&leader), goes_on, "{copy:?}");
         }
+    }
+
+    #[test]
+    fn who_left_the_line_did_not_come_by_its_last_reign() {
+        let deposed = data(&[(1, 60)]);
+        assert!(deposed.came_by(Reign(1)) && !deposed.came_by(Reign(2)));
+        assert!(data(&[(1, 50), (2, 0)]).came_by(Reign(2)));
     }
 
     #[test]

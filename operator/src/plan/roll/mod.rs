@@ -45,9 +45,11 @@ fn predecessor<'a, 'b>(shard: &'b Shard<'a>, newcomer: &Member<'_>) -> Option<&'
     shard.members.iter().find(|old| {
         let mut others = shard.members.iter().filter(|it| !it.entry.surplus);
         let has_place = others.all(|it| it.name() == newcomer.name() || it.zone() != old.zone());
-        // the other way round it is the old one whose place was taken back, and that is to be replaced still
+        // the other way round it is the old one whose place was taken back, and that is to be replaced still;
+        // unless the new one leads already, and would have to hand over to an older server
         let came_before = old.name().serial() < newcomer.name().serial();
-        let is_pair = old.entry.surplus && has_place && came_before;
+        let is_first = came_before || shard.is_led_by(old);
+        let is_pair = old.entry.surplus && has_place && is_first;
         is_pair && !old.is_outdated && !old.is_leaving() && shard.is_current(old)
     })
 }
@@ -326,5 +328,46 @@ mod tests {
         }
         let is_new = |entry: &Enrolled| entry.name.serial() >= Some(Serial(9));
         assert!(!seen.record.members.iter().any(is_new), "nobody else comes");
+    }
+
+    /// A surplus body came back from the present spec and leads; the one that stays is of an older one, and could
+    /// not lead in its place: the update ended there.
+    #[test]
+    fn who_leads_and_is_up_to_date_stays_instead_of_an_outdated_follower() {
+        for (outdated, stays) in [("c-0-2", "c-0-9"), ("c-0-9", "c-0-2")] {
+            let mut seen = formed();
+            let is_superfluous = |name: &MemberName| ["c-1-4", "c-2-6"].contains(&name.as_str());
+            seen.record.members.retain(|it| !is_superfluous(&it.name));
+            seen.pods.retain(|it| !is_superfluous(&it.name));
+            seen.members.retain(|name, _| !is_superfluous(name));
+            // the leader came later than its follower
+            let newcomer = MemberName::from("c-0-9");
+            let answer = seen.members.remove(&MemberName::from("c-0-1")).unwrap();
+            seen.members.insert(newcomer.clone(), answer);
+            for entry in seen
+                .record
+                .members
+                .iter_mut()
+                .filter(|it| it.name.as_str() == "c-0-1")
+            {
+                (entry.name, entry.surplus) = (newcomer.clone(), true);
+            }
+            for pod in &mut seen.pods {
+                if pod.name.as_str() == "c-0-1" {
+                    pod.name = newcomer.clone();
+                }
+                if pod.name.as_str() == outdated {
+                    pod.fingerprint = Some("old".into());
+                }
+            }
+            seen.record.next_serial = Serial(10);
+            let record = plan(&desired(3, 0), &seen, Timestamp::new(6, 0).unwrap()).record;
+            let of_shard = record
+                .members
+                .iter()
+                .filter(|it| it.shard.0 == 0 && !it.surplus);
+            let staying: Vec<&str> = of_shard.map(|it| it.name.as_str()).collect();
+            assert_eq!(staying, [stays], "{outdated} is outdated");
+        }
     }
 }
