@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane local-bench soak page-pictures demo drill drills drills-on-kind smoke install plugin \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane bench local-bench soak page-pictures demo drill drills drills-on-kind smoke install plugin \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -63,6 +63,9 @@ servers: ## redis-server 7.0 and 8.0 and valkey-server 8 and 9, and Prometheus, 
 control-plane: ## kube-apiserver and etcd for the tests, and helm; built from Go modules into the cache (8 minutes when cold)
 	@e2e/kind/programs tools
 	@e2e/kind/programs node
+
+bench: servers ## all measurements, each beside its alternative, real servers on loopback; BENCH_OPTIONS='--parts form,roll', report in target/bench; about two hours
+	cargo run --release --locked -p zoneward-local -- all $(BENCH_OPTIONS)
 
 local-bench: servers ## outages with the operator and with the bus alone, real servers on loopback; BENCH_OPTIONS, target/local/bench.json
 	cargo run --release --locked -p zoneward-local -- bench $(BENCH_OPTIONS)

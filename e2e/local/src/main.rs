@@ -9,13 +9,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
-use zoneward_local::bench::{Options, Report, Side, What, measure, reshard, roll};
+use zoneward_local::bench::{
+    Extent, Options, Part, Report, Side, What, all, measure, reshard, roll,
+};
 use zoneward_local::soak::{self, soak};
 use zoneward_local::{pictures, server};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
 const ROLLED: &str = "target/local/roll.json";
+/// Where the sheet of all measurements goes.
+const SHEET: &str = "target/bench";
 const SOAKED: &str = "target/local/soak.json";
 
 #[derive(Parser)]
@@ -31,12 +35,30 @@ enum Command {
     Bench(BenchArgs),
     /// 4096 slots with all keys in them: the operator, and the server's own command line.
     Reshard(ReshardArgs),
+    /// All of the design's table of speed, each beside its alternative; report in target/bench.
+    All(AllArgs),
     /// How the time of a rolling update grows with the number of shards.
     Roll(RollArgs),
     /// One fault or change after another under a checking workload.
     Soak(SoakArgs),
     /// The operator's page through the loss of a zone, in a real Chromium; pictures of it.
     Page(PageArgs),
+}
+
+#[derive(Args)]
+struct AllArgs {
+    /// Which parts.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["placement", "form", "roll", "reshard", "outages"])]
+    parts: Vec<Part>,
+    /// Runs of each kind, where several are made.
+    #[arg(long, default_value_t = 5)]
+    repetitions: u32,
+    /// Keys in the slots that move.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: usize,
+    /// Leaders, where sizes are compared.
+    #[arg(long, value_delimiter = ',', default_values_t = [3, 15, 45])]
+    leaders: Vec<u32>,
 }
 
 #[derive(Args)]
@@ -111,6 +133,15 @@ struct BenchArgs {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bench(args) => bench(&args).await,
+        Command::All(args) => {
+            let extent = Extent {
+                parts: args.parts,
+                repetitions: args.repetitions,
+                keys: args.keys,
+                leaders: args.leaders,
+            };
+            all(&extent, Path::new(SHEET), tell).await
+        }
         Command::Reshard(args) => reshards(&args).await,
         Command::Roll(args) => rolls(&args).await,
         Command::Soak(args) => soaked(&args).await,

@@ -382,9 +382,9 @@ pub static DRILLS: [Drill; 34] = [
             Step::Change(r#"{"auth": {"rotateInternal": "drill"}}"#),
             Step::Stay(10),
             Step::ForgetPassword,
-            // a changed Secret is noticed within 30 s
+            // a changed Secret is noticed within 30 s; the former password is taken for an hour more
             Step::Stay(35),
-            Step::Until(Goal::Updated),
+            Step::Until(Goal::Home),
         ],
     ),
     Drill {

@@ -29,6 +29,7 @@ pub struct Row {
     worst: Spread,
     worst_other: Spread,
     redundant: Option<Spread>,
+    outages: Vec<u128>,
     acknowledged: usize,
     lost: usize,
 }
@@ -92,6 +93,39 @@ impl Report {
 }
 
 impl Row {
+    /// What was lost.
+    pub fn what(&self) -> What {
+        self.what
+    }
+
+    /// Who was there to help.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The fault, the shape and the timeout, for people.
+    pub fn fault(&self) -> String {
+        let what = match self.what {
+            What::Leader => "a leader's process dies",
+            What::Third => "a third of the leaders die at once",
+            What::Zone => "a zone falls silent",
+            What::Followers => "all followers die at once",
+        };
+        let (shape, timeout) = (&self.shape, self.node_timeout_millis);
+        format!("{what}, {shape}, T = {timeout} ms")
+    }
+
+    /// Whether both are about the same fault in the same cluster.
+    pub fn is_same_fault(&self, other: &Self) -> bool {
+        let fault = |row: &Self| (row.what, row.shape.clone(), row.node_timeout_millis);
+        fault(self) == fault(other)
+    }
+
+    /// The worst shard's outage of each run, in milliseconds.
+    pub fn worst_outages(&self) -> &[u128] {
+        &self.outages
+    }
+
     fn of(
         (what, shape, node_timeout_millis, side): (What, String, u64, Side),
         runs: &[&Run],
@@ -105,6 +139,7 @@ impl Row {
             runs: runs.len(),
             worst: Spread::of(runs.iter().map(worst))?,
             worst_other: Spread::of(runs.iter().map(|run| run.worst_other))?,
+            outages: runs.iter().map(worst).collect(),
             redundant: Spread::of(runs.iter().filter_map(|run| run.redundant)),
             acknowledged: runs.iter().map(|run| run.acknowledged).sum(),
             lost: runs.iter().map(|run| run.lost).sum(),
