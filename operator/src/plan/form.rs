@@ -80,10 +80,8 @@ fn prepare(
             "it is new and alone",
         );
     }
-    let may_be_owned = shard.members.iter().any(|other| {
-        let is_another = other.name() != member.name();
-        is_another && may_own_unheard(other)
-    });
+    let mut others = shard.members.iter().filter(|it| it.name() != member.name());
+    let unheard = others.find(|other| may_own_unheard(other));
     let mut departed = round.record.departed.iter();
     let may_run = departed.find(|gone| {
         // one that was on no host never ran
@@ -91,7 +89,15 @@ fn prepare(
     });
     let slots = SlotSet::even_share(shard.id.0, round.desired.leaders);
     let is_free = slots.difference(&slots_of_former(round)) == slots && may_run.is_none();
-    let is_first = leads && shard.leader.is_none() && !may_be_owned;
+    let is_first = leads && shard.leader.is_none();
+    if let Some(other) = unheard.filter(|_| is_first) {
+        let message = format!(
+            "shard {}: {} was heard before and may own its slots: it is waited for",
+            shard.id,
+            other.name()
+        );
+        return draft.wait(WaitingReason::ViewsDiffer, message);
+    }
     if is_first && !is_free {
         return draft.wait(
             WaitingReason::ViewsDiffer,
@@ -306,6 +312,34 @@ mod tests {
                 |command: &MemberCommand| matches!(command, MemberCommand::AddSlots(_));
             matches!(&it.deed, Deed::Command { command, .. } if is_dealing(command))
         })
+    }
+
+    /// A cut of all power while the cluster formed: a newcomer had the room of a body that may own the slots, and
+    /// each waited for the other.
+    #[test]
+    fn a_body_that_may_own_the_slots_has_room_before_a_newcomer() {
+        let mut seen = forming();
+        let mut entries = seen.record.members.iter_mut();
+        let body = entries.find(|it| it.name.as_str() == "c-0-8").unwrap();
+        (body.volume, body.member_id) = (Some("c-0-8".into()), Some("id-c-0-8".into()));
+        (body.surplus, body.has_ended) = (true, true);
+        let newcomer = enrolled("c-0-9", 0, "a");
+        seen.record.members.push(newcomer);
+        seen.record.next_serial = Serial(10);
+        seen.pods.push(pod("c-0-9", 0, "a"));
+        assert!(!deals(&seen));
+        let plan = plan(&desired(3, 1), &seen, Timestamp::new(30, 0).unwrap());
+        let mut waits = plan.waiting_on.iter();
+        assert!(waits.any(|it| it.message.contains("c-0-8 was heard before")));
+        let stays = |name: &str| {
+            let entry = plan.record.member(&MemberName::from(name));
+            entry.is_some_and(|it| !it.surplus)
+        };
+        assert!(
+            stays("c-0-8") && !stays("c-0-9"),
+            "{:?}",
+            plan.record.members
+        );
     }
 
     #[test]

@@ -16,9 +16,12 @@ pub(super) fn take_back(round: &Round<'_>, draft: &mut Draft) {
         surplus.sort_by_key(|it| (it.is_outdated, !shard.is_led_by(it)));
         for member in surplus {
             let lives = member.answer().is_some() && !member.is_leaving();
-            // the only copy that is left, and an empty member stands where it is to start
+            // the only copy that is left, and an empty member stands where it is to start; while the cluster
+            // forms it may own the slots, and nobody else gets them before it is heard
+            let may_hold =
+                member.entry.joined || !round.record.formed && member.entry.member_id.is_some();
             let is_blocked = shard.living_leader().is_none()
-                && member.entry.joined
+                && may_hold
                 && member.entry.volume.is_some()
                 && zones::waits_for_room(round, member);
             if missing > 0 && lives && shard.is_current(member) || is_blocked {
