@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
-use zoneward_operator::model::{ClusterView, SlotSet};
+use zoneward_operator::model::{ClusterView, MemberAnswer, SlotSet};
 use zoneward_operator::ports::Password;
 
 use crate::servers::Server;
@@ -94,7 +94,7 @@ fn agree(survey: &Survey, members: usize) -> bool {
         && told.len() == 1
         && answers().all(|it| it.view.entries.len() == members && it.view.says_ok)
         && followers.clone().count() * 2 == members
-        && followers.into_iter().all(|it| it.is_in_sync())
+        && followers.into_iter().all(MemberAnswer::is_in_sync)
         && owned.is_all()
 }
 

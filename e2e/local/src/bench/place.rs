@@ -1,12 +1,11 @@
 //! How long the solver takes for a cluster of so many members in three zones: all anew, and after a zone is lost.
 
-use std::time::Instant;
-
 use anyhow::{Context, Result};
 use placement::{
     CurrentMember, CurrentShard, Mode, Placement, Problem, WhenUnsatisfiable, Zone, ZoneState,
 };
 use serde::Serialize;
+use tokio::time::Instant;
 
 /// Of so many runs the median is told.
 pub(super) const RUNS: usize = 15;
