@@ -1,8 +1,7 @@
 //! The workload against real servers on loopback: a leader dies, and its shard's outage, and
-//! nobody else's, is what the writer says. Needs redis-server (Debian: redis-server); without it
-//! the test says so and passes, unless `ZONEWARD_NEED_REDIS` is set.
+//! nobody else's, is what the writer says. Needs `make servers`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test")]
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use e2e::workload::run::{Settings, run};
 use e2e::workload::slots::Address;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
+use zoneward_local::program;
 
 const SHARDS: u16 = 3;
 const FIRST_PORT: u16 = 23_110;
@@ -40,7 +40,8 @@ fn address(index: u16) -> Address {
     }
 }
 
-fn start_servers() -> Option<Servers> {
+fn start_servers() -> Servers {
+    let program = program("redis-8", "redis-server").expect("run `make servers`");
     let folder = std::env::temp_dir().join(format!("zoneward-workload-{}", std::process::id()));
     let mut servers = Servers {
         processes: Vec::new(),
@@ -50,7 +51,7 @@ fn start_servers() -> Option<Servers> {
         let dir = servers.folder.join(index.to_string());
         std::fs::create_dir_all(&dir).unwrap();
         let port = (FIRST_PORT + index).to_string();
-        let process = Command::new("redis-server")
+        let process = Command::new(&program)
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", ""])
             .args(["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"])
             .args(["--cluster-require-full-coverage", "no"])
@@ -59,20 +60,11 @@ fn start_servers() -> Option<Servers> {
             .arg("--dir")
             .arg(&dir)
             .stdout(Stdio::null())
-            .spawn();
-        match process {
-            Ok(process) => servers.processes.push(process),
-            Err(error) => {
-                assert!(
-                    std::env::var_os("ZONEWARD_NEED_REDIS").is_none(),
-                    "redis-server: {error}"
-                );
-                eprintln!("skipped: redis-server cannot be started ({error})");
-                return None;
-            }
-        }
+            .spawn()
+            .unwrap();
+        servers.processes.push(process);
     }
-    Some(servers)
+    servers
 }
 
 async fn ask<T: redis::FromRedisValue>(index: u16, words: &[&str]) -> redis::RedisResult<T> {
@@ -152,9 +144,7 @@ async fn form() {
 
 #[tokio::test]
 async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
-    let Some(mut servers) = start_servers() else {
-        return;
-    };
+    let mut servers = start_servers();
     form().await;
     let settings = Settings {
         // A follower and a port where nobody is: any member that answers is enough.

@@ -36,8 +36,7 @@ pub(super) fn page(sheet: &Sheet) -> String {
                             @for line in &sheet.lines {
                                 tr {
                                     @for (place, cell) in line.cells().into_iter().enumerate() {
-                                        td .met[place == 1 && line.is_met == Some(true)]
-                                            .missed[place == 1 && line.is_met == Some(false)] { (cell) }
+                                        td class=[line.is_met.filter(|_| place == 1).map(mark)] { (cell) }
                                     }
                                 }
                             }
@@ -48,6 +47,10 @@ pub(super) fn page(sheet: &Sheet) -> String {
         }
     };
     markup.into_string() + "\n"
+}
+
+fn mark(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "missed" }
 }
 
 #[cfg(test)]
