@@ -1,7 +1,12 @@
 //! The workload against real servers on loopback: a leader dies, and its shard's outage, and
 //! nobody else's, is what the writer says. Needs `make servers`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of a test"
+)]
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -130,22 +130,27 @@ async fn play(
         confirmed(bed, key, Moment::Whole, 60).await?;
         make_room(bed, key).await?;
     }
-    let reports = outcome.workloads.iter();
-    let (lost, unverified) = reports.clone().fold((0, 0), |(lost, unverified), report| {
-        (lost + report.lost(), unverified + report.unverified())
-    });
-    let for_sure: u64 = reports.map(Report::lost_for_sure).sum();
+    if let Some(said) = losses(drill, &outcome.workloads)? {
+        screen.line(&said);
+    }
+    Ok(())
+}
+
+/// What the drill may lose, where it did; an error where it may not.
+fn losses(drill: &Drill, reports: &[Report]) -> Result<Option<String>> {
+    let for_sure: u64 = reports.iter().map(Report::lost_for_sure).sum();
     if for_sure > 0 {
         bail!("{for_sure} writes are lost that a follower had, or that were there from the start")
     }
-    match drill.may_lose.filter(|_| unverified == 0 && lost > 0) {
-        Some(why) => screen.line(&format!("{lost} acknowledged writes are lost: {why}")),
+    let lost: u64 = reports.iter().map(Report::lost).sum();
+    let unverified: u64 = reports.iter().map(Report::unverified).sum();
+    match drill.may_lose.filter(|_| unverified == 0) {
+        Some(why) => Ok((lost > 0).then(|| format!("{lost} acknowledged writes are lost: {why}"))),
         None if lost + unverified > 0 => {
             bail!("{lost} acknowledged writes are lost, and {unverified} could not be read back")
         }
-        None => {}
+        None => Ok(None),
     }
-    Ok(())
 }
 
 fn keys(drill: &Drill, options: &Options) -> Vec<Key> {
