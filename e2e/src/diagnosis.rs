@@ -67,6 +67,25 @@ pub async fn zones_with_operator(bed: &Bed, hosts: &[Host]) -> Result<BTreeSet<S
     Ok(hosts.filter_map(Host::zone).map(str::to_owned).collect())
 }
 
+/// The zone of the one that holds the lease; none where nobody does.
+pub async fn zone_of_the_active(bed: &Bed, hosts: &[Host]) -> Result<Option<String>> {
+    let holders = bed.kubectl.lease_holders(&bed.operator_namespace).await?;
+    let pods = operators(bed).await?;
+    // a holder is called as its pod, and what is random behind it
+    let holds = |pod: &&Pod| {
+        let prefix = format!("{}_", pod.metadata.name);
+        holders.iter().any(|holder| holder.starts_with(&prefix))
+    };
+    let host = pods
+        .iter()
+        .find(holds)
+        .and_then(|pod| pod.spec.node_name.as_deref());
+    let host = hosts
+        .iter()
+        .find(|it| Some(it.metadata.name.as_str()) == host);
+    Ok(host.and_then(Host::zone).map(str::to_owned))
+}
+
 async fn logs(bed: &Bed, folder: &Path, namespace: &str, pod: &Pod, tail: &str) -> Result<()> {
     let name = pod.metadata.name.as_str();
     let tail = format!("--tail={tail}");

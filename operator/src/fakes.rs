@@ -18,6 +18,7 @@ use crate::model::{
     ClusterKey, HostName, HostView, MemberAnswer, MemberName, PodPhase, PodUid, PodView, Role,
     SecretsView, ShardId, Silence, SilenceReason, VolumeName, ZoneName,
 };
+use crate::overdue::Overdue;
 use crate::plan::{Manifest, MemberCommand, MemberRef};
 use crate::ports::{
     AskTarget, Clock, ClusterObjects, CommandError, Credentials, ErrorClass, ObjectApi,
@@ -120,6 +121,7 @@ impl World {
             metrics: Metrics::new().unwrap(),
             events: Events::discard(),
             rounds: Rounds::default(),
+            overdue: Overdue::default(),
         }
     }
 

@@ -6,6 +6,9 @@
 //! Conflict. A holder stops acting before its lease can expire for anybody else, and one that
 //! loses it ends its process. What to do is decided by [`decide`], which is pure.
 //!
+//! One that waits, and sees for itself that a shard lacks its leader and gets none, waits for less (`EARLY`): who lost
+//! its zone with the members in it renews no more. If it lives all the same there are two for some seconds.
+//!
 //! The lease makes two operators rare, not impossible: see `act::fence`.
 
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_call::{answer, bounded, fault};
+use crate::overdue::Overdue;
 use crate::ports::{Clock, ErrorClass, ObjectError};
 
 /// How long a record must stand unchanged before another may take it.
@@ -26,9 +30,13 @@ pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// A holder that could not renew for this long gives up: 5 s before anybody else may begin.
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two tries.
-pub const RETRY_PERIOD: Duration = Duration::from_secs(2);
+pub const RETRY_PERIOD: Duration = Duration::from_secs(1);
+/// How long a record must stand unchanged where urgent work is left undone: a renewal and another one are missing.
+pub const EARLY: Duration = Duration::from_secs(2);
 /// Between two looks of one that waits: what a clean handover costs at most.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
+/// The same while urgent work is left undone.
+const OVERDUE_PERIOD: Duration = Duration::from_millis(250);
 
 /// Where the lease is and who we are.
 #[derive(Clone, Debug)]
@@ -75,8 +83,13 @@ pub enum Decision {
     Wait,
 }
 
-/// Decides. `None` for a Lease that does not exist.
-pub fn decide(seen: Option<&Sighting>, identity: &str, now: Duration) -> Decision {
+/// Decides. `None` for a Lease that does not exist. Overdue: we see urgent work that its holder does not do.
+pub fn decide(
+    seen: Option<&Sighting>,
+    identity: &str,
+    now: Duration,
+    is_overdue: bool,
+) -> Decision {
     let Some(Sighting { record, since }) = seen else {
         return Decision::Acquire;
     };
@@ -84,6 +97,7 @@ pub fn decide(seen: Option<&Sighting>, identity: &str, now: Duration) -> Decisio
         None | Some("") => Decision::Acquire,
         Some(holder) if holder == identity => Decision::Renew,
         Some(_) if now.saturating_sub(*since) >= record.duration => Decision::Acquire,
+        Some(_) if is_overdue && now.saturating_sub(*since) >= EARLY => Decision::Acquire,
         Some(_) => Decision::Wait,
     }
 }
@@ -106,6 +120,11 @@ impl LeaseGuard {
     pub(crate) fn until(valid_until: Duration) -> Self {
         let (_, valid_until) = watch::channel(valid_until);
         Self { valid_until }
+    }
+
+    /// Whether it is ours, for now.
+    pub fn is_held(&self) -> bool {
+        self.valid_until() > Duration::ZERO
     }
 
     /// Waits until the lease is ours for the first time. False if the keeper ended before.
@@ -131,18 +150,25 @@ pub struct LeaseKeeper {
     api: Api<Lease>,
     config: LeaseConfig,
     clock: Arc<dyn Clock>,
+    overdue: Overdue,
     seen: Option<Sighting>,
     valid_until: watch::Sender<Duration>,
 }
 
 impl LeaseKeeper {
     /// A keeper that has not tried yet, and the guard that follows it.
-    pub fn new(client: Client, config: LeaseConfig, clock: Arc<dyn Clock>) -> (Self, LeaseGuard) {
+    pub fn new(
+        client: Client,
+        config: LeaseConfig,
+        clock: Arc<dyn Clock>,
+        overdue: Overdue,
+    ) -> (Self, LeaseGuard) {
         let (sender, receiver) = watch::channel(Duration::ZERO);
         let keeper = Self {
             api: Api::namespaced(client, &config.namespace),
             config,
             clock,
+            overdue,
             seen: None,
             valid_until: sender,
         };
@@ -161,6 +187,7 @@ impl LeaseKeeper {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
+                () = self.overdue.changed(), if !self.is_held() => {}
             }
         }
         self.release().await;
@@ -183,6 +210,7 @@ impl LeaseKeeper {
         match result {
             // Another took it: we were silent for too long.
             Ok(Decision::Wait) if self.is_held() => lost(None),
+            Ok(Decision::Wait) if self.overdue.is_any() => Ok(OVERDUE_PERIOD),
             Ok(Decision::Wait) => Ok(WATCH_PERIOD),
             Ok(_) => Ok(RETRY_PERIOD),
             Err(error) if self.is_held() && self.clock.monotonic() >= self.valid_until() => {
@@ -219,7 +247,9 @@ impl LeaseKeeper {
     async fn step(&mut self) -> Result<Decision, ObjectError> {
         let current = self.read().await?;
         let now = self.clock.monotonic();
-        let decision = decide(self.seen.as_ref(), &self.config.identity, now);
+        let is_overdue = self.overdue.is_any();
+        let seen = self.seen.as_ref();
+        let decision = decide(seen, &self.config.identity, now, is_overdue);
         if decision != Decision::Wait {
             self.write(current, decision).await?;
         }
@@ -395,9 +425,24 @@ mod tests {
             ),
         ];
         for (name, seen, now, expected) in table {
-            let decision = decide(seen.as_ref(), "me", Duration::from_secs(now));
+            let decision = decide(seen.as_ref(), "me", Duration::from_secs(now), false);
             assert_eq!(decision, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn urgent_work_that_is_left_undone_makes_the_wait_shorter() {
+        let table = [
+            ("renewed a second ago", 99, true, Decision::Wait),
+            ("missed two renewals", 98, true, Decision::Acquire),
+            ("with nothing to do", 98, false, Decision::Wait),
+        ];
+        for (name, since, is_overdue, expected) in table {
+            let seen = seen(Some("you"), since);
+            let decision = decide(Some(&seen), "me", Duration::from_secs(100), is_overdue);
+            assert_eq!(decision, expected, "{name}");
+        }
+        assert!(EARLY >= 2 * RETRY_PERIOD, "one renewal may be late");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod observe;
+pub mod overdue;
 pub mod page;
 pub mod plan;
 pub mod plugin;

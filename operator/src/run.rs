@@ -17,6 +17,7 @@ use crate::events::Events;
 use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
+use crate::overdue::Overdue;
 use crate::ports::{Clock, RedisAdmin};
 use crate::rounds::Rounds;
 use crate::server::{self, Sources};
@@ -53,7 +54,7 @@ pub async fn run_with(
     let (waker, woken) = wakes();
     let (stores, writers) = Stores::new(&args.namespaces);
     let stores = Arc::new(stores);
-    // The stores are filled before the lease is ours: a standby takes over warm.
+    // The stores are filled and the members heard before the lease is ours: a standby takes over warm.
     let _watches = start_watches(&client, Arc::clone(&stores), writers, &waker);
     let sources = Sources {
         metrics: metrics.clone(),
@@ -69,7 +70,9 @@ pub async fn run_with(
         name: args.lease_name,
         identity: identity.clone(),
     };
-    let (keeper, guard) = LeaseKeeper::new(client.clone(), lease, Arc::clone(&clock));
+    let overdue = Overdue::default();
+    let (keeper, guard) =
+        LeaseKeeper::new(client.clone(), lease, Arc::clone(&clock), overdue.clone());
     let lease_ends = CancellationToken::new();
     let keeping = keeper.run(lease_ends.clone());
 
@@ -85,8 +88,11 @@ pub async fn run_with(
         metrics: metrics.clone(),
         events: Events::start(client, identity),
         rounds,
+        overdue,
     }));
-    let active = be_active(context, &stores, woken, guard, shutdown.clone());
+    // Ends with the lease's keeper.
+    tokio::spawn(tell_active(guard, metrics));
+    let active = make_rounds(context, &stores, woken, shutdown.clone());
     let active = async {
         tokio::select! {
             () = active => {}
@@ -105,18 +111,15 @@ pub async fn run_with(
     Ok(())
 }
 
-/// Waits for the lease and for the stores, then runs the loop until `shutdown`.
-async fn be_active(
+/// Waits for the stores, then runs the loop until `shutdown`. Until the lease is ours its rounds look and do
+/// nothing: a standby takes over with its connections open, and knows since when it has listened.
+async fn make_rounds(
     context: Arc<Context>,
     stores: &Stores,
     wakes: Wakes,
-    mut guard: LeaseGuard,
     shutdown: CancellationToken,
 ) {
     let ready = async {
-        guard.acquired().await;
-        context.parts().metrics.set_active(true);
-        tracing::info!("the lease is ours: this replica is active");
         while let Some(unread) = stores.unread() {
             tracing::debug!(unread, "waiting for a first list");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -125,6 +128,13 @@ async fn be_active(
     tokio::select! {
         () = ready => run_controllers(context, stores, wakes, shutdown).await,
         () = shutdown.cancelled() => {}
+    }
+}
+
+async fn tell_active(mut guard: LeaseGuard, metrics: Metrics) {
+    if guard.acquired().await {
+        metrics.set_active(true);
+        tracing::info!("the lease is ours: this replica is active");
     }
 }
 

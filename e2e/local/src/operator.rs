@@ -11,6 +11,7 @@ use zoneward_operator::act::Fence;
 use zoneward_operator::controller::{Context, ContextParts, Pace, delay, jittered, reconcile};
 use zoneward_operator::events::Events;
 use zoneward_operator::metrics::Metrics;
+use zoneward_operator::overdue::Overdue;
 use zoneward_operator::ports::Clock;
 use zoneward_operator::rounds::Rounds;
 use zoneward_operator::wire::{RedisWire, Wakes, wakes};
@@ -73,6 +74,7 @@ impl Operator {
             metrics: metrics.clone(),
             events: Events::discard(),
             rounds: rounds.clone(),
+            overdue: Overdue::default(),
         });
         let (own, key) = (Arc::clone(kubernetes), kubernetes.key.clone());
         let task = tokio::spawn(async move { run(&context, &key, wakes, &story).await });

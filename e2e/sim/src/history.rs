@@ -16,6 +16,7 @@ use zoneward_operator::controller::{Context, ContextParts, Pace, delay, jittered
 use zoneward_operator::events::Events;
 use zoneward_operator::metrics::Metrics;
 use zoneward_operator::model::ClusterKey;
+use zoneward_operator::overdue::Overdue;
 use zoneward_operator::rounds::Rounds;
 
 use crate::describe;
@@ -383,6 +384,7 @@ async fn operate(ports: Ports, wake: Arc<Notify>) {
         metrics,
         events: Events::discard(),
         rounds: Rounds::default(),
+        overdue: Overdue::default(),
     });
     let mut failed_rounds = 0;
     loop {

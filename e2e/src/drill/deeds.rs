@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::bed::{Bed, Fault};
-use crate::diagnosis::zones_with_operator;
+use crate::diagnosis::{zone_of_the_active, zones_with_operator};
 use crate::objects::{Key, Lost, RedisCluster};
 use crate::program;
 
@@ -33,13 +33,21 @@ impl Hands {
     pub(super) async fn new(bed: &Bed, cluster: &RedisCluster) -> Result<Self> {
         let hosts = bed.kubectl.hosts().await?;
         let with_operator = zones_with_operator(bed, &hosts).await?;
+        let active = zone_of_the_active(bed, &hosts).await?;
         let with_leader = cluster.leaders_by_zone();
         let all: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
         let mut zones: Vec<String> = all.iter().map(|zone| (*zone).to_owned()).collect();
         zones.sort_by_key(|zone| {
             let leaders = with_leader.get(zone.as_str()).copied().unwrap_or(0);
             let has_operator = with_operator.contains(zone);
-            (leaders == 0, leaders, has_operator, zone.clone())
+            let has_active = active.as_ref() == Some(zone);
+            (
+                leaders == 0,
+                leaders,
+                has_active,
+                has_operator,
+                zone.clone(),
+            )
         });
         Ok(Self {
             zones,

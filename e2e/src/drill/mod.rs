@@ -75,7 +75,8 @@ impl Drill {
 }
 
 /// Something that is done to the testbed, or waited for. Zones are counted in the order in which they are
-/// lost: those with a leader come first, of these those with the fewest, of these those without an operator.
+/// lost: those with a leader come first, of these those with the fewest, of these those without
+/// an operator, and the active one's last.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// A leader's pod is deleted.

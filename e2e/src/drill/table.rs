@@ -58,7 +58,7 @@ const fn zone(name: &'static str, title: &'static str, steps: &'static [Step]) -
 }
 
 /// All drills.
-pub static DRILLS: [Drill; 34] = [
+pub static DRILLS: [Drill; 36] = [
     Drill {
         name: "leader-pod",
         title: "A leader's pod is deleted",
@@ -152,6 +152,26 @@ pub static DRILLS: [Drill; 34] = [
             Step::LoseZone(0, Fault::Cut),
             Step::Until(Goal::Redundant),
             Step::ReturnZone(0, Fault::Cut),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "zone-kill-operator",
+        "The zone with the active operator is killed",
+        &[
+            Step::LoseZone(2, Fault::Kill),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(2, Fault::Kill),
+            Step::Until(Goal::Home),
+        ],
+    ),
+    zone(
+        "zone-pause-operator",
+        "The zone with the active operator stands still",
+        &[
+            Step::LoseZone(2, Fault::Pause),
+            Step::Until(Goal::Redundant),
+            Step::ReturnZone(2, Fault::Pause),
             Step::Until(Goal::Home),
         ],
     ),

@@ -30,6 +30,18 @@ impl Fence {
         Self { guard: None, clock }
     }
 
+    /// Whether we are the active operator, for now. A standby looks and does nothing.
+    pub fn is_active(&self) -> bool {
+        self.guard.as_ref().is_none_or(LeaseGuard::is_held)
+    }
+
+    /// Waits until we are.
+    pub async fn activated(&self) {
+        if let Some(mut guard) = self.guard.clone() {
+            guard.acquired().await;
+        }
+    }
+
     /// Whether a call that takes up to `limit` ends while we are still active.
     pub fn permits(&self, limit: Duration) -> bool {
         self.guard

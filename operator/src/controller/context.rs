@@ -11,6 +11,7 @@ use crate::act::{Fence, Hands};
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::model::ClusterKey;
+use crate::overdue::Overdue;
 use crate::ports::{Clock, ObjectApi, RedisAdmin};
 use crate::rounds::Rounds;
 
@@ -30,6 +31,8 @@ pub struct ContextParts {
     pub events: Events,
     /// What rounds saw, for the page and the plugin.
     pub rounds: Rounds,
+    /// What a standby's rounds saw undone, for the lease.
+    pub overdue: Overdue,
 }
 
 /// Shared by all rounds of all RedisClusters.
@@ -97,6 +100,7 @@ impl Context {
         self.parts.admin.retain(key, &[]);
         self.parts.metrics.forget(key);
         self.parts.rounds.forget(key);
+        self.parts.overdue.set(key, false);
     }
 
     fn memory(&self) -> MutexGuard<'_, BTreeMap<ClusterKey, Memory>> {

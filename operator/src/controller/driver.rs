@@ -16,6 +16,7 @@ use super::context::Context;
 use super::reconcile::{RoundError, reconcile};
 use super::retry::{Pace, delay, jittered};
 use super::wake::by_scope;
+use crate::act::Fence;
 use crate::model::ClusterKey;
 use crate::observe::{Guarded, Stores};
 use crate::ports::ErrorClass;
@@ -46,7 +47,7 @@ pub async fn run_controllers(
 }
 
 /// The stores are filled elsewhere and all triggers come as wakes, so the controller has no watch
-/// of its own. It begins with one round for every RedisCluster.
+/// of its own. It begins with one round for every RedisCluster, and with another when the lease is ours.
 async fn run_scope(
     context: Arc<Context>,
     clusters: Store<Guarded>,
@@ -59,9 +60,7 @@ async fn run_scope(
     let nothing = futures::stream::pending::<Result<Guarded, watcher::Error>>();
     Controller::for_stream(nothing, clusters)
         .with_config(config)
-        .reconcile_all_on(
-            futures::stream::once(std::future::ready(())).chain(futures::stream::pending()),
-        )
+        .reconcile_all_on(beginnings(context.parts().fence.clone()))
         .reconcile_on(wakes.chain(futures::stream::pending()))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(round, next_after_error, Arc::clone(&context))
@@ -76,6 +75,14 @@ async fn run_scope(
             std::future::ready(())
         })
         .await;
+}
+
+fn beginnings(fence: Fence) -> impl Stream<Item = ()> + Send + 'static {
+    futures::stream::once(std::future::ready(()))
+        .chain(futures::stream::once(
+            async move { fence.activated().await },
+        ))
+        .chain(futures::stream::pending())
 }
 
 async fn round(cluster: Arc<Guarded>, context: Arc<Context>) -> Result<Action, RoundError> {
@@ -99,7 +106,9 @@ async fn round(cluster: Arc<Guarded>, context: Arc<Context>) -> Result<Action, R
 )]
 fn next_after_error(cluster: Arc<Guarded>, error: &RoundError, context: Arc<Context>) -> Action {
     let key = key_of(&cluster);
-    if let Err(invalid) = &cluster.0 {
+    if let Err(invalid) = &cluster.0
+        && context.parts().fence.is_active()
+    {
         tell_unreadable(&context, &key, &cluster, &invalid.error);
     }
     let class = error.class();

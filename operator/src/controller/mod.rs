@@ -8,6 +8,7 @@ mod driver;
 mod listening;
 mod reconcile;
 mod retry;
+mod standby;
 mod wake;
 mod watches;
 

@@ -8,6 +8,7 @@ use kube::Resource;
 
 use super::context::Context;
 use super::retry::{Pace, STEADY, delay, is_moving, is_short_lived, is_urgent};
+use super::standby::stand_by;
 use crate::act::{ActError, Outcome, act};
 use crate::api::{RedisCluster, RedisClusterStatus};
 use crate::api_call::CALL_LIMIT;
@@ -47,6 +48,8 @@ pub enum RoundEnd {
     Refused,
     /// `spec.paused` is set.
     Paused,
+    /// Another operator is active: this one looked.
+    Standby,
     /// There was nothing to do.
     Steady,
     /// There was nothing to do but to wait.
@@ -65,6 +68,7 @@ impl RoundEnd {
             Self::Rejected => "rejected",
             Self::Refused => "refused",
             Self::Paused => "paused",
+            Self::Standby => "standby",
             Self::Steady => "steady",
             Self::Waiting => "waiting",
             Self::Acted => "acted",
@@ -110,19 +114,16 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let parts = context.parts();
     let started = parts.clock.monotonic();
     let view = parts.objects.view(key).await;
-    let Some(objects) = view.map_err(|source| {
+    let view = view.map_err(|source| {
         context.listening().lost(key);
         let key = key.clone();
         RoundError::View { key, source }
-    })?
-    else {
+    })?;
+    let stays = |it: &ClusterObjects| it.resource.metadata.deletion_timestamp.is_none();
+    let Some(objects) = view.filter(stays) else {
         context.forget(key);
         return Ok(ended(RoundEnd::Gone, STEADY));
     };
-    if objects.resource.metadata.deletion_timestamp.is_some() {
-        context.forget(key);
-        return Ok(ended(RoundEnd::Gone, STEADY));
-    }
 
     let desired = validate(&objects.resource);
     let settings = settings_of(&objects, desired.as_ref().ok());
@@ -132,6 +133,10 @@ pub async fn reconcile(context: &Context, key: &ClusterKey) -> Result<Round, Rou
     let heard = context.listening().heard(key, &members, now);
     let seen = heard.told_in(snapshot(&objects, members, neighbours, now));
     took(context, Stage::Observe, started);
+    if !parts.fence.is_active() {
+        let pause = stand_by(parts, key, desired.as_ref().ok(), &seen);
+        return Ok(ended(RoundEnd::Standby, pause));
+    }
     let (plan, refusals) = decide(context, desired.as_ref().ok(), &seen, now);
 
     let memory = context.recall(key);

@@ -1,6 +1,6 @@
 //! Live updates: a stream of server-sent events to each open page, the parts that changed.
 //!
-//! A round wakes it, and a slow tick, for a standby replica makes no rounds. What it costs is bounded:
+//! A round wakes it, and a slow tick, for a standby shows no rounds. What it costs is bounded:
 //! so many listeners, so many looks a second, and each for so long; then the browser asks again. It ends
 //! at shutdown, too, which would wait for it.
 

@@ -293,6 +293,18 @@ impl Deed {
         )
     }
 
+    /// Whether it gives a shard a leader that has none.
+    pub fn elects(&self) -> bool {
+        let Self::Command { command, .. } = self else {
+            return false;
+        };
+        match command {
+            MemberCommand::Failover { mode, .. } => *mode != FailoverMode::Graceful,
+            MemberCommand::SeizeSlots { .. } => true,
+            _ => false,
+        }
+    }
+
     /// One stable word for metrics and logs.
     pub fn kind(&self) -> &'static str {
         match self {

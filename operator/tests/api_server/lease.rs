@@ -9,19 +9,31 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use zoneward_operator::clock::SystemClock;
-use zoneward_operator::lease::{LeaseConfig, LeaseGuard, LeaseKeeper, RENEW_DEADLINE};
+use zoneward_operator::lease::{EARLY, LeaseConfig, LeaseGuard, LeaseKeeper, RENEW_DEADLINE};
+use zoneward_operator::model::ClusterKey;
+use zoneward_operator::overdue::Overdue;
 use zoneward_operator::ports::Clock;
 
 use crate::control_plane::control_plane;
 use crate::eventually;
 
 fn keeper(client: &Client, namespace: &str, identity: &str) -> (LeaseKeeper, LeaseGuard) {
+    keeper_that_sees(client, namespace, identity, Overdue::default())
+}
+
+fn keeper_that_sees(
+    client: &Client,
+    namespace: &str,
+    identity: &str,
+    overdue: Overdue,
+) -> (LeaseKeeper, LeaseGuard) {
     let config = LeaseConfig {
         namespace: namespace.to_owned(),
         name: "zoneward".to_owned(),
         identity: identity.to_owned(),
     };
-    LeaseKeeper::new(client.clone(), config, Arc::new(SystemClock::start()))
+    let clock = Arc::new(SystemClock::start());
+    LeaseKeeper::new(client.clone(), config, clock, overdue)
 }
 
 async fn holder(leases: &Api<Lease>) -> Option<String> {
@@ -85,4 +97,35 @@ async fn a_holder_whose_lease_was_taken_ends() {
     let after = leases.get("zoneward").await.unwrap();
     assert_ne!(before.resource_version(), after.resource_version());
     assert_eq!(holder(&leases).await.as_deref(), Some("thief"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sees_urgent_work_undone_does_not_wait_for_the_end_of_a_lease_that_nobody_renews() {
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "lease-overdue").await;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let (first, mut held) = keeper(&client, &namespace, "first");
+    let running = tokio::spawn(first.run(CancellationToken::new()));
+    assert!(held.acquired().await);
+
+    let overdue = Overdue::default();
+    let (second, mut guard) = keeper_that_sees(&client, &namespace, "second", overdue.clone());
+    let leave = CancellationToken::new();
+    let standing_by = tokio::spawn(second.run(leave.clone()));
+    let key = ClusterKey {
+        namespace: namespace.clone(),
+        name: "cache".to_owned(),
+    };
+    overdue.set(&key, true);
+    tokio::time::sleep(3 * EARLY).await;
+    assert!(!guard.is_held(), "the first one renews");
+
+    // as with its host: without a word
+    running.abort();
+    let soon = tokio::time::timeout(RENEW_DEADLINE, guard.acquired());
+    assert!(soon.await.unwrap());
+    assert_eq!(holder(&leases).await.as_deref(), Some("second"));
+    leave.cancel();
+    standing_by.await.unwrap().unwrap();
 }

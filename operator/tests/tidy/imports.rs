@@ -133,7 +133,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "lease",
-        uses: &["api_call", "lease", "ports", "telemetry"],
+        uses: &["api_call", "lease", "overdue", "ports", "telemetry"],
         bars: &[("redis::", REDIS)],
     },
     Layer {
