@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane bench local-bench soak page-pictures demo drill drills drills-on-kind smoke install plugin \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane bench local-bench soak short-soak page-pictures demo drill drills drills-on-kind smoke install plugin \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -72,6 +72,9 @@ local-bench: servers ## outages with the operator and with the bus alone, real s
 
 soak: servers ## random faults and changes under a checking workload, real servers on loopback; HOURS=1 SEED=1, target/local/soak.json
 	cargo run --release --locked -p zoneward-local -- soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
+
+short-soak: servers ## five minutes of it, as CI runs them
+	cargo run --locked -p zoneward-local -- soak --hours 0.084 --seed $(or $(SEED),1)
 
 page-pictures: servers ## pictures of the operator's page through a zone loss, into docs/images; installs Chromium and a typeface by apt where missing
 	@e2e/local/chromium
