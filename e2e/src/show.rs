@@ -91,10 +91,19 @@ impl Screen {
             );
         }
         let total = report.acknowledged();
+        let missing = report.missing_in_followers();
         let (color, text) = match (report.lost(), report.unverified()) {
+            (0, 0) if missing > 0 => (
+                Color::Red,
+                format!(
+                    "all {total} acknowledged writes were read back from the leaders; {missing} are MISSING in followers"
+                ),
+            ),
             (0, 0) => (
                 Color::Green,
-                format!("all {total} acknowledged writes were read back from the leaders"),
+                format!(
+                    "all {total} acknowledged writes were read back from the leaders and the followers"
+                ),
             ),
             (lost, unverified) => (
                 Color::Red,

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use e2e::workload::link::Login;
-use e2e::workload::report::Line;
+use e2e::workload::report::{Line, Report};
 use e2e::workload::run::{Settings, run};
 use e2e::workload::slots::Address;
 use tokio::sync::{mpsc, oneshot};
@@ -166,11 +166,12 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
     };
     let (told, mut lines) = mpsc::channel(10_000);
     let (stop, stopped) = oneshot::channel::<()>();
+    let first = settings.clone();
     let running = tokio::spawn(async move {
         let stop = async {
             let _ = stopped.await;
         };
-        run(&settings, stop, &told).await
+        run(&first, stop, &told).await
     });
     sleep(Duration::from_secs(1)).await;
     servers.processes[1].kill().unwrap();
@@ -208,4 +209,29 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
     assert_eq!((opened, closed), (1, 1));
     let left: u64 = ask(0, &["DBSIZE"]).await.unwrap();
     assert_eq!(left, 0, "the keys are deleted once they were read back");
+
+    let report = follower_that_lost_its_keys(settings).await;
+    assert_eq!((report.lost(), report.unverified()), (0, 0), "{report:?}");
+    assert!(report.shards[0].missing_in_followers > 10, "{report:?}");
+    assert_eq!(report.shards[2].missing_in_followers, 0, "{report:?}");
+}
+
+/// What a workload tells when the first shard's follower drops all that it has in the middle of it.
+async fn follower_that_lost_its_keys(settings: Settings) -> Report {
+    let settings = Settings {
+        patience: Duration::from_secs(2),
+        fill: 0,
+        ..settings
+    };
+    let (told, mut lines) = mpsc::channel(10_000);
+    let drop_all = async {
+        sleep(Duration::from_secs(1)).await;
+        ask::<()>(SHARDS, &["CONFIG", "SET", "replica-read-only", "no"])
+            .await
+            .unwrap();
+        ask::<()>(SHARDS, &["FLUSHALL"]).await.unwrap();
+    };
+    let report = run(&settings, drop_all, &told).await.unwrap();
+    lines.close();
+    report
 }

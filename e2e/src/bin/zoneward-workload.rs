@@ -54,7 +54,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     match work(Args::parse()).await {
-        Ok(report) if report.lost() + report.unverified() == 0 => ExitCode::SUCCESS,
+        Ok(report) if report.is_whole() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -100,7 +100,7 @@ pub async fn demo(bed: &Bed, options: &Options, screen: Screen, story: &mut Stor
         &report,
         story.outage.as_ref().map(|outage| outage.unix_millis),
     );
-    let lost = report.lost() + report.unverified();
+    let lost = report.lost() + report.unverified() + report.missing_in_followers();
     let pauses = report.shards.iter().map(|shard| shard.longest_gap.millis);
     let longest = Duration::from_millis(pauses.max().unwrap_or(0));
     story.workload = Some(report);

@@ -144,6 +144,10 @@ fn losses(drill: &Drill, reports: &[Report]) -> Result<Option<String>> {
     }
     let lost: u64 = reports.iter().map(Report::lost).sum();
     let unverified: u64 = reports.iter().map(Report::unverified).sum();
+    let missing: u64 = reports.iter().map(Report::missing_in_followers).sum();
+    if missing > 0 {
+        bail!("{missing} acknowledged writes are with their leader, and not with a follower of it")
+    }
     match drill.may_lose.filter(|_| unverified == 0) {
         Some(why) => Ok((lost > 0).then(|| format!("{lost} acknowledged writes are lost: {why}"))),
         None if lost + unverified > 0 => {

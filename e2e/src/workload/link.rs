@@ -93,6 +93,23 @@ impl Links {
         self.settle(to, outcome)
     }
 
+    /// Sends a question to a follower, which answers it only to who asks for what may be old.
+    pub async fn send_readonly<T: FromRedisValue>(
+        &mut self,
+        to: &Address,
+        question: &Cmd,
+    ) -> Result<T, Failure> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("READONLY").ignore();
+        pipeline.add_command(question.clone());
+        let sent = timeout(self.limit, async {
+            let mut link = self.link(to).await?;
+            pipeline.query_async::<(T,)>(&mut link).await
+        });
+        let outcome = sent.await;
+        self.settle(to, outcome).map(|(answer,)| answer)
+    }
+
     /// Asks who serves which slots. Others can be asked instead, so this is not waited for long:
     /// the lane stands still meanwhile.
     pub async fn ask_slots(&mut self, whom: &Address) -> Result<Vec<ShardSlots>, Failure> {

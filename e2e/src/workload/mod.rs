@@ -10,11 +10,13 @@
 //! acknowledged it. So the outage of a shard is the longest time between two acknowledged writes
 //! of its lane, whoever leads it by then. A lane counts its writes; as it never leaves one behind,
 //! the count is also the list of what has been acknowledged.
+//! At the end all of them are read back from the leaders ([`verify`]), and from the followers ([`copies`]).
 //! Every other write is followed by WAIT 1, so that those are known which a follower had.
 //!
 //! Beside the lanes works a normal [`client`], to show what users see.
 
 pub mod client;
+pub mod copies;
 pub mod gaps;
 pub mod lane;
 pub mod link;

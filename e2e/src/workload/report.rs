@@ -103,6 +103,11 @@ impl ClientReport {
 }
 
 impl Report {
+    /// Whether every acknowledged write is where it shall be.
+    pub fn is_whole(&self) -> bool {
+        self.lost() + self.unverified() + self.missing_in_followers() == 0
+    }
+
     /// Acknowledged writes that cannot be read back.
     pub fn lost(&self) -> u64 {
         let lanes: u64 = self.shards.iter().map(|shard| shard.lost).sum();
@@ -121,6 +126,12 @@ impl Report {
         lanes + self.client.as_ref().map_or(0, |it| it.filled_unverified)
     }
 
+    /// Acknowledged writes that leaders hold, and their followers do not.
+    pub fn missing_in_followers(&self) -> u64 {
+        let shards = self.shards.iter();
+        shards.map(|shard| shard.missing_in_followers).sum()
+    }
+
     /// Acknowledged writes.
     pub fn acknowledged(&self) -> u64 {
         self.shards.iter().map(|shard| shard.acknowledged).sum()
@@ -128,6 +139,11 @@ impl Report {
 }
 
 impl LaneReport {
+    /// Whether every acknowledged write is where it shall be.
+    pub fn is_whole(&self) -> bool {
+        self.lost + self.unverified + self.missing_in_followers == 0
+    }
+
     /// Tries to write: those that were acknowledged, and those that were answered otherwise or not at all.
     pub fn attempted(&self) -> u64 {
         self.acknowledged + self.failed_tries.values().sum::<u64>()
@@ -160,6 +176,9 @@ pub struct LaneReport {
     pub lost_keys: Vec<String>,
     /// Acknowledged writes that no leader answered for until the time was up.
     pub unverified: u64,
+    /// Acknowledged writes that a leader holds and a follower of it does not, when the time was up: for each follower.
+    #[serde(default)]
+    pub missing_in_followers: u64,
 }
 
 #[cfg(test)]

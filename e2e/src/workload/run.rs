@@ -17,7 +17,7 @@ use super::link::{Links, Login};
 use super::report::{LaneReport, LaneSecond, Line, Report};
 use super::route::Route;
 use super::slots::{Address, SLOT_COUNT, ShardSlots, slot_of};
-use super::verify;
+use super::{copies, verify};
 
 /// Each lane writes to this many slots of its shard, in turn.
 const SLOTS_PER_LANE: usize = 16;
@@ -195,6 +195,7 @@ async fn read_back(
     for (mut lane, shard) in lanes.into_iter().zip(shards) {
         let slots = shard.slots();
         let (patience, keep) = (settings.patience, settings.keep);
+        let seeds = settings.seeds.clone();
         readers.spawn(async move {
             let (meter, longest_gap, gaps, failed_tries) = lane.meter.finish(end);
             let mut report = LaneReport {
@@ -207,8 +208,9 @@ async fn read_back(
                 ..LaneReport::default()
             };
             let limit = lane.start.elapsed() + patience;
-            verify::verify(&mut lane, limit, &mut report).await;
-            if !keep && report.lost == 0 && report.unverified == 0 {
+            let lost = verify::verify(&mut lane, limit, &mut report).await;
+            copies::verify(&mut lane, &seeds, &lost, limit, &mut report).await;
+            if !keep && report.is_whole() {
                 // One more than acknowledged: the last try may have been done all the same.
                 verify::clean_up(&mut lane, limit, report.acknowledged + 1).await;
             }

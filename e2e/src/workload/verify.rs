@@ -15,9 +15,10 @@ const BATCH: usize = 200;
 /// How many of the lost keys are named.
 const NAMED: usize = 20;
 
-/// Reads back what the lane wrote and fills in what was lost. Gives up `limit` after the start
+/// Reads back what the lane wrote, fills in what was lost, and gives it. Gives up `limit` after the start
 /// of the run at the latest.
-pub async fn verify(lane: &mut Lane, limit: Duration, report: &mut LaneReport) {
+pub async fn verify(lane: &mut Lane, limit: Duration, report: &mut LaneReport) -> BTreeSet<u64> {
+    let mut lost = BTreeSet::new();
     for batch in batches(&lane.keys, report.acknowledged) {
         let mut question = Cmd::new();
         question.arg("MGET");
@@ -26,10 +27,15 @@ pub async fn verify(lane: &mut Lane, limit: Duration, report: &mut LaneReport) {
         }
         let first = batch.first().copied().unwrap_or_default();
         match ask::<Vec<Option<String>>>(lane, first, &question, limit).await {
-            Some(values) => compare(lane, &batch, &values, report),
+            Some(values) => {
+                let missing = differing(&lane.keys, &batch, &values);
+                lost.extend(missing);
+            }
             None => report.unverified += u64::try_from(batch.len()).unwrap_or(u64::MAX),
         }
     }
+    note(&lane.keys, &lane.waited, &lost, report);
+    lost
 }
 
 /// Deletes what the lane wrote, as far as it can.
@@ -65,7 +71,7 @@ async fn ask<T: redis::FromRedisValue>(
 }
 
 /// The writes up to `count`, by batches of one slot: one command can only ask for one.
-fn batches(keys: &Keys, count: u64) -> Vec<Vec<u64>> {
+pub(super) fn batches(keys: &Keys, count: u64) -> Vec<Vec<u64>> {
     let mut all = Vec::new();
     let step = keys.tags.len().max(1);
     for first in 0..u64::try_from(step).unwrap_or(1) {
@@ -75,27 +81,25 @@ fn batches(keys: &Keys, count: u64) -> Vec<Vec<u64>> {
     all
 }
 
-fn compare(lane: &Lane, batch: &[u64], values: &[Option<String>], report: &mut LaneReport) {
-    compare_with(&lane.keys, &lane.waited, (batch, values), report);
+/// The writes of a batch that an answer to MGET does not have, or with another value.
+pub(super) fn differing<'a>(
+    keys: &'a Keys,
+    batch: &'a [u64],
+    values: &'a [Option<String>],
+) -> impl Iterator<Item = u64> + 'a {
+    let numbered = batch.iter().enumerate();
+    let is_other = |(position, n): &(usize, &u64)| {
+        let found = values.get(*position).and_then(Option::as_deref);
+        found != Some(keys.value(**n).as_str())
+    };
+    numbered.filter(is_other).map(|(_, n)| *n)
 }
 
-fn compare_with(
-    keys: &Keys,
-    waited: &BTreeSet<u64>,
-    (batch, values): (&[u64], &[Option<String>]),
-    report: &mut LaneReport,
-) {
-    for (position, n) in batch.iter().enumerate() {
-        let found = values.get(position).and_then(Option::as_deref);
-        if found == Some(keys.value(*n).as_str()) {
-            continue;
-        }
-        report.lost += 1;
-        report.lost_with_wait += u64::from(waited.contains(n));
-        if report.lost_keys.len() < NAMED {
-            report.lost_keys.push(keys.key(*n));
-        }
-    }
+fn note(keys: &Keys, waited: &BTreeSet<u64>, lost: &BTreeSet<u64>, report: &mut LaneReport) {
+    let count = |numbers: usize| u64::try_from(numbers).unwrap_or(u64::MAX);
+    report.lost = count(lost.len());
+    report.lost_with_wait = count(lost.intersection(waited).count());
+    report.lost_keys = lost.iter().take(NAMED).map(|n| keys.key(*n)).collect();
 }
 
 #[cfg(test)]
@@ -129,7 +133,8 @@ mod tests {
         let mut report = LaneReport::default();
         let values = [Some(keys.value(0)), None, Some("stale".to_owned())];
         let waited = [0, 6].into();
-        compare_with(&keys, &waited, (&[0, 3, 6], &values), &mut report);
+        let lost = differing(&keys, &[0, 3, 6], &values).collect();
+        note(&keys, &waited, &lost, &mut report);
         assert_eq!((report.lost, report.lost_with_wait), (2, 1));
         assert_eq!(report.lost_keys, ["{a}:r:0:3", "{a}:r:0:6"]);
     }
