@@ -9,7 +9,9 @@ use unheard::{
 
 use super::census::{Member, Round, Shard, follows};
 use super::evidence::Verdict;
-use super::{Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster};
+use super::{
+    Draft, MemberCommand, WaitingReason, histories, holders, objects, placing, roster, spacing,
+};
 use crate::api::Persistence;
 use crate::model::{ClusterView, LeftAddress, MemberAnswer, MemberId};
 
@@ -78,7 +80,9 @@ fn stays_closed(
         return closed("it has not heard yet who leads in its place");
     }
     if is_about_to_be_succeeded(round, shard, answer) {
-        return closed("the others hold it for dead still, and may elect a follower");
+        return closed(
+            "the others hold it for dead still, or one of its followers was told to lead, and may be elected",
+        );
     }
     endangers_followers(round, shard, answer).then(|| endangered_message(round, shard, member))
 }
@@ -185,8 +189,8 @@ fn is_succeeded(shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
         .is_some_and(|leader| leader != &answer.id)
 }
 
-/// The others have agreed that it is dead, and do not take that back for two node timeouts: what it
-/// is given to write meanwhile would be lost to the follower that they elect.
+/// The others have agreed that it is dead, and do not take that back for two node timeouts, or a follower was told
+/// to lead a moment ago: what it is given to write meanwhile would be lost to the one that they elect.
 fn is_about_to_be_succeeded(round: &Round<'_>, shard: &Shard<'_>, answer: &MemberAnswer) -> bool {
     let owns = |view: &ClusterView| view.own_entry().is_some_and(|own| !own.slots.is_empty());
     let is_failed = round.census.living().any(|(_, other)| {
@@ -197,7 +201,8 @@ fn is_about_to_be_succeeded(round: &Round<'_>, shard: &Shard<'_>, answer: &Membe
         let stands = |it: &MemberAnswer| follows(it, &answer.id) && !it.loading;
         member.answer().is_some_and(stands)
     };
-    is_failed && owns(&answer.view) && shard.members.iter().any(may_stand)
+    let may_be_elected = is_failed || spacing::may_still_be_succeeded(round, shard, &answer.id);
+    may_be_elected && owns(&answer.view) && shard.members.iter().any(may_stand)
 }
 
 /// It believes that it owns slots, and a follower of it may have newer data: one whose copy was
@@ -339,6 +344,33 @@ mod tests {
         assert!(opens(1001, "old"), "it ended in order");
         assert!(!opens(1000, "old"), "who was fed to the last leads first");
         assert!(!opens(2000, "another"), "offsets of two histories");
+    }
+
+    #[test]
+    fn a_body_stays_closed_while_its_follower_that_was_told_to_lead_may_still_be_elected() {
+        let mut seen = formed();
+        let back = answer_of(&mut seen, "c-0-1");
+        (back.is_open, back.is_open_to_followers) = (false, false);
+        for entry in &mut seen.record.members {
+            // it ended in order, with more than that one got
+            entry.synced_run = None;
+        }
+        let id = |name: &str| MemberId::from(name);
+        seen.record.note_role_change(
+            ShardId(0),
+            id("id-c-0-1"),
+            id("id-c-0-2"),
+            Timestamp::UNIX_EPOCH,
+        );
+        let opens = |second: i64| {
+            let now = Timestamp::new(second, 0).unwrap();
+            let mut desired = desired(3, 1);
+            desired.persistence = Persistence::Aof;
+            let plan = plan(&desired, &seen, now);
+            plan.actions.iter().any(|it| it.deed.kind() == "open")
+        };
+        assert!(!opens(4));
+        assert!(opens(7), "it has given up by then");
     }
 
     #[test]

@@ -19,6 +19,9 @@ const SHOWS_WITHIN_MILLIS: u64 = 2_000;
 const SKEW_MILLIS_MAX: i64 = 5_000;
 /// How long a client that is told MOVED takes to go where it is sent, if it asks at all.
 const CLIENTS_HEAR_MILLIS: u64 = 2_000;
+/// How long who was told to lead may still gather votes: the servers' own limit of a manual failover
+/// (`CLUSTER_MF_TIMEOUT`, 5 s), from when the command came.
+const STANDS_MILLIS: u64 = 6_000;
 /// How long everybody may take to hear of a role change that has shown.
 const SPREADS_WITHIN_MILLIS: u64 = 200;
 
@@ -109,6 +112,13 @@ pub(super) fn was_asked_in_vain(round: &Round<'_>, shard: &Shard<'_>) -> bool {
 /// Whether a role change in this shard may still have to show.
 pub(super) fn was_asked_a_moment_ago(round: &Round<'_>, shard: &Shard<'_>) -> bool {
     recent(round).any(|change| change.shard == shard.id)
+}
+
+/// Whether somebody was told to succeed this one and may still be elected, whatever comes of that one: it asks
+/// nobody's leave any more.
+pub(super) fn may_still_be_succeeded(round: &Round<'_>, shard: &Shard<'_>, of: &MemberId) -> bool {
+    let mut changes = recent_within(round, STANDS_MILLIS);
+    changes.any(|change| change.shard == shard.id && change.of.as_ref() == Some(of))
 }
 
 fn recent<'a>(round: &Round<'a>) -> impl Iterator<Item = &'a RoleChange> {
