@@ -33,8 +33,9 @@ pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 pub const RETRY_PERIOD: Duration = Duration::from_secs(1);
 /// How long a record must stand unchanged where urgent work is left undone: a renewal and another one are missing.
 pub const EARLY: Duration = Duration::from_secs(2);
-/// Between two looks of one that waits: what a clean handover costs at most.
-const WATCH_PERIOD: Duration = Duration::from_secs(1);
+/// Between two looks of one that waits: what a clean handover costs at most, and how much later than it was made a
+/// renewal is seen.
+const WATCH_PERIOD: Duration = Duration::from_millis(500);
 /// The same while urgent work is left undone.
 const OVERDUE_PERIOD: Duration = Duration::from_millis(250);
 
