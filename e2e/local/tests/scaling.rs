@@ -2,12 +2,13 @@
 
 #![cfg(test)]
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
-use zoneward_local::{Roamer, Settings, Testbed, server};
-use zoneward_operator::model::SlotSet;
+use zoneward_local::{Roamer, Settings, Testbed, program, server};
+use zoneward_operator::model::{ShardId, SlotSet};
 
 const LONG: Duration = Duration::from_secs(400);
 const KEYS: usize = 20_000;
@@ -106,6 +107,54 @@ async fn leaders_that_end_on_the_way_leave_nothing_open_on_redis_7() {
 #[ignore = "takes a minute and more: cargo test -p zoneward-local --test scaling -- --ignored"]
 async fn leaders_that_end_on_the_way_leave_nothing_open_on_valkey_9() {
     ends_on_the_way("valkey-9").await;
+}
+
+/// What a member says to a command of its owner's.
+fn say(testbed: &Testbed, cli: &str, ip: IpAddr, words: &str) -> String {
+    let credentials = testbed.kubernetes.credentials();
+    let done = std::process::Command::new(program("valkey-8", cli).unwrap())
+        .args(["--user", "zoneward", "-h", &ip.to_string()])
+        .args(words.split(' '))
+        .env("REDISCLI_AUTH", credentials.operator.unwrap().reveal())
+        .output()
+        .unwrap();
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+/// As a zone leaves it that falls silent while slots move to a leader in it: the soak found that on Valkey 8, and
+/// everything stood still for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_leader_of_a_shard_gives_back_what_it_owns() {
+    let _turn = turn().await;
+    let settings = Settings::new(server("valkey-8").unwrap(), 3, 1);
+    let mut testbed = Testbed::whole(settings).await.unwrap();
+    let roamer = Roamer::new(&testbed.kubernetes, 2_000, 20, &SlotSet::all());
+    roamer.fill().await.unwrap();
+    let (survey, shard) = (testbed.survey().await, ShardId(1));
+    let leader = survey.leader(shard).unwrap().pod.address.unwrap();
+    let second = survey.followers(shard).next().unwrap().pod.address.unwrap();
+    testbed.stop_operator();
+    let tell = |ip: IpAddr, words: &str| say(&testbed, "valkey-cli", ip, words);
+    let id = tell(second, "CLUSTER MYID");
+    let leads = tell(leader, "CLUSTER MYID");
+    assert_eq!(tell(second, "CLUSTER RESET SOFT"), "OK");
+    assert_eq!(tell(second, &format!("CLUSTER MEET {leader} 6379")), "OK");
+    sleep(Duration::from_secs(3)).await;
+    tell(second, &format!("CLUSTER SETSLOT 6000 IMPORTING {leads}"));
+    tell(leader, &format!("CLUSTER SETSLOT 6000 MIGRATING {id}"));
+    for key in tell(leader, "CLUSTER GETKEYSINSLOT 6000 100").lines() {
+        tell(leader, &format!("DEL {key}"));
+    }
+    for ip in [second, leader] {
+        let done = tell(ip, &format!("CLUSTER SETSLOT 6000 NODE {id}"));
+        assert_eq!(done, "OK");
+    }
+    sleep(Duration::from_secs(3)).await;
+    let view = tell(leader, "CLUSTER NODES");
+    let owns = |line: &str| line.starts_with(&id) && line.ends_with(" 6000");
+    assert!(view.lines().any(owns), "{view}");
+    testbed.start_operator().unwrap();
+    testbed.until_whole(Duration::from_secs(60)).await.unwrap();
 }
 
 /// Few keys, so that slots change hands as fast as they can: news of owners is behind at each end of a

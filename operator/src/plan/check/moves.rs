@@ -9,7 +9,7 @@ use crate::model::{
 use crate::plan::{Action, Deed, MemberCommand, MemberRef, Plan};
 
 /// What moves is on record (before it is opened), from the shard that owns it to the leader of the other,
-/// and nobody else's.
+/// and nobody else's. Within a shard it needs no record: all of it is its owner's until it has arrived.
 pub(super) fn refuse_move(
     world: &World<'_>,
     action: &Action,
@@ -27,7 +27,11 @@ pub(super) fn refuse_move(
         .iter()
         .filter(|it| it.from == entry.shard && it.to == target.shard)
         .fold(SlotSet::empty(), |all, it| all.union(&it.slots));
-    if !slots.difference(&on_record).is_empty() {
+    let is_within = entry.shard == target.shard;
+    if is_within && !slots.difference(&own_slots(answer)).is_empty() {
+        return refused("they are not its own");
+    }
+    if !is_within && !slots.difference(&on_record).is_empty() {
         return refused("slots are opened only once that is on record");
     }
     if answer.role() != Role::Leader {

@@ -11,6 +11,7 @@ mod calm;
 mod drain;
 mod even;
 mod found;
+mod second;
 mod stray;
 
 pub use calm::in_service;
@@ -68,6 +69,7 @@ pub(super) fn reshard(round: &Round<'_>, draft: &mut Draft) {
     if !round.record.formed {
         return;
     }
+    second::give_up(round, draft);
     let mut transfers = round.record.transfers().to_vec();
     if transfers.is_empty() {
         note_shares(round, &mut draft.record);

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Observation, Role};
+use crate::model::{Observation, Role, SlotSet};
 use crate::plan::testing::{answer_of, desired, formed, reshard};
-use crate::plan::{Census, WaitingReason, plan};
+use crate::plan::{Census, WaitingReason, check, plan};
 
 /// Ten slots of shard 1 are with shard 0, and on record to go back; nothing moved since the beginning.
 fn uneven() -> Observation {
@@ -21,6 +21,45 @@ fn uneven() -> Observation {
         }
     }
     seen
+}
+
+/// Shard 1 is led by c-1-4; its former leader took a slot before it heard of that, and all know.
+fn two_lead_a_shard() -> Observation {
+    let mut seen = formed();
+    let one = SlotSet::from(crate::model::Slot::new(5461).unwrap());
+    let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
+    for name in names {
+        for entry in &mut answer_of(&mut seen, &name).view.entries {
+            match entry.id.as_str() {
+                "id-c-1-3" => entry.slots = one.clone(),
+                "id-c-1-4" => {
+                    (entry.role, entry.leader) = (Role::Leader, None);
+                    entry.slots = SlotSet::even_share(1, 3).difference(&one);
+                    entry.config_epoch.0 = 7;
+                }
+                _ => {}
+            }
+        }
+    }
+    answer_of(&mut seen, "c-1-4").replication.upstream = None;
+    seen
+}
+
+#[test]
+fn who_was_succeeded_and_took_a_slot_before_it_heard_of_that_gives_it_back() {
+    let moved = |seen: &Observation| -> Vec<String> {
+        let plan = plan(&desired(3, 1), seen, Timestamp::UNIX_EPOCH);
+        assert!(check(&desired(3, 1), seen, &plan, Timestamp::UNIX_EPOCH).is_empty());
+        let deeds = plan.actions.iter().map(|it| &it.deed);
+        let moves = deeds.filter(|deed| deed.kind() == "move-slots");
+        moves.map(ToString::to_string).collect()
+    };
+    let mut seen = two_lead_a_shard();
+    assert_eq!(moved(&seen), ["tell c-1-3: move slots 5461 to c-1-4"]);
+    let mut entries = answer_of(&mut seen, "c-2-5").view.entries.iter_mut();
+    let former = entries.find(|it| it.id.as_str() == "id-c-1-3").unwrap();
+    former.slots = SlotSet::empty();
+    assert!(moved(&seen).is_empty(), "it may be about to lose it");
 }
 
 fn told(seen: &Observation, seconds: i64) -> (String, bool) {

@@ -23,6 +23,10 @@ use crate::model::{ClusterKey, PodUid, SlotSet};
 use crate::plan::{MOVE_MILLIS, MemberRef, MoveWay};
 use crate::ports::AskTarget;
 
+/// A move that ended sooner did nothing: it was not to begin any, or was refused. The next round then comes in its
+/// own time, or the two would chase each other.
+const WORKED: Duration = Duration::from_millis(20);
+
 /// What a round last said.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -156,14 +160,17 @@ impl Job {
     async fn run(self) {
         let (cluster, source) = (&self.target.cluster, &self.source.name);
         debug!(%cluster, %source, order = ?self.order.now(), "move begins");
+        let begun = Instant::now();
         let result = self.work().await;
         match &result {
             Ok(()) => debug!(%cluster, %source, "move ended"),
             Err(error) => debug!(%cluster, %source, error = %chain(error), "move ended"),
         }
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        // what is next is known at once
-        self.alarm.wake(&self.target.cluster);
+        if begun.elapsed() >= WORKED {
+            // what is next is known at once
+            self.alarm.wake(&self.target.cluster);
+        }
     }
 
     async fn work(&self) -> Result<(), WireError> {
