@@ -33,14 +33,19 @@ pub(super) fn would_elect(round: &Round<'_>, heir: &MemberAnswer) -> bool {
     })
 }
 
-/// Whether it claims its leader's slots by no older epoch than the voter knows, in no older election.
+/// Whether it claims its leader's slots by no older epoch than the voter knows, in no older election, and none of
+/// them that went to somebody else since: all are claimed, and one alone is refused with all.
 fn is_up_to_date(heir: &MemberAnswer, voter: &MemberAnswer) -> bool {
     let leader = heir.view.own_entry().and_then(|own| own.leader.as_ref());
-    let epoch = |of: &MemberAnswer| {
-        let entry = leader.and_then(|id| of.view.entry(id));
-        entry.map(|it| it.config_epoch)
+    let Some(claimed) = leader.and_then(|id| heir.view.entry(id)) else {
+        return false;
     };
-    voter.view.current_epoch.0 <= heir.view.current_epoch.0 && epoch(voter) <= epoch(heir)
+    let mut others = voter.view.entries.iter();
+    let no_later_owner = others.all(|entry| {
+        entry.config_epoch <= claimed.config_epoch
+            || entry.id != claimed.id && entry.slots.intersection(&claimed.slots).is_empty()
+    });
+    voter.view.current_epoch.0 <= heir.view.current_epoch.0 && no_later_owner
 }
 
 /// Whether the leader would stop its clients for this one (`CLUSTERMSG_TYPE_MFSTART`): it does so only for
@@ -282,6 +287,35 @@ mod tests {
         assert!(!tells(&late, "switchover"), "a new member took an epoch");
         list(&mut late, "c-0-2", "id-c-1-4", cut);
         assert!(tells(&late, "switchover"), "who is cut off may take many");
+    }
+
+    /// One went to another shard, and its owner ended before all had heard: nobody was elected for 20 s.
+    #[test]
+    fn nobody_stands_for_election_who_claims_slots_that_the_voters_know_to_be_anothers() {
+        let mut seen = formed();
+        let leaving = MemberName::from("c-0-1");
+        for pod in seen.pods.iter_mut().filter(|pod| pod.name == leaving) {
+            pod.is_leaving = true;
+        }
+        let one = SlotSet::from(crate::model::Slot::new(7).unwrap());
+        for voter in ["c-1-3", "c-2-5"] {
+            list(&mut seen, voter, "id-c-0-1", |it| {
+                it.slots = it.slots.difference(&one);
+            });
+            list(&mut seen, voter, "id-c-1-3", |it| {
+                it.slots = it.slots.union(&one);
+                it.config_epoch.0 = 1;
+            });
+        }
+        assert!(tells(&seen, "switchover"), "by no later epoch");
+        for voter in ["c-1-3", "c-2-5"] {
+            list(&mut seen, voter, "id-c-1-3", |it| it.config_epoch.0 = 6);
+        }
+        assert!(!tells(&seen, "switchover"));
+        list(&mut seen, "c-0-2", "id-c-0-1", |it| {
+            it.slots = it.slots.difference(&one);
+        });
+        assert!(tells(&seen, "switchover"), "it has heard");
     }
 
     #[test]

@@ -7,7 +7,10 @@ use placement::{Zone, ZoneState};
 use super::census::{Census, Member, Round};
 use super::evidence::Verdict;
 use super::{Draft, WaitingReason};
-use crate::model::{Desired, FullZone, HostView, Observation, PodPhase, ZoneName};
+use crate::model::{
+    Asked, Desired, FullZone, HostView, Observation, PodPhase, PodView, Silence, SilenceReason,
+    ZoneName,
+};
 
 /// How long a pod may be unschedulable before its zone counts as full.
 const NO_ROOM_AFTER_MILLIS: u64 = 5_000;
@@ -64,9 +67,13 @@ pub(super) fn names(desired: &Desired, seen: &Observation) -> BTreeSet<ZoneName>
     }
 }
 
+/// How long a pod must be silent that is no member's any more, so that its host is: one that ends is for a moment.
+const LEFT_SILENT_MILLIS: u64 = 10_000;
+
 /// Whether every sign says that this host is silent: NotReady, or it holds members of ours and
-/// none of them answers.
-pub(super) fn host_is_silent(host: &HostView, census: &Census<'_>) -> bool {
+/// none of them answers. Who was replaced there still counts as long as nobody has seen it end: a host turns NotReady
+/// after 40 s, and members are built elsewhere before that.
+fn host_is_silent(host: &HostView, seen: &Observation, census: &Census<'_>) -> bool {
     let mut ours = census
         .members()
         .filter(|member| {
@@ -77,8 +84,33 @@ pub(super) fn host_is_silent(host: &HostView, census: &Census<'_>) -> bool {
         .filter(|member| matches!(member.verdict, Verdict::Alive(_) | Verdict::Silent(_)))
         .peekable();
     let has_members = ours.peek().is_some();
-    !host.is_ready
-        || (has_members && ours.all(|member| matches!(member.verdict, Verdict::Silent(_))))
+    let members_are_silent = ours.all(|member| matches!(member.verdict, Verdict::Silent(_)));
+    let on_roster = |pod: &PodView| {
+        let mut members = census.members();
+        members.any(|member| member.pod.is_some_and(|it| it.uid == pod.uid))
+    };
+    let mut left = seen
+        .pods
+        .iter()
+        .filter(|pod| pod.host.as_ref() == Some(&host.name) && !on_roster(pod))
+        .filter_map(|pod| match seen.members.get(&pod.name)? {
+            Asked::Answered(_) => Some(false),
+            Asked::Silent(it) if is_long(it) => Some(true),
+            Asked::Silent(_) | Asked::NotAsked => None,
+        })
+        .peekable();
+    let has_left = left.peek().is_some();
+    let all_silent = members_are_silent && left.all(|is_silent| is_silent);
+    !host.is_ready || (has_members || has_left) && all_silent
+}
+
+/// Who refuses a connection, or answers nonsense, has a host that lives.
+fn is_long(silence: &Silence) -> bool {
+    let is_mute = matches!(
+        silence.reason,
+        SilenceReason::Timeout | SilenceReason::Unreachable
+    );
+    is_mute && silence.millis >= LEFT_SILENT_MILLIS
 }
 
 /// Each zone's state: *gone* when all its hosts are silent, *cordoned* when none of the others
@@ -97,7 +129,7 @@ pub fn states(
                     .as_ref()
                     .map_or(zone.as_str().is_empty(), |own| own == &zone)
             }) {
-                match (host_is_silent(host, census), host.is_schedulable) {
+                match (host_is_silent(host, seen, census), host.is_schedulable) {
                     (false, true) => state = ZoneState::Open,
                     (false, false) if state == ZoneState::Gone => state = ZoneState::Cordoned,
                     _ => {}
@@ -219,4 +251,53 @@ fn housed(round: &Round<'_>, zone: &ZoneName) -> u32 {
         &member.entry.zone == zone && member.pod.is_some_and(|pod| pod.host.is_some())
     });
     u32::try_from(housed.count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HostName, MemberName, PodUid};
+    use crate::plan::testing::{desired, formed, host, pod};
+
+    /// The zone was called open again between the replacement of its members (30 s) and the hosts' NotReady (40 s),
+    /// and another member was sent there.
+    #[test]
+    fn a_zone_stays_gone_when_its_silent_members_are_replaced() {
+        let silent = |reason, millis| {
+            Asked::Silent(Silence {
+                reason,
+                millis,
+                said_goodbye: false,
+            })
+        };
+        let mute = silent(SilenceReason::Timeout, 31_000);
+        let table = [
+            ("silent for long", mute.clone(), ZoneState::Gone),
+            (
+                "it ends, and will be gone",
+                silent(SilenceReason::Timeout, 3_000),
+                ZoneState::Open,
+            ),
+            (
+                "its host refuses",
+                silent(SilenceReason::Refused, 31_000),
+                ZoneState::Open,
+            ),
+            ("nobody to ask", Asked::NotAsked, ZoneState::Open),
+        ];
+        for (why, asked, expected) in table {
+            let mut seen = formed();
+            seen.hosts.push(host("hz", "z"));
+            let mut left = pod("c-0-9", 0, "z");
+            left.host = Some(HostName::from("hz"));
+            left.uid = PodUid::new("left");
+            left.is_leaving = true;
+            seen.pods.push(left);
+            seen.members.insert(MemberName::from("c-0-9"), asked);
+            let desired = desired(3, 1);
+            let census = Census::new(&desired, &seen, &seen.record);
+            let states = states(&desired, &seen, &census);
+            assert_eq!(states[&ZoneName::from("z")], expected, "{why}");
+        }
+    }
 }
