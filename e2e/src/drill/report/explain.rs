@@ -193,7 +193,7 @@ pub(super) fn legend() -> Markup {
             p .note {
                 "What the operator and the pods did is taken from Kubernetes' events. Those of pods' ends have whole seconds: "
                 "such a sign may stand up to 1 s too early. Of an event that was told several times Kubernetes keeps the "
-                "first and the last."
+                "first and the last. On the local testbed it is what the loop itself noted, to the millisecond."
             }
         }
     }
