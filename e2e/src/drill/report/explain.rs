@@ -31,7 +31,7 @@ pub(super) fn columns() -> Markup {
         (
             "normal client",
             "Beside the writers works a cluster client of an ordinary library, four callers with 200 reads and writes a \
-            second, which looks for leaders and tries again (after 20 to 200 ms, 16 times) by itself. How long its \
+            second, which looks for leaders and tries again (after 20 to 200 ms, 16 times, for 30 s at most) by itself. How long its \
             slowest operation took, and how many came back to the caller as an error.",
         ),
         (
