@@ -46,12 +46,12 @@ fn about(done: &Done) -> About {
     }
 }
 
+/// The reason stands before it already.
 fn text(done: &Done) -> String {
     let target = done.target.strip_prefix("Pod/").unwrap_or(&done.target);
-    match (about(done), &done.error) {
-        (About::Operator, Some(error)) => format!("{} {target} failed: {error}", done.kind),
-        (About::Operator, None) => format!("{} {target}", done.kind),
-        (About::PodMade | About::PodEnded, _) => target.to_owned(),
+    match &done.error {
+        Some(error) => format!("{target} failed: {error}"),
+        None => target.to_owned(),
     }
 }
 
@@ -87,14 +87,10 @@ mod tests {
             told,
             [
                 (0.5, About::PodMade, "cart-0-7"),
-                (0.7, About::Operator, "move-slots cart-0-1"),
+                (0.7, About::Operator, "cart-0-1"),
                 (2.8, About::PodEnded, "cart-0-1"),
-                (
-                    3.0,
-                    About::Operator,
-                    "switchover cart-1-2 failed: no answer"
-                ),
-                (8.9, About::Operator, "move-slots cart-0-1"),
+                (3.0, About::Operator, "cart-1-2 failed: no answer"),
+                (8.9, About::Operator, "cart-0-1"),
             ]
         );
     }
