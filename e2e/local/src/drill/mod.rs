@@ -116,8 +116,9 @@ pub async fn drill(drill: &'static Drill, options: &Options, screen: Screen) -> 
     outcome.interrupted = played.is_none();
     let played = played.unwrap_or_else(|| Err(anyhow!("interrupted")));
     if let Err(error) = played {
-        screen.warning(&format!("{error:#}"));
-        outcome.error = Some(format!("{error:#}"));
+        let said = in_a_line(drill, &format!("{error:#}"), &options.folder);
+        screen.warning(&said);
+        outcome.error = Some(said);
     }
     outcome
 }
@@ -161,8 +162,8 @@ async fn play(
     outcome.workloads.push(report);
     done?;
     given_back?;
-    // by the members' own word, and not by the status
-    local.testbed.until_settled(AGREED_WITHIN).await?;
+    // by the members' own word, as check-cluster has it on kind
+    local.testbed.until_whole(AGREED_WITHIN).await?;
     if let Some(said) = losses(drill, &outcome.workloads)? {
         screen.line(&said);
     }
@@ -193,9 +194,23 @@ fn engines(local: &Local) -> Vec<String> {
     labels.iter().map(|label| engine(label)).collect()
 }
 
+/// What a testbed says of a failure fills pages: the report has its first line, a file all of it.
+fn in_a_line(drill: &Drill, error: &str, folder: &Path) -> String {
+    let Some((first, _)) = error.split_once('\n') else {
+        return error.to_owned();
+    };
+    match put(drill, folder, error) {
+        Ok(file) => format!("{first}; all of it is in {}", file.display()),
+        Err(other) => format!("{first}; {other:#}"),
+    }
+}
+
 /// Keeps what the members, the status and the loop say.
 async fn keep(drill: &Drill, testbed: &Testbed, folder: &Path) -> Result<PathBuf> {
-    let told = testbed.tell(&testbed.survey().await);
+    put(drill, folder, &testbed.tell(&testbed.survey().await))
+}
+
+fn put(drill: &Drill, folder: &Path, told: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let file = folder.join(format!("drill-{}.txt", drill.name));
     fs::write(&file, told).with_context(|| format!("write {}", file.display()))?;
@@ -205,6 +220,27 @@ async fn keep(drill: &Drill, testbed: &Testbed, folder: &Path) -> Result<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The report has a line for it, and pages go nowhere else.
+    #[test]
+    fn a_failure_is_told_in_a_line_and_kept_whole() {
+        let name = format!("zoneward-drill-line-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let drill = &DRILLS[0];
+        assert_eq!(in_a_line(drill, "no server", &folder), "no server");
+        assert!(!folder.exists());
+        let told = "all is whole: shard 0 is bare\ncart-0-1: said nothing";
+        let said = in_a_line(drill, told, &folder);
+        let file = folder.join(format!("drill-{}.txt", drill.name));
+        let kept = fs::read_to_string(&file).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let place = file.display();
+        assert_eq!(
+            said,
+            format!("all is whole: shard 0 is bare; all of it is in {place}")
+        );
+        assert_eq!(kept, told);
+    }
 
     /// Needs the servers, as the rest of this crate's tests.
     #[test]
