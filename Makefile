@@ -1,7 +1,7 @@
 # Targets with a "## " comment are listed by "make help".
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane bench local-bench soak short-soak page-pictures demo drill drills drills-on-kind smoke install plugin \
+.PHONY: help test fast-test explore sim fmt lint doc deny crds servers control-plane bench local-bench soak short-soak page-pictures demo drill drills drills-on-kind drills-on-local smoke install plugin \
 	kind-up kind-down images tools clean-cache operator-image kind-check
 
 # auto, pull or build: where the images of the test cluster come from
@@ -11,9 +11,11 @@ REDIS_IMAGE ?= zoneward.local/redis:8
 DEMO_OPTIONS ?=
 # of the measurements: --what leader|third|zone|followers --timeout 5000,15000 --repetitions 5 --servers valkey-9
 BENCH_OPTIONS ?=
-# of the drills: names with blanks or commas between them, or all
+# of the drills: names with blanks or commas between them, or all; and where they are played: kind or local
 DRILLS ?= all
+ON ?= kind
 comma := ,
+named_drills = $(filter-out all,$(subst $(comma), ,$(DRILLS)))
 # random tests roll the same dice each time, so that a change passes or fails for what it is
 export PROPTEST_RNG_SEED ?= 20261121
 # kind, kubectl and helm of the testbed, and its cluster
@@ -85,16 +87,21 @@ page-pictures: servers ## pictures of the operator's page through a zone loss, i
 demo: kind-up operator-image install ## the main job on kind: bring up, write, stop a zone, heal, bring it back; installs what kind-up does
 	cargo run --locked -p e2e -- demo --image $(REDIS_IMAGE) $(DEMO_OPTIONS)
 
-drills: drills-on-kind kind-up operator-image install ## every drill on kind, or DRILLS=zone-kill,roll; report in target/drills; about 45 minutes; installs what kind-up does
-	@e2e/kind/images redis:7 valkey:9
-	@e2e/kind/load zoneward.local/redis:7 zoneward.local/valkey:9
-	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(filter-out all,$(subst $(comma), ,$(DRILLS)))
+drills: drills-on-$(or $(ON),kind) ## every drill on kind, or DRILLS=zone-kill,roll; report in target/drills; about 45 minutes; installs what kind-up does; ON=local: those that real servers on loopback can play, report in target/drills/local, about half an hour
 
 drill: drills
 
+drills-on-kind: kind-up operator-image install
+	@e2e/kind/images redis:7 valkey:9
+	@e2e/kind/load zoneward.local/redis:7 zoneward.local/valkey:9
+	cargo run --locked -p e2e -- drill --image $(REDIS_IMAGE) $(named_drills)
+
+drills-on-local: servers
+	cargo run --release --locked -p zoneward-local -- drill $(named_drills)
+
 # before anything is built or installed
-drills-on-kind:
-	@[ "$(or $(ON),kind)" = kind ] || { echo "error: ON=$(ON): drills are played on kind only; for faults on loopback there are make local-bench and make soak" >&2; exit 1; }
+drills-on-%:
+	@echo "error: ON=$*: drills are played with ON=kind or ON=local" >&2; exit 1
 
 smoke: kind-up operator-image install ## the demo with every promise asserted, as CI runs it
 	cargo run --locked -p e2e -- demo --assert --image $(REDIS_IMAGE) $(DEMO_OPTIONS)

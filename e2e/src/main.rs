@@ -11,8 +11,9 @@ use e2e::cli::{Cli, ClusterArgs, Command, TargetArgs};
 use e2e::crash_loop::{self, crash_loop};
 use e2e::demo::{Options, Story, demo};
 use e2e::diagnosis;
+use e2e::drill::series::{self, Folders, series};
 use e2e::drill::setting::setting;
-use e2e::drill::{self, DRILLS, Outcome, report};
+use e2e::drill::{self, DRILLS, report};
 use e2e::manifest::Change;
 use e2e::objects::Key;
 use e2e::show::Screen;
@@ -126,38 +127,20 @@ async fn drills(
     options: &drill::Options,
     screen: Screen,
 ) -> Result<()> {
-    if let Some(unknown) = names.iter().find(|name| drill::named(name).is_none()) {
-        let all: Vec<&str> = DRILLS.iter().map(|it| it.name).collect();
-        bail!("there is no drill {unknown}: {}", all.join(", "));
-    }
-    let mut chosen: Vec<_> = names.iter().filter_map(|name| drill::named(name)).collect();
+    let mut chosen = series::chosen(names)?;
     if chosen.is_empty() {
         chosen = DRILLS.iter().collect();
     }
     screen.aside("building the workload (static, for the testbed's containers)");
     bed.place_workload(None).await?;
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for one in chosen {
-        let outcome = drill::drill(bed, one, options, screen).await;
-        write(&bed.root, &format!("drill-{}.json", one.name), &outcome)?;
-        let is_over = outcome.interrupted;
-        outcomes.push(outcome);
-        // after each: whatever becomes of the next, these are told
-        report::write(&drills_folder(&bed.root), &report::judged(&outcomes))?;
-        if is_over {
-            break;
-        }
-    }
-    tell_report(&outcomes, &drills_folder(&bed.root), screen)?;
-    let failed = outcomes.iter().filter_map(|outcome| {
-        let error = outcome.error.as_ref()?;
-        Some(format!("{}: {error}", outcome.drill))
-    });
-    let failed: Vec<String> = failed.collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    bail!("{} drills failed:\n{}", failed.len(), failed.join("\n"))
+    let folders = Folders {
+        report: drills_folder(&bed.root),
+        each: bed.root.join("target/e2e"),
+    };
+    series(&chosen, &folders, screen, async |one| {
+        drill::drill(bed, one, options, screen).await
+    })
+    .await
 }
 
 /// Where the report of drills is written.
@@ -173,17 +156,7 @@ fn report(root: &Path, files: Vec<PathBuf>, to: Option<PathBuf>, screen: Screen)
     } else {
         files
     };
-    tell_report(&report::read(&files)?, &to.unwrap_or(folder), screen)
-}
-
-/// Writes the report of these drills, and shows its table.
-fn tell_report(outcomes: &[Outcome], folder: &Path, screen: Screen) -> Result<()> {
-    let drills = report::judged(outcomes);
-    let page = report::write(folder, &drills)?;
-    screen.heading("Drills");
-    screen.drills(&drills);
-    screen.aside(&format!("the report is {}", page.display()));
-    Ok(())
+    series::tell(&report::read(&files)?, &to.unwrap_or(folder), screen)
 }
 
 /// Where it failed, keeps what is needed to find out why.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use tokio::time::Instant;
-use zoneward_operator::model::{MemberName, ShardId, ZoneName};
+use zoneward_operator::model::{HostName, MemberName, ShardId, ZoneName};
 
 use crate::kubernetes::{Container, Kubernetes, State};
 use crate::process::{Signal, signal};
@@ -74,18 +74,54 @@ impl Testbed {
 
     /// Everything that is silent goes on where it stood.
     pub fn end_silence(&self) -> Result<()> {
+        self.kubernetes.end_silence(|_| true)
+    }
+
+    /// The same, of these hosts.
+    pub(crate) fn hear(&self, hosts: &[HostName]) -> Result<()> {
+        self.kubernetes
+            .end_silence(|it| hosts.contains(&it.view.name))
+    }
+
+    /// Hosts that hang: nothing is heard of them.
+    pub(crate) fn silence_hosts(&self, hosts: &[HostName]) -> Result<()> {
+        self.kubernetes.silence(|it| hosts.contains(&it.view.name))
+    }
+
+    /// Hosts that die: every process on them ends, and no kubelet is left to tell. The kernel lives on and closes their
+    /// connections.
+    pub(crate) fn kill_hosts(&self, hosts: &[HostName]) -> Result<()> {
+        self.silence_hosts(hosts)?;
         let mut state = self.kubernetes.state();
-        let silent: Vec<_> = state
-            .hosts
-            .iter_mut()
-            .filter_map(|host| {
-                host.silent_since.take()?;
-                Some(host.view.name.clone())
-            })
-            .collect();
-        let containers = state.containers.values_mut();
-        let there = containers.filter(|it| silent.contains(&it.host));
-        signal(Signal::Continue, there.map(|it| &mut it.process))
+        for container in state.containers_on(hosts) {
+            container.process.kill();
+            if let Some(hook) = container.hook.as_mut() {
+                hook.kill();
+            }
+        }
+        Ok(())
+    }
+
+    /// The hosts of a zone.
+    pub(crate) fn hosts_of(&self, zone: &str) -> Vec<HostName> {
+        let zone = Some(ZoneName::from(zone));
+        let state = self.kubernetes.state();
+        let hosts = state.hosts.iter().filter(|it| it.view.zone == zone);
+        hosts.map(|it| it.view.name.clone()).collect()
+    }
+
+    /// The servers' processes on these hosts that have not ended, by their numbers.
+    pub(crate) fn processes_on(&self, hosts: &[HostName]) -> Vec<String> {
+        let mut state = self.kubernetes.state();
+        let there = state.containers_on(hosts);
+        there.filter_map(|it| it.process.number()).collect()
+    }
+
+    /// The same, of these pods.
+    pub(crate) fn processes_of(&self, pods: &[MemberName]) -> Vec<String> {
+        let mut state = self.kubernetes.state();
+        let meant = state.containers_of(pods);
+        meant.filter_map(|it| it.process.number()).collect()
     }
 
     /// Every process of a zone ends; its kubelets live and say so.
@@ -143,9 +179,27 @@ impl Kubernetes {
         let there = containers.filter(|it| hosts.contains(&it.host));
         signal(Signal::Stop, there.map(|it| &mut it.process))
     }
+
+    fn end_silence(&self, is_meant: impl Fn(&crate::kubernetes::Host) -> bool) -> Result<()> {
+        let mut state = self.state();
+        let meant = state.hosts.iter_mut().filter(|host| is_meant(host));
+        let heard: Vec<HostName> = meant
+            .filter_map(|host| {
+                host.silent_since.take()?;
+                Some(host.view.name.clone())
+            })
+            .collect();
+        let there = state.containers_on(&heard);
+        signal(Signal::Continue, there.map(|it| &mut it.process))
+    }
 }
 
 impl State {
+    fn containers_on(&mut self, hosts: &[HostName]) -> impl Iterator<Item = &mut Container> {
+        let containers = self.containers.values_mut();
+        containers.filter(move |container| hosts.contains(&container.host))
+    }
+
     fn containers_of(&mut self, pods: &[MemberName]) -> impl Iterator<Item = &mut Container> {
         let containers = self.containers.values_mut();
         containers.filter(move |container| pods.contains(&container.pod))

@@ -185,6 +185,13 @@ impl Kubernetes {
         self.state().resource.status.clone().unwrap_or_default()
     }
 
+    /// The RedisCluster as the API server would give it.
+    pub fn object(&self) -> Result<Value> {
+        let resource = Arc::clone(&self.state().resource);
+        serde_json::to_value(resource.as_ref())
+            .with_context(|| format!("write RedisCluster {} as JSON", self.key))
+    }
+
     /// The generation of the spec.
     pub fn generation(&self) -> i64 {
         let state = self.state();

@@ -9,6 +9,7 @@ mod address;
 mod api;
 pub mod bench;
 mod browser;
+pub mod drill;
 mod faults;
 mod kubelet;
 mod kubernetes;

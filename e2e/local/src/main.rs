@@ -8,18 +8,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use e2e::show::Screen;
 use serde::Serialize;
+use terminal::Paint;
 use zoneward_local::bench::{
     Extent, Options, Part, Report, Side, What, all, measure, reshard, roll,
 };
 use zoneward_local::soak::{self, soak};
-use zoneward_local::{pictures, server};
+use zoneward_local::{drill, pictures, server};
 
 /// Where the figures go, below the folder that it is started in.
 const FIGURES: &str = "target/local/bench.json";
 const ROLLED: &str = "target/local/roll.json";
 /// Where the sheet of all measurements goes.
 const SHEET: &str = "target/bench";
+/// Beside the report of kind's.
+const DRILLS: &str = "target/drills/local";
 const SOAKED: &str = "target/local/soak.json";
 
 #[derive(Parser)]
@@ -41,6 +45,8 @@ enum Command {
     Roll(RollArgs),
     /// One fault or change after another under a checking workload.
     Soak(SoakArgs),
+    /// The drills of `make drills` that can be played here; report in target/drills/local.
+    Drill(DrillArgs),
     /// The operator's page through the loss of a zone, in a real Chromium; pictures of it.
     Page(PageArgs),
 }
@@ -82,6 +88,15 @@ struct SoakArgs {
     /// Draws the deeds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+#[derive(Args)]
+struct DrillArgs {
+    /// Which, in this order; none, or all: all that can be played here.
+    names: Vec<String>,
+    /// Seconds that each goal of a drill may take.
+    #[arg(long, default_value_t = 300)]
+    limit_seconds: u64,
 }
 
 #[derive(Args)]
@@ -145,6 +160,7 @@ async fn main() -> ExitCode {
         Command::Reshard(args) => reshards(&args).await,
         Command::Roll(args) => rolls(&args).await,
         Command::Soak(args) => soaked(&args).await,
+        Command::Drill(args) => drilled(&args).await,
         Command::Page(args) => page(&args).await,
     };
     match done {
@@ -201,6 +217,21 @@ async fn soaked(args: &SoakArgs) -> Result<()> {
     let broken = report.broken();
     anyhow::ensure!(broken == 0, "{broken} promises were broken: {SOAKED}");
     Ok(())
+}
+
+async fn drilled(args: &DrillArgs) -> Result<()> {
+    let names: Vec<String> = args
+        .names
+        .iter()
+        .filter(|it| *it != "all")
+        .cloned()
+        .collect();
+    let options = drill::Options {
+        limit: Duration::from_secs(args.limit_seconds),
+        folder: PathBuf::from(DRILLS),
+        setting: drill::setting(Path::new(".")).await,
+    };
+    drill::drills(&names, &options, Screen::new(Paint::detect())).await
 }
 
 async fn page(args: &PageArgs) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use zoneward_operator::api::RedisClusterSpec;
 use zoneward_operator::resources::labels::{KEY_PASSWORD, auth_secret_name};
 
@@ -31,5 +32,14 @@ impl Testbed {
         keys.insert(KEY_PASSWORD.to_owned(), password.to_owned());
         drop(state);
         self.kubernetes.wake();
+    }
+
+    /// Deletes the Secret of the clients' password; another one is made. Its name.
+    pub(crate) fn forget_client_password(&self) -> Result<String> {
+        let name = auth_secret_name(&self.kubernetes.key().name);
+        let forgotten = self.kubernetes.state().secrets.remove(&name);
+        forgotten.with_context(|| format!("delete Secret {name}: it is not there"))?;
+        self.kubernetes.wake();
+        Ok(name)
     }
 }

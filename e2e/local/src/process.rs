@@ -90,7 +90,7 @@ impl Process {
     }
 
     /// Its number, while it is surely its own.
-    fn number(&mut self) -> Option<String> {
+    pub(crate) fn number(&mut self) -> Option<String> {
         self.end().is_none().then(|| self.child.id().to_string())
     }
 }

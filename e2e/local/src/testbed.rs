@@ -1,5 +1,6 @@
 //! Puts it together: hosts, kubelets, servers and, while it runs, the operator.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -159,6 +160,14 @@ impl Testbed {
         &self.home
     }
 
+    /// The names of its zones.
+    pub(crate) fn zones(&self) -> Vec<String> {
+        let state = self.kubernetes.state();
+        let zones = state.hosts.iter().filter_map(|it| it.view.zone.as_ref());
+        let zones: BTreeSet<String> = zones.map(ToString::to_string).collect();
+        zones.into_iter().collect()
+    }
+
     /// What the operator has done so far.
     pub fn story(&self) -> Vec<Done> {
         self.story.told()
@@ -303,7 +312,7 @@ impl Testbed {
     }
 
     /// All there is to know when something went wrong.
-    fn tell(&self, survey: &Survey) -> String {
+    pub(crate) fn tell(&self, survey: &Survey) -> String {
         // writing to a String cannot fail
         let mut text = String::new();
         for seen in &survey.members {

@@ -19,13 +19,13 @@ const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// What was taken away, so that it can be given back.
 #[derive(Debug, Default)]
-pub(super) struct Hands {
+pub struct Hands {
     /// All zones, in the order in which they are lost.
-    pub(super) zones: Vec<String>,
+    pub zones: Vec<String>,
     /// A host that was killed.
-    pub(super) host: Option<String>,
+    pub host: Option<String>,
     /// What the status may still tell of.
-    pub(super) lost: Lost,
+    pub lost: Lost,
 }
 
 impl Hands {
@@ -34,29 +34,36 @@ impl Hands {
         let hosts = bed.kubectl.hosts().await?;
         let with_operator = zones_with_operator(bed, &hosts).await?;
         let active = zone_of_the_active(bed, &hosts).await?;
-        let with_leader = cluster.leaders_by_zone();
         let all: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
-        let mut zones: Vec<String> = all.iter().map(|zone| (*zone).to_owned()).collect();
+        let zones = all.iter().map(|zone| (*zone).to_owned()).collect();
+        let operators = |zone: &str| {
+            u8::from(with_operator.contains(zone)) + u8::from(active.as_deref() == Some(zone))
+        };
+        Ok(Self::over(zones, cluster, operators))
+    }
+
+    /// The same, of these zones; a zone counts for more with an operator in it, and for the most with the active one.
+    pub fn over(
+        mut zones: Vec<String>,
+        cluster: &RedisCluster,
+        operators: impl Fn(&str) -> u8,
+    ) -> Self {
+        let with_leader = cluster.leaders_by_zone();
         zones.sort_by_key(|zone| {
             let leaders = with_leader.get(zone.as_str()).copied().unwrap_or(0);
-            let has_operator = with_operator.contains(zone);
-            let has_active = active.as_ref() == Some(zone);
-            (
-                leaders == 0,
-                leaders,
-                has_active,
-                has_operator,
-                zone.clone(),
-            )
+            (leaders == 0, leaders, operators(zone), zone.clone())
         });
-        Ok(Self {
+        Self {
             zones,
             ..Self::default()
-        })
+        }
     }
 
     /// The zone of this number.
-    pub(super) fn zone(&self, number: usize) -> Result<String> {
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn zone(&self, number: usize) -> Result<String> {
         let zone = self.zones.get(number).cloned();
         zone.with_context(|| format!("the testbed has no zone number {number}"))
     }

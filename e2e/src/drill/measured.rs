@@ -154,12 +154,21 @@ pub struct Setting {
     pub commit: String,
     /// The operator's image.
     pub operator: String,
+    /// What it was played on, where that was not kind: then there are no images, and no Kubernetes of its own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub testbed: String,
 }
 
 impl Setting {
     /// What is known, by its name.
     pub fn facts(&self) -> Vec<(&'static str, &str)> {
-        let all = [
+        let here = [
+            ("Testbed", &self.testbed),
+            ("Machine", &self.machine),
+            ("Hosts", &self.hosts),
+            ("Commit", &self.commit),
+        ];
+        let on_kind = [
             ("Machine", &self.machine),
             ("Container engine", &self.containers),
             ("kind", &self.kind),
@@ -169,11 +178,16 @@ impl Setting {
             ("Commit", &self.commit),
             ("Operator's image", &self.operator),
         ];
-        let told = all.map(|(name, value)| match value.as_str() {
-            "" => (name, "not known"),
-            value => (name, value),
+        let all = if self.testbed.is_empty() {
+            on_kind.as_slice()
+        } else {
+            &here
+        };
+        let told = all.iter().map(|(name, value)| match value.as_str() {
+            "" => (*name, "not known"),
+            value => (*name, value),
         });
-        told.to_vec()
+        told.collect()
     }
 }
 

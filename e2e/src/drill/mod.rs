@@ -1,20 +1,24 @@
 //! Drills: what is done to a testbed while a writer checks every acknowledged write, and what has to be
-//! reached after it. Each is a row of the table; `run` plays it.
+//! reached after it. Each is a row of the table; `run` plays it on kind, `stage` its steps wherever that is.
 
 mod deeds;
 mod faults;
 pub mod measured;
 pub mod report;
 mod run;
+pub mod series;
 pub mod setting;
+mod stage;
 mod table;
 mod told;
 mod watch;
 
 use crate::bed::Fault;
 
+pub use deeds::Hands;
 pub use measured::{Event, Outcome, Sort};
-pub use run::{Options, drill};
+pub use run::{Options, adapt, drill};
+pub use stage::{Place, Stage, losses};
 pub use table::DRILLS;
 pub(crate) use told::KubernetesEvent;
 
@@ -73,6 +77,9 @@ impl Drill {
         shape.join(", ")
     }
 }
+
+/// The number of the zone with the active operator in it, of three with a leader each: it is lost last.
+pub const ZONE_OF_THE_ACTIVE: usize = 2;
 
 /// Something that is done to the testbed, or waited for. Zones are counted in the order in which they are
 /// lost: those with a leader come first, of these those with the fewest, of these those without

@@ -1,20 +1,19 @@
-//! Plays one drill.
+//! Plays one drill on kind.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::deeds::{Hands, change, crash_operator, drain, forget_password, taint, uncordon};
-use super::faults::edge;
-use super::measured::{Event, Outcome, Setting, Sort, Standing};
+use super::measured::{Outcome, Setting};
 use super::setting::{engine, load};
+use super::stage::{Place, Stage, losses};
 use super::told::told;
-use super::watch::{Conditions, look, reach, standing};
 use super::{Drill, Step};
 use crate::bed::{Bed, Moment};
 use crate::bring_up::{bring_up, confirmed, make_room};
@@ -24,9 +23,6 @@ use crate::manifest::{Change, from_example};
 use crate::near::Workload;
 use crate::objects::{Key, RedisCluster};
 use crate::show::Screen;
-use crate::timeline::seconds;
-use crate::workload::report::Report;
-use terminal::Color;
 
 /// How drills are run.
 #[derive(Clone, Debug)]
@@ -104,11 +100,14 @@ async fn play(
     }
     outcome.engines.extend(engine(bed, &options.key).await);
     sleep(Duration::from_secs(2)).await;
-    let stage = Stage {
+    let mut kind = Kind {
         bed,
         keys: &keys,
         first: &options.key,
         image: &options.image,
+        hands,
+    };
+    let stage = Stage {
         screen,
         limit: Duration::from_secs(options.limit),
         zones: drill.zones.unwrap_or(open_zones(bed).await?),
@@ -116,7 +115,7 @@ async fn play(
     };
     outcome.load = load();
     outcome.unix_millis = Timestamp::now().as_millisecond();
-    let done = stage.steps(drill.steps, hands, outcome).await;
+    let done = stage.steps(drill.steps, &mut kind, outcome).await;
     outcome.engines.extend(engine(bed, &options.key).await);
     outcome.engines.dedup();
     outcome.told = told(bed, &keys, outcome.unix_millis).await;
@@ -134,27 +133,6 @@ async fn play(
         screen.line(&said);
     }
     Ok(())
-}
-
-/// What the drill may lose, where it did; an error where it may not.
-fn losses(drill: &Drill, reports: &[Report]) -> Result<Option<String>> {
-    let for_sure: u64 = reports.iter().map(Report::lost_for_sure).sum();
-    if for_sure > 0 {
-        bail!("{for_sure} writes are lost that a follower had, or that were there from the start")
-    }
-    let lost: u64 = reports.iter().map(Report::lost).sum();
-    let unverified: u64 = reports.iter().map(Report::unverified).sum();
-    let missing: u64 = reports.iter().map(Report::missing_in_followers).sum();
-    if missing > 0 {
-        bail!("{missing} acknowledged writes are with their leader, and not with a follower of it")
-    }
-    match drill.may_lose.filter(|_| unverified == 0) {
-        Some(why) => Ok((lost > 0).then(|| format!("{lost} acknowledged writes are lost: {why}"))),
-        None if lost + unverified > 0 => {
-            bail!("{lost} acknowledged writes are lost, and {unverified} could not be read back")
-        }
-        None => Ok(None),
-    }
 }
 
 fn keys(drill: &Drill, options: &Options) -> Vec<Key> {
@@ -180,9 +158,22 @@ async fn manifest(bed: &Bed, drill: &Drill, options: &Options, key: &Key) -> Res
         .get_mut("spec")
         .and_then(Value::as_object_mut)
         .context("no spec")?;
+    let hosts = bed.kubectl.hosts().await?;
+    let zones: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
+    adapt(spec, drill, zones)?;
+    Ok(manifest)
+}
+
+/// What a drill wants otherwise in a spec, but for its image and size; the testbed has these zones.
+///
+/// # Errors
+/// Where the spec is not one.
+pub fn adapt<'a>(
+    spec: &mut Map<String, Value>,
+    drill: &Drill,
+    zones: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
     if let Some(count) = drill.zones {
-        let hosts = bed.kubectl.hosts().await?;
-        let zones: BTreeSet<&str> = hosts.iter().filter_map(|host| host.zone()).collect();
         let allowed: Vec<&str> = zones.into_iter().take(count).collect();
         spec.insert("zones".to_owned(), json!({ "allowed": allowed }));
     }
@@ -194,83 +185,36 @@ async fn manifest(bed: &Bed, drill: &Drill, options: &Options, key: &Key) -> Res
         recovery.insert("quorumLoss".to_owned(), json!(policy));
         recovery.insert("debounceSeconds".to_owned(), json!(15));
     }
-    Ok(manifest)
+    Ok(())
 }
 
-/// Where a drill is played.
-struct Stage<'a> {
+/// The testbed's `RedisClusters` in a drill.
+struct Kind<'a> {
     bed: &'a Bed,
     keys: &'a [Key],
     /// The one whose leader or host is lost.
     first: &'a Key,
     image: &'a str,
-    screen: Screen,
-    limit: Duration,
-    zones: usize,
-    start: Instant,
+    hands: &'a mut Hands,
 }
 
-impl Stage<'_> {
-    async fn steps(&self, steps: &[Step], hands: &mut Hands, outcome: &mut Outcome) -> Result<()> {
-        let mut conditions = Conditions::default();
-        let clusters = look(self.bed, self.keys).await?;
-        for (name, cluster) in &clusters {
-            conditions.changes(name, cluster);
-        }
-        self.stand(outcome, &clusters, hands);
-        for step in steps {
-            let (goal, limit) = match step {
-                Step::Until(goal) => (Some(*goal), self.limit),
-                Step::Stay(seconds) => (None, Duration::from_secs(*seconds)),
-                deed => {
-                    self.deed(*deed, hands, outcome).await?;
-                    continue;
-                }
-            };
-            let lost = (&hands.lost, self.zones);
-            reach(self.bed, self.keys, goal, lost, limit, |clusters| {
-                self.stand(outcome, clusters, hands);
-                for (name, cluster) in clusters {
-                    for change in conditions.changes(name, cluster) {
-                        self.note(outcome, Sort::Said, change);
-                    }
-                }
-            })
-            .await?;
-            if let Some(goal) = goal {
-                self.note(outcome, Sort::Reached, goal.text().to_owned());
-            }
-        }
-        Ok(())
+impl Place for Kind<'_> {
+    fn hands(&self) -> &Hands {
+        self.hands
     }
 
-    /// Keeps what holds now, where it is not what held at the last look.
-    fn stand(&self, outcome: &mut Outcome, clusters: &[(&str, RedisCluster)], hands: &Hands) {
-        let at = seconds(self.start.elapsed());
-        let now = standing(at, clusters, (&hands.lost, self.zones));
-        let last = outcome.standings.last();
-        if last.is_none_or(|last| Standing { at, ..*last } != now) {
-            outcome.standings.push(now);
+    async fn look(&self) -> Result<Vec<(&str, RedisCluster)>> {
+        let mut clusters = Vec::new();
+        for key in self.keys {
+            let cluster = self.bed.kubectl.redis_cluster(key).await?;
+            let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+            clusters.push((key.name.as_str(), cluster));
         }
+        Ok(clusters)
     }
 
-    /// Does it, and tells when it was begun and when it was done.
-    async fn deed(&self, step: Step, hands: &mut Hands, outcome: &mut Outcome) -> Result<()> {
-        let begun = seconds(self.start.elapsed());
-        // a host that is started is known before, one that is killed only afterwards
-        let before = edge(step, hands);
-        let text = self.act(step, hands).await?;
-        let fault = before.or_else(|| edge(step, hands));
-        self.note(outcome, Sort::Done, text);
-        if let Some(event) = outcome.events.last_mut() {
-            event.begun = Some(begun);
-            event.fault = fault;
-        }
-        Ok(())
-    }
-
-    async fn act(&self, step: Step, hands: &mut Hands) -> Result<String> {
-        let (bed, key) = (self.bed, self.first);
+    async fn act(&mut self, step: Step) -> Result<String> {
+        let (bed, key, hands) = (self.bed, self.first, &mut *self.hands);
         match step {
             Step::DeleteLeader => hands.delete_leader(bed, key, false).await,
             Step::CrashLeader => hands.delete_leader(bed, key, true).await,
@@ -290,22 +234,5 @@ impl Stage<'_> {
             Step::RestorePower => hands.power(bed, true).await,
             Step::Stay(_) | Step::Until(_) => Ok(String::new()),
         }
-    }
-
-    fn note(&self, outcome: &mut Outcome, sort: Sort, text: String) {
-        let at = self.start.elapsed();
-        let color = match sort {
-            Sort::Done => Color::Red,
-            Sort::Reached => Color::Green,
-            Sort::Said => Color::Yellow,
-        };
-        self.screen.event(at, color, &text);
-        outcome.events.push(Event {
-            at: seconds(at),
-            begun: None,
-            sort,
-            text,
-            fault: None,
-        });
     }
 }

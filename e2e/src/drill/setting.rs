@@ -35,6 +35,7 @@ pub async fn setting(bed: &Bed) -> Setting {
         kubernetes,
         commit: commit(&bed.root).await,
         operator: operator_images(bed).await,
+        testbed: String::new(),
     }
 }
 
@@ -87,12 +88,13 @@ fn engine_of(said: &str) -> Option<String> {
 }
 
 /// Programs that wanted to run, mean of the last minute.
-pub(super) fn load() -> Option<f64> {
+pub fn load() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
-fn machine() -> String {
+/// Processors, memory and kernel.
+pub fn machine() -> String {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     machine_of(
@@ -135,7 +137,7 @@ fn layout(hosts: &[Host]) -> String {
 }
 
 /// The checkout's commit, and whether files differ from it.
-async fn commit(root: &Path) -> String {
+pub async fn commit(root: &Path) -> String {
     let git = |words: &[&str]| {
         let mut command = Command::new("git");
         command.arg("-C").arg(root).args(words);

@@ -1,6 +1,6 @@
 //! All drills: what is done, in order, and what has to be reached.
 
-use super::{Drill, Goal, Step};
+use super::{Drill, Goal, Step, ZONE_OF_THE_ACTIVE};
 use crate::bed::Fault;
 
 /// DESIGN promises no more than replication holds: a leader takes writes for `nodeTimeoutMillis` and half of it
@@ -159,9 +159,9 @@ pub static DRILLS: [Drill; 36] = [
         "zone-kill-operator",
         "The zone with the active operator is killed",
         &[
-            Step::LoseZone(2, Fault::Kill),
+            Step::LoseZone(ZONE_OF_THE_ACTIVE, Fault::Kill),
             Step::Until(Goal::Redundant),
-            Step::ReturnZone(2, Fault::Kill),
+            Step::ReturnZone(ZONE_OF_THE_ACTIVE, Fault::Kill),
             Step::Until(Goal::Home),
         ],
     ),
@@ -169,9 +169,9 @@ pub static DRILLS: [Drill; 36] = [
         "zone-pause-operator",
         "The zone with the active operator stands still",
         &[
-            Step::LoseZone(2, Fault::Pause),
+            Step::LoseZone(ZONE_OF_THE_ACTIVE, Fault::Pause),
             Step::Until(Goal::Redundant),
-            Step::ReturnZone(2, Fault::Pause),
+            Step::ReturnZone(ZONE_OF_THE_ACTIVE, Fault::Pause),
             Step::Until(Goal::Home),
         ],
     ),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Goal;
 use super::measured::{Level, Standing};
-use crate::bed::Bed;
-use crate::objects::{Key, Lost, RedisCluster};
+use super::stage::Place;
+use crate::objects::{Lost, RedisCluster};
 use crate::wait::{Patience, until};
 
 /// Conditions whose changes are told.
@@ -84,18 +84,17 @@ pub(super) fn standing(
 
 /// Waits until all have reached the goal; `tell` hears what their status says.
 pub(super) async fn reach(
-    bed: &Bed,
-    keys: &[Key],
+    place: &impl Place,
     goal: Option<Goal>,
-    lost: (&Lost, usize),
+    zones: usize,
     limit: Duration,
     mut tell: impl FnMut(&[(&str, RedisCluster)]),
 ) -> Result<()> {
-    let (lost, zones) = lost;
+    let lost = &place.hands().lost;
     let what = goal.map_or("some time", Goal::text);
     let begun = tokio::time::Instant::now();
     until(what, Patience::seconds(limit.as_secs() + 1), async || {
-        let clusters = look(bed, keys).await?;
+        let clusters = place.look().await?;
         tell(&clusters);
         let mut each = clusters.iter();
         let is_over = match goal {
@@ -105,17 +104,6 @@ pub(super) async fn reach(
         Ok(is_over.then_some(()))
     })
     .await
-}
-
-/// All of them, as they stand now.
-pub(super) async fn look<'a>(bed: &Bed, keys: &'a [Key]) -> Result<Vec<(&'a str, RedisCluster)>> {
-    let mut clusters = Vec::new();
-    for key in keys {
-        let cluster = bed.kubectl.redis_cluster(key).await?;
-        let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
-        clusters.push((key.name.as_str(), cluster));
-    }
-    Ok(clusters)
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ const AT_ONCE: u64 = 32;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 /// Between two tries of one operation: at least, and at most. The crate's own 1.28 s would be most of each pause.
 const RETRY_WAIT_MILLIS: (u64, u64) = (20, 200);
+/// What an operation may take with all its tries. Without it the crate waits for ever at times: the two limits above do
+/// not bound its own search for leaders, which may hang at a host that stands still.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 /// Time between two tries of a key of the filling, once the client has given up.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
@@ -51,7 +54,7 @@ impl Client {
         let mut builder = ClusterClientBuilder::new(nodes)
             .response_timeout(ANSWERED_WITHIN)
             .connection_timeout(ANSWERED_WITHIN)
-            .overall_response_timeout(None)
+            .overall_response_timeout(Some(GIVEN_UP_AFTER))
             .min_retry_wait(RETRY_WAIT_MILLIS.0)
             .max_retry_wait(RETRY_WAIT_MILLIS.1);
         if let Some(password) = &login.password {
@@ -133,14 +136,16 @@ impl Client {
                 Some(_) => report.filled_lost += 1,
             }
         }
-        if !keep && report.filled_lost == 0 {
+        // a client that is not answered any more has nothing deleted either
+        let is_whole = report.filled_lost == 0 && report.filled_unverified == 0;
+        if !keep && is_whole {
             for (kind, count) in [("fill", self.filled), ("client", KEYS)] {
                 let unlink = move |run: &str, n| {
                     let mut unlink = Cmd::new();
                     unlink.arg("UNLINK").arg(key(run, kind, n));
                     unlink
                 };
-                let _: Vec<Option<u64>> = self.each(0..count, patience, unlink).await;
+                let _: Vec<Option<u64>> = self.each(0..count, patience / 2, unlink).await;
             }
         }
         report

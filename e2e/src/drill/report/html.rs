@@ -52,8 +52,8 @@ fn introduction(drills: &[Judged]) -> Markup {
             h1 { "Zoneward: drills" }
             p {
                 "Zoneward is a Kubernetes operator. It runs Redis Cluster and Valkey in several zones, so that the "
-                "loss of any one zone is survived. A " em { "drill" } " shows whether that is so: on a real Kubernetes "
-                "(kind: its hosts are containers of one machine, in three zones) something is broken or changed on "
+                "loss of any one zone is survived. A " em { "drill" } " shows whether that is so: on "
+                (words::place(drills).0) " (" (words::place(drills).1) ") something is broken or changed on "
                 "purpose, while a writer writes to every shard all the time. When all is well again, every write that "
                 "was acknowledged is read back."
             }

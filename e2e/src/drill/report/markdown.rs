@@ -10,10 +10,12 @@ pub(super) fn markdown(drills: &[Judged]) -> String {
     let mut lines = vec![
         "# Drills".to_owned(),
         String::new(),
-        "Written by `make drills`. On a real Kubernetes something is broken or changed on purpose, while a writer \
-         writes to every shard; at the end every acknowledged write is read back. What the columns mean, the aims and \
-         a timeline of each drill are in `report.html` beside this, the figures in `report.json`. ✗: missed its aim."
-            .to_owned(),
+        format!(
+            "Written by `make drills`. On {} something is broken or changed on purpose, while a writer \
+             writes to every shard; at the end every acknowledged write is read back. What the columns mean, the aims and \
+             a timeline of each drill are in `report.html` beside this, the figures in `report.json`. ✗: missed its aim.",
+            words::place(drills).0
+        ),
         String::new(),
     ];
     let levels = LEVELS.map(words::level).join(" | ");
@@ -123,5 +125,17 @@ mod tests {
         );
         assert!(text.contains("- `zone-kill`: a shard took no writes for 3.90 s; aim: "));
         assert!(text.contains("- Commit: abc123"));
+        assert!(text.contains("On a real Kubernetes something"));
+    }
+
+    /// Nobody shall take loopback for a Kubernetes.
+    #[test]
+    fn what_was_played_on_the_local_testbed_says_so() {
+        let mut outcome = samples::zone_kill();
+        outcome.setting.as_mut().unwrap().testbed = "processes on loopback".to_owned();
+        let text = markdown(&judged(&[outcome]));
+        assert!(text.contains("On the local testbed"), "{text}");
+        assert!(text.contains("- Testbed: processes on loopback"), "{text}");
+        assert!(!text.contains("- Kubernetes:"), "{text}");
     }
 }

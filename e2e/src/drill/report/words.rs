@@ -1,8 +1,25 @@
 //! Figures in words: durations, counts, levels. Pure.
 
+use super::Judged;
 use super::figures::ClientSaw;
 use super::times::Time;
 use crate::drill::measured::Level;
+
+/// What they were played on, and what that is.
+pub(super) fn place(drills: &[Judged]) -> (&'static str, &'static str) {
+    let mut settings = drills.iter().filter_map(|it| it.outcome.setting.as_ref());
+    if settings.any(|it| !it.testbed.is_empty()) {
+        (
+            "the local testbed",
+            "no Kubernetes: the operator's loop with real servers on loopback, and with the objects in memory",
+        )
+    } else {
+        (
+            "a real Kubernetes",
+            "kind: its hosts are containers of one machine, in three zones",
+        )
+    }
+}
 
 /// Seconds: two digits after the point, from ten on one.
 pub(super) fn duration(seconds: f64) -> String {
