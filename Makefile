@@ -75,7 +75,7 @@ local-bench: servers ## outages with the operator and with the bus alone, real s
 soak: servers ## random faults and changes under a checking workload, real servers on loopback; HOURS=1 SEED=1, target/local/soak.json
 	cargo run --release --locked -p zoneward-local -- soak --hours $(or $(HOURS),1) --seed $(or $(SEED),1)
 
-short-soak: servers ## five minutes of it, as CI runs them
+short-soak: servers ## five minutes of it, in a debug build
 	cargo run --locked -p zoneward-local -- soak --hours 0.084 --seed $(or $(SEED),1)
 
 page-pictures: servers ## pictures of the operator's page through a zone loss, into docs/images; installs Chromium and a typeface by apt where missing

@@ -152,6 +152,8 @@ pub struct LeaseKeeper {
     config: LeaseConfig,
     clock: Arc<dyn Clock>,
     overdue: Overdue,
+    /// Since when each look at the record was answered, by our monotonic clock.
+    looking_since: Option<Duration>,
     seen: Option<Sighting>,
     valid_until: watch::Sender<Duration>,
 }
@@ -170,6 +172,7 @@ impl LeaseKeeper {
             config,
             clock,
             overdue,
+            looking_since: None,
             seen: None,
             valid_until: sender,
         };
@@ -248,7 +251,9 @@ impl LeaseKeeper {
     async fn step(&mut self) -> Result<Decision, ObjectError> {
         let current = self.read().await?;
         let now = self.clock.monotonic();
-        let is_overdue = self.overdue.is_any();
+        // an API server that stalled answers with a record that nobody could renew meanwhile
+        let has_looked = |since| now.saturating_sub(since) >= EARLY;
+        let is_overdue = self.overdue.is_any() && self.looking_since.is_some_and(has_looked);
         let seen = self.seen.as_ref();
         let decision = decide(seen, &self.config.identity, now, is_overdue);
         if decision != Decision::Wait {
@@ -259,8 +264,14 @@ impl LeaseKeeper {
 
     async fn read(&mut self) -> Result<Option<Lease>, ObjectError> {
         let name = &self.config.name;
-        let lease = bounded(format!("get Lease {name}"), self.api.get_opt(name)).await?;
+        let asked = self.clock.monotonic();
+        let lease = bounded(format!("get Lease {name}"), self.api.get_opt(name)).await;
         let now = self.clock.monotonic();
+        if lease.is_err() || now.saturating_sub(asked) >= RETRY_PERIOD {
+            self.looking_since = None;
+        }
+        let lease = lease?;
+        self.looking_since.get_or_insert(now);
         self.seen = lease.as_ref().map(record).map(|record| {
             let same = self.seen.take().filter(|seen| seen.record == record);
             same.unwrap_or(Sighting { record, since: now })

@@ -106,7 +106,8 @@ impl Client {
             due.tick().await;
             let mut command = Cmd::new();
             let key = key(&self.run, "client", n % KEYS);
-            if (n / CALLERS).is_multiple_of(2) {
+            // all keys are written, then all are read, and so on
+            if (n / KEYS).is_multiple_of(2) {
                 command.arg("SET").arg(key).arg(n);
             } else {
                 command.arg("GET").arg(key);

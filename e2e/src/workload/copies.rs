@@ -36,7 +36,7 @@ pub async fn verify(
                 break;
             }
             // who is away by now is left out of the next answer
-            shards = ask_shards(lane, seeds).await;
+            shards = ask_shards(lane, seeds, *first).await;
             sleep(lane.every).await;
         }
     }
@@ -68,9 +68,11 @@ async fn missing(
     Some(all)
 }
 
-async fn ask_shards(lane: &mut Lane, seeds: &[Address]) -> Vec<ShardSlots> {
-    for seed in seeds {
-        if let Ok(shards) = lane.links.ask_slots(seed).await {
+/// The leader is asked first, then those that were there at the start: all of them may have been replaced.
+async fn ask_shards(lane: &mut Lane, seeds: &[Address], n: u64) -> Vec<ShardSlots> {
+    let leader = lane.target(lane.keys.index(n));
+    for whom in leader.iter().chain(seeds) {
+        if let Ok(shards) = lane.links.ask_slots(whom).await {
             return shards;
         }
     }

@@ -104,6 +104,8 @@ pub struct Lane {
     pub asked: Option<Duration>,
     /// The writes that a follower had, by the word of WAIT.
     pub waited: BTreeSet<u64>,
+    /// Whether the last write went to another one than its leader: WAIT would ask the wrong one.
+    pub went_by_ask: bool,
 }
 
 impl Lane {
@@ -127,7 +129,7 @@ impl Lane {
                 // Whoever printed it is gone: the run ends anyhow.
                 let _ = told.send(Line::GapClosed { shard, gap }).await;
             }
-            if n.is_multiple_of(2) {
+            if n.is_multiple_of(2) && !self.went_by_ask {
                 self.wait(n).await;
             }
             n += 1;
@@ -160,8 +162,10 @@ impl Lane {
         let at = self.keys.index(n);
         let target = self.target(at)?;
         let mut outcome = self.links.send::<()>(&target, &command).await;
+        self.went_by_ask = false;
         if let Err(Failure::Ask(to)) = &outcome {
             let to = to.clone();
+            self.went_by_ask = true;
             outcome = self.links.send_asking(&to, &command).await;
         }
         self.settle(at, outcome).await
@@ -180,7 +184,7 @@ impl Lane {
         self.settle(at, outcome).await
     }
 
-    fn target(&self, at: usize) -> Option<Address> {
+    pub(super) fn target(&self, at: usize) -> Option<Address> {
         self.routes.get(at).map(|route| route.target().clone())
     }
 

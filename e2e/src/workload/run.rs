@@ -140,6 +140,7 @@ fn lanes(
             every: settings.every,
             asked: None,
             waited: BTreeSet::new(),
+            went_by_ask: false,
         });
     }
     Ok(lanes)

@@ -14,13 +14,11 @@ pub(super) fn stand_by(
     desired: Option<&Desired>,
     seen: &Observation,
 ) -> Duration {
-    let needs_leader = |desired| {
-        let plan = plan(desired, seen, parts.clock.now());
-        is_urgent(&plan.waiting_on) || plan.actions.iter().any(|it| it.deed.elects())
-    };
-    let is_overdue = desired.is_some_and(needs_leader);
+    let plan = desired.map(|desired| plan(desired, seen, parts.clock.now()));
+    let has_urgent_wait = plan.as_ref().is_some_and(|it| is_urgent(&it.waiting_on));
+    let is_overdue = plan.is_some_and(|plan| plan.actions.iter().any(|it| it.deed.elects()));
     parts.overdue.set(key, is_overdue);
-    delay(if is_overdue {
+    delay(if is_overdue || has_urgent_wait {
         Pace::Urgent
     } else {
         Pace::Steady
@@ -38,8 +36,8 @@ mod tests {
     use crate::controller::{Context, RoundEnd, STEADY, reconcile};
     use crate::fakes::{World, key, objects, pod};
     use crate::lease::LeaseGuard;
-    use crate::model::MemberName;
-    use crate::plan::testing::{desired, formed};
+    use crate::model::{MemberId, MemberName, PodPhase};
+    use crate::plan::testing::{answer_of, desired, formed};
 
     #[tokio::test]
     async fn a_standby_looks_and_touches_nothing() {
@@ -65,7 +63,24 @@ mod tests {
         let desired = desired(3, 1);
         let well = formed();
         let mut bereft = formed();
-        bereft.members.remove(&MemberName::from("c-0-1"));
+        let ended = MemberName::from("c-0-1");
+        bereft.members.remove(&ended);
+        for pod in bereft.pods.iter_mut().filter(|pod| pod.name == ended) {
+            let reason = "exit code 137".to_owned();
+            pod.phase = PodPhase::Ended { reason };
+        }
+        let run = answer_of(&mut bereft, "c-0-2").run_id.clone();
+        for entry in &mut bereft.record.members {
+            if entry.name.as_str() == "c-0-2" {
+                entry.synced_run = Some(run.clone());
+                entry.synced_with = Some(MemberId::from("id-c-0-1"));
+            }
+        }
+        let up = answer_of(&mut bereft, "c-0-2")
+            .replication
+            .upstream
+            .as_mut();
+        up.unwrap().is_up = false;
         for (seen, is_overdue) in [(&well, false), (&bereft, true), (&well, false)] {
             let again_in = stand_by(&parts, &key(), Some(&desired), seen);
             assert_eq!(parts.overdue.is_any(), is_overdue);

@@ -363,13 +363,16 @@ impl Record {
             .find(|member| member.member_id.as_ref() == Some(id))
     }
 
+    /// The shard that a member of this id is of, or was.
+    pub fn shard_of(&self, id: &MemberId) -> Option<ShardId> {
+        let entry = self.member_by_id(id).map(|entry| entry.shard);
+        let departed = || self.departed.iter().find(|gone| &gone.member_id == id);
+        entry.or_else(|| departed().map(|gone| gone.shard))
+    }
+
     /// Whether this id was ever a member of ours.
     pub fn knows(&self, id: &MemberId) -> bool {
-        self.member_by_id(id).is_some()
-            || self
-                .departed
-                .iter()
-                .any(|departed| &departed.member_id == id)
+        self.shard_of(id).is_some()
     }
 
     /// Slots that may be in two halves, and between which shards.

@@ -158,6 +158,14 @@ pub enum MemberCommand {
         /// Whether slots may be begun; else those alone are seen through that are open or in two halves.
         begins: bool,
     },
+    /// `CLUSTER DELSLOTSRANGE` of slots that are others': in its own table they are nobody's then. Re-checked when
+    /// sent: its table gives them to `of`.
+    DisownSlots {
+        /// Which.
+        slots: SlotSet,
+        /// The lost owner that it alone knows.
+        of: MemberId,
+    },
     /// `CLUSTER SETSLOT … STABLE`: nothing moves between these marks' ends.
     CloseSlots(SlotSet),
     /// `CONFIG SET cluster-node-timeout`.
@@ -343,6 +351,7 @@ impl MemberCommand {
             } => "takeover",
             Self::SeizeSlots { .. } => "seize-slots",
             Self::MoveSlots { .. } => "move-slots",
+            Self::DisownSlots { .. } => "disown-slots",
             Self::CloseSlots(_) => "close-slots",
             Self::SetNodeTimeout { .. } => "set-node-timeout",
             Self::Configure(_) => "configure",
@@ -411,6 +420,9 @@ impl fmt::Display for MemberCommand {
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
             Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
             Self::MoveSlots { slots, to, .. } => write!(f, "move slots {slots} to {}", to.name),
+            Self::DisownSlots { slots, of } => {
+                write!(f, "take slots {slots} for nobody's, not for {of}'s")
+            }
             Self::CloseSlots(slots) => write!(f, "close slots {slots}"),
             Self::SetNodeTimeout { millis } => write!(f, "set cluster-node-timeout to {millis} ms"),
             Self::Configure(settings) => {

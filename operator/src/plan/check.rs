@@ -388,6 +388,9 @@ fn command_to(
         MemberCommand::MoveSlots { slots, to, .. } => {
             moves::refuse_move(world, action, (entry, answer), slots, to)
         }
+        MemberCommand::DisownSlots { slots, of } => {
+            moves::refuse_disowning(world, action, answer, slots, of)
+        }
         MemberCommand::CloseSlots(slots) => moves::refuse_closing(world, action, answer, slots),
         _ => None,
     }

@@ -30,6 +30,7 @@ mod roll;
 mod roster;
 mod settings;
 mod spacing;
+mod stale_claims;
 mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -80,6 +81,7 @@ const STEPS: &[Step] = &[
     access::rotate_clients,
     access::begin_own,
     access::rotate_own,
+    stale_claims::disown,
     failover::force,
     failover::take_over,
     failover::relieve_closed_leaders,

@@ -47,6 +47,7 @@ pub(super) async fn carry_out(
     }
     let pipeline = match command {
         MemberCommand::SeizeSlots { slots, of } => seize(connection, slots, of.as_ref()).await?,
+        MemberCommand::DisownSlots { slots, of } => disown(connection, slots, of).await?,
         _ => pipeline(connection, keys, command).await?,
     };
     let replies = connection.exchange(&pipeline).await?;
@@ -160,6 +161,26 @@ async fn seize(
     Ok(pipeline)
 }
 
+/// The slots that its table gives to that one are given to nobody; others have been heard of meanwhile.
+async fn disown(
+    connection: &mut Connection,
+    slots: &SlotSet,
+    of: &MemberId,
+) -> Result<Pipeline, WireError> {
+    let mut question = redis::pipe();
+    question.cmd("CLUSTER").arg("NODES");
+    let replies = connection.exchange(&question).await?;
+    let nodes = cluster_nodes::parse(&text(replies.into_iter().next().unwrap_or(Value::Nil))?)?;
+    let lost = nodes.iter().find(|entry| &entry.id == of);
+    let its = lost.map(|lost| lost.slots.intersection(slots));
+    let its = its.filter(|its| !its.is_empty());
+    let what = "its table gives them to that one";
+    let its = its.ok_or(WireError::Precondition(what))?;
+    let mut pipeline = redis::pipe();
+    pipeline.add_command(with_slots("DELSLOTSRANGE", &its));
+    Ok(pipeline)
+}
+
 async fn pipeline(
     connection: &mut Connection,
     keys: &Keyring<'_>,
@@ -253,6 +274,7 @@ fn single(command: &MemberCommand) -> Result<Cmd, WireError> {
         | MemberCommand::Passwords(_)
         | MemberCommand::ReloadCertificate
         | MemberCommand::SeizeSlots { .. }
+        | MemberCommand::DisownSlots { .. }
         | MemberCommand::MoveSlots { .. }
         | MemberCommand::CloseSlots(_) => {
             return Err(WireError::Precondition("it is one command"));

@@ -68,7 +68,9 @@ pub fn command(
             seize(process, mask, of.as_ref().and_then(id_of))?;
         }
         // chunks are never uneven, so nothing is to move
-        MemberCommand::MoveSlots { .. } | MemberCommand::CloseSlots(_) => {
+        MemberCommand::MoveSlots { .. }
+        | MemberCommand::DisownSlots { .. }
+        | MemberCommand::CloseSlots(_) => {
             return Err(Declined::Server("slots do not move in this model"));
         }
         MemberCommand::SetNodeTimeout { millis } => process.timeout = *millis,

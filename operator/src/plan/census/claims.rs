@@ -10,20 +10,6 @@ use super::Member;
 use super::empty::is_denied;
 use crate::model::{ClusterView, ConfigEpoch, MemberId, Record, ShardId, SlotSet, ViewEntry};
 
-/// The shard that a slot owner belongs to: by the record, also of those that departed.
-fn shard_of(id: &MemberId, record: &Record) -> Option<ShardId> {
-    record
-        .member_by_id(id)
-        .map(|entry| entry.shard)
-        .or_else(|| {
-            record
-                .departed
-                .iter()
-                .find(|gone| &gone.member_id == id)
-                .map(|gone| gone.shard)
-        })
-}
-
 /// A claim to slots.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
@@ -44,13 +30,8 @@ pub(super) fn owners(
     record: &Record,
 ) -> BTreeMap<ShardId, Claim> {
     let mut best: BTreeMap<ShardId, Claim> = BTreeMap::new();
-    let mut put = |entry: &ViewEntry, is_first_hand: bool| {
-        if entry.slots.is_empty() {
-            return;
-        }
-        let Some(shard) = shard_of(&entry.id, record) else {
-            return;
-        };
+    let claim = |entry: &ViewEntry, is_first_hand: bool| {
+        let shard = record.shard_of(&entry.id)?;
         let claim = Claim {
             is_first_hand,
             is_contested: is_contested(views, entry),
@@ -58,6 +39,12 @@ pub(super) fn owners(
             epoch: entry.config_epoch,
             id: entry.id.clone(),
             slots: entry.slots.clone(),
+        };
+        (!entry.slots.is_empty()).then_some((shard, claim))
+    };
+    let mut put = |entry: &ViewEntry, is_first_hand: bool| {
+        let Some((shard, claim)) = claim(entry, is_first_hand) else {
+            return;
         };
         let rank = |claim: &Claim| {
             let is_told = (
@@ -71,18 +58,30 @@ pub(super) fn owners(
             best.insert(shard, claim);
         }
     };
-    for member in members {
-        if let Some(own) = member.answer().and_then(|answer| answer.view.own_entry()) {
-            put(own, true);
-        }
-    }
+    let own = || {
+        let answers = members.iter().filter_map(Member::answer);
+        answers.filter_map(|answer| answer.view.own_entry())
+    };
+    own().for_each(|entry| put(entry, true));
     for view in views {
         view.entries
             .iter()
             .filter(|entry| !entry.flags.myself && !is_denied(members, entry))
             .for_each(|entry| put(entry, false));
     }
+    for (shard, claim) in own().filter_map(|entry| claim(entry, true)) {
+        if best.get(&shard).is_some_and(|it| is_remnant(it, &claim)) {
+            best.insert(shard, claim);
+        }
+    }
     best
+}
+
+/// Two of one shard own slots, and not the same: one was succeeded out of sight and took a few before it heard of
+/// that (`reshard::second`), by whatever epoch. Who has the most leads the shard.
+fn is_remnant(claim: &Claim, other: &Claim) -> bool {
+    let is_apart = claim.slots.intersection(&other.slots).is_empty();
+    claim.id != other.id && is_apart && claim.slots.count() < other.slots.count()
 }
 
 /// It is on record as who led last, by another epoch. A leader's own changes only with our command or an

@@ -77,6 +77,33 @@ pub(super) fn refuse_closing(
     is_moving.then(|| refuse("I5", action, "they are on the move"))
 }
 
+/// Nobody gives up its own slots like that, nor those of one that lives; and who is lost is succeeded, or his
+/// followers would be elected without them.
+pub(super) fn refuse_disowning(
+    world: &World<'_>,
+    action: &Action,
+    answer: &MemberAnswer,
+    slots: &SlotSet,
+    of: &MemberId,
+) -> Option<Refusal> {
+    let refused = |why: &str| Some(refuse("I5", action, why));
+    if !own_slots(answer).intersection(slots).is_empty() {
+        return refused("it owns some of them itself");
+    }
+    let record = &world.seen.record;
+    let shard = record.shard_of(of);
+    let lives = world.answers.values().any(|it| &it.id == of);
+    if lives || shard.is_none() {
+        return refused("their owner answers, or is not ours");
+    }
+    let leads = |it: &&MemberAnswer| record.shard_of(&it.id) == shard && !own_slots(it).is_empty();
+    let mut answers = world.answers.values().copied();
+    match answers.find(leads) {
+        Some(_) => None,
+        None => refused("nobody leads in place of their owner"),
+    }
+}
+
 /// A source gives to one target at a time.
 pub(super) fn one_target_each(plan: &Plan) -> Option<Refusal> {
     let mut sources = BTreeSet::new();

@@ -23,15 +23,18 @@ fn uneven() -> Observation {
     seen
 }
 
-/// Shard 1 is led by c-1-4; its former leader took a slot before it heard of that, and all know.
-fn two_lead_a_shard() -> Observation {
+/// Shard 1 is led by c-1-4; its former leader took a slot by this epoch before it heard of that, and all know.
+fn two_lead_a_shard(epoch: u64) -> Observation {
     let mut seen = formed();
     let one = SlotSet::from(crate::model::Slot::new(5461).unwrap());
     let names: Vec<String> = seen.members.keys().map(ToString::to_string).collect();
     for name in names {
         for entry in &mut answer_of(&mut seen, &name).view.entries {
             match entry.id.as_str() {
-                "id-c-1-3" => entry.slots = one.clone(),
+                "id-c-1-3" => {
+                    entry.slots = one.clone();
+                    entry.config_epoch.0 = epoch;
+                }
                 "id-c-1-4" => {
                     (entry.role, entry.leader) = (Role::Leader, None);
                     entry.slots = SlotSet::even_share(1, 3).difference(&one);
@@ -54,12 +57,24 @@ fn who_was_succeeded_and_took_a_slot_before_it_heard_of_that_gives_it_back() {
         let moves = deeds.filter(|deed| deed.kind() == "move-slots");
         moves.map(ToString::to_string).collect()
     };
-    let mut seen = two_lead_a_shard();
-    assert_eq!(moved(&seen), ["tell c-1-3: move slots 5461 to c-1-4"]);
+    for epoch in [3, 8] {
+        let seen = two_lead_a_shard(epoch);
+        assert_eq!(moved(&seen), ["tell c-1-3: move slots 5461 to c-1-4"]);
+    }
+    let mut seen = two_lead_a_shard(8);
     let mut entries = answer_of(&mut seen, "c-2-5").view.entries.iter_mut();
     let former = entries.find(|it| it.id.as_str() == "id-c-1-3").unwrap();
     former.slots = SlotSet::empty();
     assert!(moved(&seen).is_empty(), "it may be about to lose it");
+    seen.members
+        .remove(&crate::model::MemberName::from("c-1-3"));
+    let census = Census::new(&desired(3, 1), &seen, &seen.record);
+    let leader = census.shards[1].leader.as_ref();
+    assert_eq!(
+        leader.map(crate::model::MemberId::as_str),
+        Some("id-c-1-4"),
+        "also when that one has ended"
+    );
 }
 
 fn told(seen: &Observation, seconds: i64) -> (String, bool) {
