@@ -188,7 +188,7 @@ async fn voters_that_know_a_lost_owner_by_a_slot_too_many_elect_all_the_same() {
     let voters: Vec<IpAddr> = (0..5).filter(is_elsewhere).map(address).collect();
     let tell = |ip: IpAddr, words: &str| say(&testbed, "valkey-cli", ip, words);
     let id = tell(address(taker), "CLUSTER MYID");
-    let first = u32::from(giver) * 16384 / 5 + 10;
+    let first = giver * 16384 / 5 + 10;
     testbed.stop_operator();
     testbed.silence_zone(zone_of(giver).as_str()).unwrap();
     let tell = |ip: IpAddr, words: &str| say(&testbed, "valkey-cli", ip, words);
