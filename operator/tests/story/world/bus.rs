@@ -76,6 +76,7 @@ impl World {
             MemberCommand::Failover { .. } if self.no_votes => {}
             MemberCommand::Failover { of, .. } => self.promote(name, &of.clone(), epoch),
             MemberCommand::MoveSlots { .. }
+            | MemberCommand::DisownSlots { .. }
             | MemberCommand::CloseSlots(_)
             | MemberCommand::Passwords(_)
             | MemberCommand::ReloadCertificate
