@@ -236,6 +236,7 @@ pub static DRILLS: [Drill; 36] = [
             Step::ReturnZone(1, Fault::Cut),
             Step::Until(Goal::Home),
         ],
+        may_lose: Some(LEFT_ALONE),
         ..PLAIN
     },
     Drill {
