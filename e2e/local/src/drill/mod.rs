@@ -1,5 +1,5 @@
 //! Drills on the local testbed: the rows of `e2e`'s table, its checking workload, its judgement and its report, with
-//! [`Local`] for kind. What would not be true here is not played, and says why.
+//! `Local` for kind. What would not be true here is not played, and says why.
 
 mod bed;
 mod playable;
