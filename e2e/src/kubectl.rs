@@ -1,6 +1,7 @@
 //! A thin typed wrapper over the program `kubectl`. Reads go straight to a path of the API
 //! (`get --raw`): that spares kubectl's discovery, and the demo asks five times a second.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::drill::KubernetesEvent;
-use crate::objects::{Host, Key, List, Pod, RedisCluster};
+use crate::objects::{Host, Key, List, Metadata, Pod, RedisCluster};
 use crate::program;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -165,7 +166,7 @@ impl Kubectl {
         #[derive(Deserialize)]
         struct Found {
             #[serde(default)]
-            data: std::collections::BTreeMap<String, String>,
+            data: BTreeMap<String, String>,
         }
         let path = format!(
             "/api/v1/namespaces/{}/secrets/{}-auth",
@@ -180,6 +181,23 @@ impl Kubectl {
         let mut decode = self.environment("base64");
         let password = program::text(decode.arg("-d"), encoded, LIMIT).await?;
         Ok(Some(password))
+    }
+
+    /// The Secrets of a namespace by their names, with their values as they are stored.
+    pub(crate) async fn secrets(
+        &self,
+        namespace: &str,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+        #[derive(Deserialize)]
+        struct Found {
+            metadata: Metadata,
+            #[serde(default)]
+            data: BTreeMap<String, String>,
+        }
+        let path = format!("/api/v1/namespaces/{namespace}/secrets");
+        let found: Vec<Found> = self.list(&path).await?;
+        let named = found.into_iter().map(|it| (it.metadata.name, it.data));
+        Ok(named.collect())
     }
 
     /// Applies a manifest.

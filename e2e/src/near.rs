@@ -13,6 +13,15 @@ use crate::bed::{Bed, WORKLOAD_IN_CONTAINER};
 use crate::objects::Key;
 use crate::workload::report::{Line, Report};
 
+/// How much of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent {
+    /// Keys that are written first of all.
+    pub fill: u64,
+    /// Followers of each leader that are read from at the end.
+    pub followers: usize,
+}
+
 /// A running workload.
 pub struct Workload {
     process: Child,
@@ -23,8 +32,8 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Starts it and waits until it writes to every shard; first of all it writes so many keys.
-    pub async fn start(bed: &Bed, key: &Key, fill: u64) -> Result<Self> {
+    /// Starts it and waits until it writes to every shard.
+    pub async fn start(bed: &Bed, key: &Key, extent: Extent) -> Result<Self> {
         let pods = bed.kubectl.members(key).await?;
         // the Service leads to members also when all their addresses have changed
         let service = bed.kubectl.service_address(key).await?;
@@ -38,7 +47,8 @@ impl Workload {
             // The name alone: its value stays out of every process list.
             .args(["exec", "-i", "-e", "ZONEWARD_PASSWORD", &bed.near])
             .args([WORKLOAD_IN_CONTAINER, "--until-stdin-ends"])
-            .args(["--fill", &fill.to_string()])
+            .args(["--fill", &extent.fill.to_string()])
+            .args(["--followers", &extent.followers.to_string()])
             .args(seeds)
             .env("ZONEWARD_PASSWORD", password)
             .stdin(Stdio::piped())
@@ -96,7 +106,7 @@ impl Workload {
 
     /// Lets it write for a while, and gives its report.
     pub async fn for_a_while(bed: &Bed, key: &Key, time: Duration) -> Result<Report> {
-        let workload = Self::start(bed, key, 0).await?;
+        let workload = Self::start(bed, key, Extent::default()).await?;
         sleep(time).await;
         workload.finish().await
     }

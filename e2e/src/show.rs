@@ -102,7 +102,8 @@ impl Screen {
             (0, 0) => (
                 Color::Green,
                 format!(
-                    "all {total} acknowledged writes were read back from the leaders and the followers"
+                    "all {total} acknowledged writes were read back from the leaders, and {} copies from the followers",
+                    report.read_from_followers()
                 ),
             ),
             (lost, unverified) => (

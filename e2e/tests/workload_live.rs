@@ -163,6 +163,7 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
         patience: Duration::from_secs(20),
         keep: false,
         fill: 2000,
+        followers: 0,
     };
     let (told, mut lines) = mpsc::channel(10_000);
     let (stop, stopped) = oneshot::channel::<()>();
@@ -180,20 +181,30 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
     let report = running.await.unwrap().unwrap();
 
     assert_eq!((report.lost(), report.unverified()), (0, 0), "{report:?}");
+    // of the second shard there is one member left
+    let copies = |shard: usize| report.shards[shard].read_from_followers;
+    let acknowledged = |shard: usize| report.shards[shard].acknowledged;
+    assert_eq!([0, 2].map(copies), [0, 2].map(acknowledged), "{report:?}");
     let gaps: Vec<u64> = report.shards.iter().map(|s| s.longest_gap.millis).collect();
-    assert!((500..5000).contains(&gaps[1]), "{gaps:?}");
-    assert!(gaps[0] < 400 && gaps[2] < 400, "{gaps:?}");
+    // a dead leader's is longer than any that a busy machine makes
+    assert!(
+        gaps[1] > 500 && gaps[1] > 2 * gaps[0].max(gaps[2]),
+        "{gaps:?}"
+    );
     assert!(!report.shards[1].longest_gap.open);
-    assert!(report.shards[0].acknowledged > 300, "{report:?}");
+    assert!(report.shards[0].acknowledged > 100, "{report:?}");
     let with_wait = report.shards[0].acknowledged_with_wait;
-    assert!(with_wait > 100, "{report:?}");
+    assert!(
+        with_wait > acknowledged(0) / 4,
+        "every other write: {report:?}"
+    );
     let client = report.client.unwrap();
     assert_eq!((client.filled, client.filled_lost), (2000, 0));
     assert!(
-        client.operations > 500 && client.errors() < 20,
+        client.operations > 100 && client.errors() < 20,
         "{client:?}"
     );
-    assert!((300..5000).contains(&client.longest.millis), "{client:?}");
+    assert!(client.longest.millis > 300, "{client:?}");
     let mut opened = 0;
     let mut closed = 0;
     while let Ok(line) = lines.try_recv() {
@@ -206,7 +217,7 @@ async fn a_dead_leader_is_an_outage_of_its_shard_alone_and_nothing_is_lost() {
             _ => {}
         }
     }
-    assert_eq!((opened, closed), (1, 1));
+    assert_eq!((opened, closed), (1, 1), "one outage");
     let left: u64 = ask(0, &["DBSIZE"]).await.unwrap();
     assert_eq!(left, 0, "the keys are deleted once they were read back");
 
@@ -221,6 +232,7 @@ async fn follower_that_lost_its_keys(settings: Settings) -> Report {
     let settings = Settings {
         patience: Duration::from_secs(2),
         fill: 0,
+        followers: 0,
         ..settings
     };
     let (told, mut lines) = mpsc::channel(10_000);

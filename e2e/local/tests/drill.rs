@@ -49,6 +49,25 @@ async fn all_followers_crash_and_no_acknowledged_write_is_lost() {
     assert_eq!(back, [outcome]);
 }
 
+/// Addresses change under the drill's readers: the copies that are asked at the end are those that there are then.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_pods_are_made_anew_and_every_copy_has_what_was_acknowledged() {
+    let options = options();
+    let outcome = drill(
+        named("roll").unwrap(),
+        &options,
+        Screen::new(Paint::plain()),
+    )
+    .await;
+    assert_eq!(outcome.error, None);
+    for report in &outcome.workloads {
+        assert!(report.acknowledged() > 300, "{report:?}");
+        assert_eq!((report.lost(), report.unverified()), (0, 0), "{report:?}");
+    }
+    let made = outcome.told.iter().filter(|it| it.about == About::PodMade);
+    assert!(made.count() >= 6, "{:?}", outcome.told);
+}
+
 #[tokio::test]
 async fn what_cannot_be_played_here_is_refused_with_its_reason() {
     let screen = Screen::new(Paint::plain());

@@ -46,6 +46,9 @@ struct Args {
     /// Write so many keys before all else; they are read back at the end, too.
     #[arg(long, default_value_t = 0)]
     fill: u64,
+    /// Look for so many followers of each leader at the end, to read from.
+    #[arg(long, default_value_t = 0)]
+    followers: usize,
     /// Leave the keys where they are. Without it they are deleted once they were read back.
     #[arg(long)]
     keep: bool,
@@ -75,6 +78,7 @@ async fn work(args: Args) -> Result<Report> {
         patience: Duration::from_secs(args.patience_seconds),
         keep: args.keep,
         fill: args.fill,
+        followers: args.followers,
     };
     let duration = Duration::from_secs(args.for_seconds);
     let stop = asked_to_stop(duration, args.until_stdin_ends)?;

@@ -16,7 +16,7 @@ use crate::bring_up::{bring_up, make_room};
 use crate::crash_loop::open_zones;
 use crate::diagnosis::{operators, zones_with_operator};
 use crate::manifest::{Change, from_example};
-use crate::near::Workload;
+use crate::near::{Extent, Workload};
 use crate::objects::{Key, RedisCluster};
 use crate::show::Screen;
 
@@ -83,7 +83,11 @@ pub async fn demo(bed: &Bed, options: &Options, screen: Screen, story: &mut Stor
 
     let zone = choose_zone(bed, options, &whole).await?;
     let zones = open_zones(bed).await?;
-    let workload = Workload::start(bed, key, 0).await?;
+    let extent = Extent {
+        followers: whole.spec.followers_per_leader,
+        ..Extent::default()
+    };
+    let workload = Workload::start(bed, key, extent).await?;
     // What is normal shows before what is not.
     sleep(Duration::from_secs(2)).await;
     let stage = outage::Stage {

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use super::ZONE_OF_THE_ACTIVE;
+use super::operator::{holders_in, others_hold};
+use super::passwords::{Passwords, passwords};
 use crate::bed::{Bed, Fault};
 use crate::diagnosis::{zone_of_the_active, zones_with_operator};
 use crate::objects::{Key, Lost, RedisCluster};
@@ -26,11 +29,15 @@ pub struct Hands {
     pub host: Option<String>,
     /// What the status may still tell of.
     pub lost: Lost,
+    /// The passwords that there were at the start.
+    pub passwords: Passwords,
+    /// Who held the operator's lease when its zone was lost.
+    pub holders: Vec<String>,
 }
 
 impl Hands {
     /// Nothing is taken away yet.
-    pub(super) async fn new(bed: &Bed, cluster: &RedisCluster) -> Result<Self> {
+    pub(super) async fn new(bed: &Bed, key: &Key, cluster: &RedisCluster) -> Result<Self> {
         let hosts = bed.kubectl.hosts().await?;
         let with_operator = zones_with_operator(bed, &hosts).await?;
         let active = zone_of_the_active(bed, &hosts).await?;
@@ -39,7 +46,10 @@ impl Hands {
         let operators = |zone: &str| {
             u8::from(with_operator.contains(zone)) + u8::from(active.as_deref() == Some(zone))
         };
-        Ok(Self::over(zones, cluster, operators))
+        Ok(Self {
+            passwords: passwords(bed, key).await?,
+            ..Self::over(zones, cluster, operators)
+        })
     }
 
     /// The same, of these zones; a zone counts for more with an operator in it, and for the most with the active one.
@@ -96,6 +106,7 @@ impl Hands {
         let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
         let followers = cluster.members().filter(|it| !it.leads());
         let pods: Vec<&str> = followers.map(|it| it.pod.as_str()).collect();
+        ensure!(!pods.is_empty(), "RedisCluster {key} has no followers");
         bed.kubectl.kill_pods(&key.namespace, &pods).await?;
         self.lost
             .pods
@@ -138,6 +149,9 @@ impl Hands {
         fault: Fault,
     ) -> Result<String> {
         let zone = self.zone(number)?;
+        if number == ZONE_OF_THE_ACTIVE {
+            self.holders = holders_in(bed, &zone).await?;
+        }
         // before it is done: where that fails half way, it is lost all the same
         self.lost.zones.insert(zone.clone());
         bed.lose_zone(&zone, fault).await?;
@@ -152,6 +166,9 @@ impl Hands {
         fault: Fault,
     ) -> Result<String> {
         let zone = self.zone(number)?;
+        if number == ZONE_OF_THE_ACTIVE {
+            others_hold(bed, &self.holders).await?;
+        }
         bed.return_zone(&zone, fault).await?;
         self.lost.zones.remove(&zone);
         Ok(format!("{zone}: {}", fault.texts().1))
@@ -254,20 +271,6 @@ pub(super) async fn uncordon(bed: &Bed, zone: &str) -> Result<String> {
     Ok(format!("{zone}: its hosts take pods again"))
 }
 
-/// Ends the operator, all of its replicas at once.
-pub(super) async fn crash_operator(bed: &Bed) -> Result<String> {
-    let (label, value) = &bed.operator_label;
-    let pods = bed
-        .kubectl
-        .pods(&bed.operator_namespace, label, value)
-        .await?;
-    let names: Vec<&str> = pods.iter().map(|pod| pod.metadata.name.as_str()).collect();
-    bed.kubectl
-        .kill_pods(&bed.operator_namespace, &names)
-        .await?;
-    Ok(format!("the operator's {} pods are deleted", names.len()))
-}
-
 /// Has the operator make another password for clients.
 pub(super) async fn forget_password(bed: &Bed, key: &Key) -> Result<String> {
     let secret = Key {
@@ -287,7 +290,7 @@ pub(super) async fn change(bed: &Bed, key: &Key, spec: &str) -> Result<String> {
     Ok(format!("spec is changed: {spec}"))
 }
 
-async fn docker(words: &[&str]) -> Result<()> {
+pub(super) async fn docker(words: &[&str]) -> Result<()> {
     let mut command = Command::new("docker");
     command.args(words);
     program::text(&mut command, "", Duration::from_secs(60))

@@ -25,6 +25,7 @@ pub(super) fn edge(step: Step, hands: &Hands) -> Option<Edge> {
         | Step::CrashFollowers
         | Step::CrashOperator
         | Step::ForgetPassword
+        | Step::ComparePasswords
         | Step::Change(_)
         | Step::Stay(_)
         | Step::Until(_) => return None,

@@ -4,6 +4,8 @@
 mod deeds;
 mod faults;
 pub mod measured;
+mod operator;
+mod passwords;
 pub mod report;
 mod run;
 pub mod series;
@@ -17,6 +19,7 @@ use crate::bed::Fault;
 
 pub use deeds::Hands;
 pub use measured::{Event, Outcome, Sort};
+pub use passwords::Passwords;
 pub use run::{Options, adapt, drill};
 pub use stage::{Place, Stage, losses};
 pub use table::DRILLS;
@@ -92,10 +95,12 @@ pub enum Step {
     CrashLeader,
     /// All followers' pods, likewise.
     CrashFollowers,
-    /// The operator's pods, likewise.
+    /// The operator's processes end by SIGKILL.
     CrashOperator,
     /// The Secret of the clients' password is deleted: another one is made.
     ForgetPassword,
+    /// All passwords are others than at the start.
+    ComparePasswords,
     /// A host with a leader on it dies.
     KillHost,
     /// It is started again.
@@ -139,6 +144,8 @@ pub enum Goal {
     Updated,
     /// An update has stopped at its first member.
     Stuck,
+    /// Slots are on the move.
+    Resharding,
 }
 
 impl Goal {
@@ -151,6 +158,7 @@ impl Goal {
             Self::Home => "home: zone-safe, leaders even, nothing left over",
             Self::Updated => "updated, and home",
             Self::Stuck => "the update has stopped",
+            Self::Resharding => "slots are on the move",
         }
     }
 }

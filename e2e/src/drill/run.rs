@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::deeds::{Hands, change, crash_operator, drain, forget_password, taint, uncordon};
+use super::deeds::{Hands, change, drain, forget_password, taint, uncordon};
 use super::measured::{Outcome, Setting};
+use super::operator::crash_operator;
+use super::passwords::passwords;
 use super::setting::{engine, load};
 use super::stage::{Place, Stage, losses};
 use super::told::told;
@@ -20,7 +22,7 @@ use crate::bring_up::{bring_up, confirmed, make_room};
 use crate::crash_loop::open_zones;
 use crate::diagnosis;
 use crate::manifest::{Change, from_example};
-use crate::near::Workload;
+use crate::near::{Extent, Workload};
 use crate::objects::{Key, RedisCluster};
 use crate::show::Screen;
 
@@ -93,10 +95,14 @@ async fn play(
         ));
     }
     let first = bed.kubectl.redis_cluster(&options.key).await?;
-    *hands = Hands::new(bed, &first.context("it is gone")?).await?;
+    *hands = Hands::new(bed, &options.key, &first.context("it is gone")?).await?;
+    let extent = Extent {
+        fill: drill.fill,
+        followers: usize::try_from(drill.followers)?,
+    };
     let mut workloads = Vec::new();
     for key in &keys {
-        workloads.push(Workload::start(bed, key, drill.fill).await?);
+        workloads.push(Workload::start(bed, key, extent).await?);
     }
     outcome.engines.extend(engine(bed, &options.key).await);
     sleep(Duration::from_secs(2)).await;
@@ -221,6 +227,7 @@ impl Place for Kind<'_> {
             Step::CrashFollowers => hands.crash_followers(bed, key).await,
             Step::CrashOperator => crash_operator(bed).await,
             Step::ForgetPassword => forget_password(bed, key).await,
+            Step::ComparePasswords => hands.passwords.are_renewed(&passwords(bed, key).await?),
             Step::KillHost => hands.kill_host(bed, key).await,
             Step::StartHost => hands.start_host().await,
             Step::LoseZone(number, fault) => hands.lose_zone(bed, number, fault).await,

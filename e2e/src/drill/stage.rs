@@ -144,6 +144,13 @@ pub fn losses(drill: &Drill, reports: &[Report]) -> Result<Option<String>> {
     if missing > 0 {
         bail!("{missing} acknowledged writes are with their leader, and not with a follower of it")
     }
+    let acknowledged: u64 = reports.iter().map(Report::acknowledged).sum();
+    let copies: u64 = reports.iter().map(Report::read_from_followers).sum();
+    // at the end of each drill all is whole
+    let expected = (acknowledged - lost - unverified) * u64::from(drill.followers);
+    if copies < expected {
+        bail!("{copies} copies were read from followers, and there should be {expected}")
+    }
     match drill.may_lose.filter(|_| unverified == 0) {
         Some(why) => Ok((lost > 0).then(|| format!("{lost} acknowledged writes are lost: {why}"))),
         None if lost + unverified > 0 => {

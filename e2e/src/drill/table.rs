@@ -363,11 +363,11 @@ pub static DRILLS: [Drill; 36] = [
         "The operator is killed while slots move, to more leaders and back",
         &[
             Step::Change(r#"{"leaders": 5}"#),
-            Step::Stay(6),
+            Step::Until(Goal::Resharding),
             Step::CrashOperator,
             Step::Until(Goal::Updated),
             Step::Change(r#"{"leaders": 3}"#),
-            Step::Stay(3),
+            Step::Until(Goal::Resharding),
             Step::CrashOperator,
             Step::Until(Goal::Updated),
         ],
@@ -377,7 +377,7 @@ pub static DRILLS: [Drill; 36] = [
         "A zone is killed while slots move to two more leaders",
         &[
             Step::Change(r#"{"leaders": 5}"#),
-            Step::Stay(6),
+            Step::Until(Goal::Resharding),
             Step::LoseZone(0, Fault::Kill),
             Step::Until(Goal::Redundant),
             Step::ReturnZone(0, Fault::Kill),
@@ -405,6 +405,7 @@ pub static DRILLS: [Drill; 36] = [
             Step::ForgetPassword,
             // a changed Secret is noticed within 30 s; the former password is taken for an hour more
             Step::Stay(35),
+            Step::ComparePasswords,
             Step::Until(Goal::Home),
         ],
     ),

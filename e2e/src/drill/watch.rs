@@ -54,6 +54,7 @@ fn holds(goal: Goal, cluster: &RedisCluster, lost: &Lost, zones: usize) -> bool 
             let progress = cluster.condition("Progressing");
             progress.is_some_and(|it| it.reason == "RollStuck")
         }
+        Goal::Resharding => cluster.is_resharding(),
     }
 }
 

@@ -12,11 +12,20 @@ use super::report::LaneReport;
 use super::slots::{Address, ShardSlots, slot_of};
 use super::verify::{batches, differing};
 
-/// Reads what the lane wrote from every follower that the cluster tells of, but what is lost. Who lacks some is asked
-/// again until `limit` after the start of the run: what is acknowledged is on its way to followers.
+/// Whom to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Followers<'a> {
+    /// Members that there were at the start.
+    pub seeds: &'a [Address],
+    /// How many each leader is to have.
+    pub wanted: usize,
+}
+
+/// Reads what the lane wrote from every follower that the cluster tells of, but what is lost. Who lacks some, or is
+/// not told of, is asked again until `limit` after the start of the run: what is acknowledged is on its way.
 pub async fn verify(
     lane: &mut Lane,
-    seeds: &[Address],
+    whom: Followers<'_>,
     lost: &BTreeSet<u64>,
     limit: Duration,
     report: &mut LaneReport,
@@ -26,46 +35,67 @@ pub async fn verify(
         let Some(first) = batch.first() else { continue };
         let slot = slot_of(lane.keys.tag(*first));
         loop {
-            let missing = missing(lane, &shards, slot, &batch, lost).await;
-            if missing == Some(0) {
-                break;
-            }
-            if lane.start.elapsed() >= limit {
-                let all = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                report.missing_in_followers += missing.unwrap_or(all);
-                break;
+            let shard = shards.iter().find(|shard: &&ShardSlots| shard.owns(slot));
+            let shard = shard.filter(|shard| shard.members.len() > whom.wanted);
+            let copies = match shard {
+                Some(shard) => copies(lane, shard, &batch, lost).await,
+                None => None,
+            };
+            let is_over = lane.start.elapsed() >= limit;
+            match copies {
+                Some(copies) if copies.missing == 0 || is_over => {
+                    report.read_from_followers += copies.held;
+                    report.missing_in_followers += copies.missing;
+                    break;
+                }
+                None if is_over => {
+                    report.missing_in_followers += count(batch.len());
+                    break;
+                }
+                _ => {}
             }
             // who is away by now is left out of the next answer
-            shards = ask_shards(lane, seeds, *first).await;
+            shards = ask_shards(lane, whom.seeds, *first).await;
             sleep(lane.every).await;
         }
     }
 }
 
-/// How many of these the followers lack, counted for each of them; none where one does not answer, or nobody knows
-/// who they are.
-async fn missing(
+/// Copies of acknowledged writes, over all followers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Copies {
+    held: u64,
+    missing: u64,
+}
+
+/// What the followers hold of these; none where one does not answer.
+async fn copies(
     lane: &mut Lane,
-    shards: &[ShardSlots],
-    slot: u16,
+    shard: &ShardSlots,
     batch: &[u64],
     lost: &BTreeSet<u64>,
-) -> Option<u64> {
-    let shard = shards.iter().find(|shard| shard.owns(slot))?;
+) -> Option<Copies> {
     let mut question = Cmd::new();
     question.arg("MGET");
     for n in batch {
         question.arg(lane.keys.key(*n));
     }
-    let mut all = 0;
+    let expected = count(batch.iter().filter(|n| !lost.contains(n)).count());
+    let mut copies = Copies::default();
     for follower in shard.members.iter().skip(1) {
         let answer: Result<Vec<Option<String>>, Failure> =
             lane.links.send_readonly(follower, &question).await;
         let values = answer.ok()?;
         let lacking = differing(&lane.keys, batch, &values).filter(|n| !lost.contains(n));
-        all += u64::try_from(lacking.count()).unwrap_or(u64::MAX);
+        let missing = count(lacking.count());
+        copies.missing += missing;
+        copies.held += expected.saturating_sub(missing);
     }
-    Some(all)
+    Some(copies)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// The leader is asked first, then those that were there at the start: all of them may have been replaced.

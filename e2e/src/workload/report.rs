@@ -132,6 +132,12 @@ impl Report {
         shards.map(|shard| shard.missing_in_followers).sum()
     }
 
+    /// Copies of acknowledged writes that followers were seen to hold.
+    pub fn read_from_followers(&self) -> u64 {
+        let shards = self.shards.iter();
+        shards.map(|shard| shard.read_from_followers).sum()
+    }
+
     /// Acknowledged writes.
     pub fn acknowledged(&self) -> u64 {
         self.shards.iter().map(|shard| shard.acknowledged).sum()
@@ -179,6 +185,9 @@ pub struct LaneReport {
     /// Acknowledged writes that a leader holds and a follower of it does not, when the time was up: for each follower.
     #[serde(default)]
     pub missing_in_followers: u64,
+    /// Copies of them that followers were seen to hold: as many as there are acknowledged writes, for each follower.
+    #[serde(default)]
+    pub read_from_followers: u64,
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::client::Client;
+use super::copies::{self, Followers};
 use super::gaps::millis;
 use super::lane::{Keys, Lane, Meter};
 use super::link::{Links, Login};
 use super::report::{LaneReport, LaneSecond, Line, Report};
 use super::route::Route;
 use super::slots::{Address, SLOT_COUNT, ShardSlots, slot_of};
-use super::{copies, verify};
+use super::verify;
 
 /// Each lane writes to this many slots of its shard, in turn.
 const SLOTS_PER_LANE: usize = 16;
@@ -42,6 +43,9 @@ pub struct Settings {
     pub keep: bool,
     /// So many keys are written before the lanes begin.
     pub fill: u64,
+    /// So many followers of each leader are looked for at the end: a new one is not told to clients before its leader
+    /// has heard of an offset of it (`isReplicaAvailable`), and who asks too early finds nobody to read from.
+    pub followers: usize,
 }
 
 /// Runs until `stop` is ready. Lines go to `told`, the report among them.
@@ -196,6 +200,7 @@ async fn read_back(
     for (mut lane, shard) in lanes.into_iter().zip(shards) {
         let slots = shard.slots();
         let (patience, keep) = (settings.patience, settings.keep);
+        let followers = settings.followers;
         let seeds = settings.seeds.clone();
         readers.spawn(async move {
             let (meter, longest_gap, gaps, failed_tries) = lane.meter.finish(end);
@@ -210,7 +215,11 @@ async fn read_back(
             };
             let limit = lane.start.elapsed() + patience;
             let lost = verify::verify(&mut lane, limit, &mut report).await;
-            copies::verify(&mut lane, &seeds, &lost, limit, &mut report).await;
+            let whom = Followers {
+                seeds: &seeds,
+                wanted: followers,
+            };
+            copies::verify(&mut lane, whom, &lost, limit, &mut report).await;
             if !keep && report.is_whole() {
                 // One more than acknowledged: the last try may have been done all the same.
                 verify::clean_up(&mut lane, limit, report.acknowledged + 1).await;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::ValueEnum;
 
 use super::run::{Options, Side, What, measure};
@@ -61,9 +61,10 @@ pub async fn all(extent: &Extent, folder: &Path, tell: impl Fn(&str)) -> Result<
     let mut failed = Vec::new();
     for part in &extent.parts {
         tell(&format!("\n{part:?}"));
-        match measured(*part, extent, &tell).await {
+        let mut trouble = |error| failed.push(format!("{part:?}: {error:#}"));
+        match measured(*part, extent, &tell, &mut trouble).await {
             Ok(lines) => whole.lines.extend(lines),
-            Err(error) => failed.push(format!("{part:?}: {error:#}")),
+            Err(error) => trouble(error),
         }
         write(folder, &whole)?;
     }
@@ -73,7 +74,12 @@ pub async fn all(extent: &Extent, folder: &Path, tell: impl Fn(&str)) -> Result<
     Ok(())
 }
 
-async fn measured(part: Part, extent: &Extent, tell: &impl Fn(&str)) -> Result<Vec<Line>> {
+async fn measured(
+    part: Part,
+    extent: &Extent,
+    tell: &impl Fn(&str),
+    trouble: &mut impl FnMut(Error),
+) -> Result<Vec<Line>> {
     match part {
         Part::Placement => {
             let placed: Result<Vec<_>> = MEMBERS_PLACED.into_iter().map(place).collect();
@@ -112,21 +118,26 @@ async fn measured(part: Part, extent: &Extent, tell: &impl Fn(&str)) -> Result<V
             }
             Ok(lines)
         }
-        Part::Outages => outages(extent, tell).await,
+        Part::Outages => outages(extent, tell, trouble).await,
     }
 }
 
-async fn outages(extent: &Extent, tell: &impl Fn(&str)) -> Result<Vec<Line>> {
+/// One run that fails must not take the others' figures with it.
+async fn outages(
+    extent: &Extent,
+    tell: &impl Fn(&str),
+    trouble: &mut impl FnMut(Error),
+) -> Result<Vec<Line>> {
     let options = Options {
         server: server(SERVER)?,
         leaders: LEADERS,
     };
     let mut runs = Vec::new();
     let faults = [What::Leader, What::Third, What::Zone];
-    for (what, timeout) in faults
+    let kinds = faults
         .into_iter()
-        .flat_map(|what| TIMEOUTS_MILLIS.map(|timeout| (what, timeout)))
-    {
+        .flat_map(|what| TIMEOUTS_MILLIS.map(|timeout| (what, timeout)));
+    for (what, timeout) in kinds {
         let shape = match what {
             What::Third | What::Zone => (LEADERS, 1),
             What::Leader | What::Followers => (3, 1),
@@ -134,10 +145,17 @@ async fn outages(extent: &Extent, tell: &impl Fn(&str)) -> Result<Vec<Line>> {
         for _ in 0..extent.repetitions {
             // one right after the other: what else the machine does hits both
             for side in [Side::Operator, Side::Bus] {
-                let run = measure(&options, shape, what, side, timeout).await;
-                let run = run.with_context(|| format!("{what:?} T={timeout} {side:?}"))?;
-                tell(&format!("{what:?} T={timeout} {side:?}: {:?}", run.outages));
-                runs.push(run);
+                let name = format!("{what:?} T={timeout} {side:?}");
+                match measure(&options, shape, what, side, timeout).await {
+                    Ok(run) => {
+                        tell(&format!("{name}: {:?}", run.outages));
+                        runs.push(run);
+                    }
+                    Err(error) => {
+                        tell(&format!("{name}: {error:#}"));
+                        trouble(error.context(name));
+                    }
+                }
             }
         }
     }

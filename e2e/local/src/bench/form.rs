@@ -1,6 +1,6 @@
-//! How long members take to become one cluster: the operator's, and the same processes once more by the server's
-//! own command line. Both count from when the last process answers until all views are equal and all followers
-//! are in sync.
+//! How long members take to become one cluster: by the operator, and by the server's own command line. Both get
+//! processes that were just started and know nobody, and begin when the last of them answers; it is over when all
+//! views are equal and all followers are in sync.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -11,14 +11,15 @@ use serde::Serialize;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use zoneward_operator::model::{ClusterView, MemberAnswer, SlotSet};
-use zoneward_operator::ports::Password;
 
+use super::plain::Plain;
 use crate::servers::Server;
-use crate::survey::Survey;
 use crate::testbed::{Settings, Testbed};
 
 const LIMIT: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The operator makes all pods, and is gone again before the first of them runs.
+const POD_START: Duration = Duration::from_secs(3);
 
 /// One cluster, formed twice. Times in milliseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -37,63 +38,106 @@ pub struct Formed {
 /// # Errors
 /// When one of them does not come to be.
 pub async fn form(server: &Server, leaders: u32) -> Result<Formed> {
-    let mut testbed = Testbed::start(Settings::new(server.clone(), leaders, 1))?;
-    let members = usize::try_from(leaders * 2)?;
-    until(&testbed, |survey| answering(survey) == members).await?;
-    let operator = until(&testbed, |survey| agree(survey, members)).await?;
-    testbed.until_whole(LIMIT).await?;
-    testbed.stop_operator();
-    let ips = addresses(&testbed).await;
-    for ip in &ips {
-        by_hand(&testbed, ip, &["CLUSTER", "RESET", "HARD"]).await?;
-    }
-    let start = Instant::now();
-    let nodes = ips.iter().map(|ip| format!("{ip}:6379"));
-    let mut words = vec!["--cluster".to_owned(), "create".to_owned()];
-    words.extend(nodes);
-    words.extend(["--cluster-replicas", "1", "--cluster-yes"].map(str::to_owned));
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let first = ips.first().context("nobody answers")?;
-    by_hand(&testbed, first, &words).await?;
-    until(&testbed, |survey| agree(survey, members)).await?;
+    let operator = by_operator(server, leaders).await?;
+    let command_line = by_hand(server, leaders).await?;
     Ok(Formed {
         leaders,
         operator: operator.as_millis(),
-        command_line: start.elapsed().as_millis(),
+        command_line: command_line.as_millis(),
     })
 }
 
-async fn until(testbed: &Testbed, holds: impl Fn(&Survey) -> bool) -> Result<Duration> {
+/// One that starts when all its pods run and answer.
+async fn by_operator(server: &Server, leaders: u32) -> Result<Duration> {
+    let members = usize::try_from(leaders * 2)?;
+    let mut settings = Settings::new(server.clone(), leaders, 1);
+    settings.pace.start_after = POD_START;
+    let mut testbed = Testbed::start(settings)?;
+    let begun = Instant::now();
+    while testbed.kubernetes.pods().len() < members {
+        ensure!(
+            begun.elapsed() < POD_START,
+            "not all pods are made after {POD_START:?}"
+        );
+        sleep(LOOK_EVERY).await;
+    }
+    testbed.stop_operator();
+    ensure!(
+        answers(&testbed).await.is_empty(),
+        "members answer before the operator was gone"
+    );
+    while answers(&testbed).await.len() < members {
+        ensure!(
+            begun.elapsed() < LIMIT,
+            "not all members answer after {LIMIT:?}"
+        );
+        sleep(LOOK_EVERY).await;
+    }
     let start = Instant::now();
-    while !holds(&testbed.survey().await) {
+    testbed.start_operator()?;
+    while !agree(&answers(&testbed).await, members) {
         ensure!(start.elapsed() < LIMIT, "no cluster after {LIMIT:?}");
         sleep(LOOK_EVERY).await;
     }
     Ok(start.elapsed())
 }
 
-fn answering(survey: &Survey) -> usize {
-    let members = survey.members.iter();
-    members.filter(|seen| seen.answer.is_some()).count()
+async fn by_hand(server: &Server, leaders: u32) -> Result<Duration> {
+    let members = usize::try_from(leaders * 2)?;
+    let timeout = Settings::new(server.clone(), leaders, 1).node_timeout_millis;
+    let mut plain = Plain::start(server, u8::try_from(members)?, timeout)?;
+    let begun = Instant::now();
+    while plain.ask().await?.len() < members {
+        ensure!(
+            begun.elapsed() < LIMIT,
+            "not all members answer after {LIMIT:?}"
+        );
+        sleep(LOOK_EVERY).await;
+    }
+    let start = Instant::now();
+    create(server, &plain).await?;
+    while !agree(&plain.ask().await?, members) {
+        ensure!(start.elapsed() < LIMIT, "no cluster after {LIMIT:?}");
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(start.elapsed())
+}
+
+async fn create(server: &Server, plain: &Plain) -> Result<()> {
+    let mut command = Command::new(server.programs.join(server.cli));
+    command
+        .args(["--cluster", "create"])
+        .args(plain.nodes())
+        .args(["--cluster-replicas", "1", "--cluster-yes"])
+        .stdin(Stdio::null());
+    let output = command.output().await.context("run the command line")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let last = said.lines().last().unwrap_or_default();
+    ensure!(
+        output.status.success(),
+        "{} --cluster create: {last}",
+        server.cli
+    );
+    Ok(())
+}
+
+async fn answers(testbed: &Testbed) -> Vec<MemberAnswer> {
+    let members = testbed.survey().await.members.into_iter();
+    members.filter_map(|seen| seen.answer).collect()
 }
 
 /// All know all, and the same of all; each follower has a copy.
-fn agree(survey: &Survey, members: usize) -> bool {
-    let answers = || {
-        survey
-            .members
-            .iter()
-            .filter_map(|seen| seen.answer.as_ref())
-    };
-    let told: BTreeSet<String> = answers().map(|it| beliefs(&it.view)).collect();
-    let followers = answers().filter(|it| it.replication.upstream.is_some());
-    let owned = answers()
-        .filter_map(|it| it.view.own_entry())
-        .fold(SlotSet::empty(), |all, own| all.union(&own.slots));
-    answering(survey) == members
+fn agree(answers: &[MemberAnswer], members: usize) -> bool {
+    let told: BTreeSet<String> = answers.iter().map(|it| beliefs(&it.view)).collect();
+    let is_follower = |it: &&MemberAnswer| it.replication.upstream.is_some();
+    let followers: Vec<&MemberAnswer> = answers.iter().filter(is_follower).collect();
+    let own = answers.iter().filter_map(|it| it.view.own_entry());
+    let owned = own.fold(SlotSet::empty(), |all, own| all.union(&own.slots));
+    let is_whole = |it: &MemberAnswer| it.view.entries.len() == members && it.view.says_ok;
+    answers.len() == members
         && told.len() == 1
-        && answers().all(|it| it.view.entries.len() == members && it.view.says_ok)
-        && followers.clone().count() * 2 == members
+        && answers.iter().all(is_whole)
+        && followers.len() * 2 == members
         && followers.into_iter().all(MemberAnswer::is_in_sync)
         && owned.is_all()
 }
@@ -110,31 +154,4 @@ fn beliefs(view: &ClusterView) -> String {
         .collect();
     lines.sort();
     lines.join("\n")
-}
-
-async fn addresses(testbed: &Testbed) -> Vec<String> {
-    let survey = testbed.survey().await;
-    let pods = survey.members.iter().map(|seen| &seen.pod);
-    pods.filter_map(|pod| pod.address)
-        .map(|ip| ip.to_string())
-        .collect()
-}
-
-async fn by_hand(testbed: &Testbed, ip: &str, words: &[&str]) -> Result<()> {
-    let server = &testbed.settings.server;
-    let password = testbed.kubernetes.credentials().operator;
-    let password = password.context("find the operator's password")?;
-    let mut command = Command::new(server.programs.join(server.cli));
-    command
-        .args(["--no-auth-warning", "--user", "zoneward", "--pass"])
-        .arg(Password::reveal(&password))
-        .args(["-h", ip])
-        .args(words)
-        .stdin(Stdio::null());
-    let output = command.output().await.context("run the command line")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let last = said.lines().last().unwrap_or_default().trim().to_owned();
-    let is_done = output.status.success() && !last.starts_with("ERR");
-    ensure!(is_done, "{} {}: {last}", server.cli, words.join(" "));
-    Ok(())
 }

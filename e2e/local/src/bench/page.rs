@@ -8,7 +8,15 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .7rem;border-bottom:1px solid #8886;\
     vertical-align:top}.met{color:#18794e}.missed{color:#c62a2f;font-weight:600}\
     @media(prefers-color-scheme:dark){body{background:#111;color:#eee}.met{color:#4cc38a}.missed{color:#ff8589}}";
-const HEAD: [&str; 6] = ["what", "ours", "beside it", "ratio", "aim", "runs"];
+const HEAD: [&str; 7] = [
+    "what",
+    "ours",
+    "beside it",
+    "ratio",
+    "aim",
+    "writes lost",
+    "runs",
+];
 
 /// The page.
 pub(super) fn page(sheet: &Sheet) -> String {
@@ -28,7 +36,7 @@ pub(super) fn page(sheet: &Sheet) -> String {
                     p {
                         "Real servers on loopback, on " (sheet.processors) " processors, " (sheet.date) ". Both sides of a "
                         "line were measured one after the other in one run. Medians, with the least and the most of several "
-                        "runs. ✓ met its aim, ✗ missed it."
+                        "runs. ✓ met its aim, ✗ missed it: limits are judged by the worst run, ratios by the medians."
                     }
                     table {
                         thead { tr { @for name in HEAD { th scope="col" { (name) } } } }
@@ -65,6 +73,7 @@ mod tests {
                 what: "a < b".to_owned(),
                 ours: "2 s".to_owned(),
                 other: String::new(),
+                lost: String::new(),
                 ratio: None,
                 aim: "1 s".to_owned(),
                 is_met: Some(false),

@@ -34,6 +34,21 @@ pub struct Row {
     lost: usize,
 }
 
+/// What became of acknowledged writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// All of them.
+    pub acknowledged: usize,
+    /// Those that cannot be read back.
+    pub lost: usize,
+}
+
+impl fmt::Display for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.lost, self.acknowledged)
+    }
+}
+
 /// Milliseconds over some runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spread {
@@ -124,6 +139,14 @@ impl Row {
     /// The worst shard's outage of each run, in milliseconds.
     pub fn worst_outages(&self) -> &[u128] {
         &self.outages
+    }
+
+    /// Acknowledged writes of all runs, and those of them that cannot be read back.
+    pub fn writes(&self) -> Writes {
+        Writes {
+            acknowledged: self.acknowledged,
+            lost: self.lost,
+        }
     }
 
     fn of(

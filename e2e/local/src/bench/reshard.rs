@@ -28,7 +28,7 @@ pub struct Moved {
     pub who: &'static str,
     /// How many keys.
     pub keys: usize,
-    /// From the first slot to the last.
+    /// From its beginning to the last slot.
     pub took: Duration,
     /// What clients of just these slots saw.
     pub trip: Trip,
@@ -87,11 +87,15 @@ pub async fn reshard(server: &Server, keys: usize, bytes: usize) -> Result<Vec<M
     Ok(moved)
 }
 
-/// From the first slot that the fourth shard has got (or lost) to the last.
+/// From the moment at which slots are on record as on the move, which is before the first command, until the fourth
+/// shard has got (or lost) the last of them.
 async fn until_moved(testbed: &Testbed, comes: bool) -> Result<Duration> {
     let (begin, limit) = (Instant::now(), LIMIT);
     let mut start = None;
     loop {
+        if start.is_none() && is_moving(testbed) {
+            start = Some(Instant::now());
+        }
         let survey = testbed.survey().await;
         let owned = survey.leader(ShardId(3)).map_or(0, |it| it.slots().count());
         let arrived = if comes {
@@ -99,9 +103,6 @@ async fn until_moved(testbed: &Testbed, comes: bool) -> Result<Duration> {
         } else {
             SLOTS - owned.min(SLOTS)
         };
-        if arrived > 0 && start.is_none() {
-            start = Some(Instant::now());
-        }
         if let (SLOTS, Some(start)) = (arrived, start) {
             return Ok(start.elapsed());
         }
@@ -110,6 +111,12 @@ async fn until_moved(testbed: &Testbed, comes: bool) -> Result<Duration> {
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+fn is_moving(testbed: &Testbed) -> bool {
+    let record = testbed.kubernetes.status().record;
+    let transfers = record.reshard.map(|it| it.transfers).unwrap_or_default();
+    transfers.iter().any(|it| !it.slots.is_empty())
 }
 
 async fn leader(testbed: &Testbed, shard: u32) -> Result<(MemberId, Address)> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::report::Writes;
 use crate::servers::Server;
 use crate::testbed::{Settings, Testbed};
 
@@ -31,6 +32,16 @@ pub struct Rolled {
     pub acknowledged: usize,
     /// Those of them that cannot be read back.
     pub lost: usize,
+}
+
+impl Rolled {
+    /// What became of the writes.
+    pub(super) fn writes(&self) -> Writes {
+        Writes {
+            acknowledged: self.acknowledged,
+            lost: self.lost,
+        }
+    }
 }
 
 /// Replaces all pods of so many shards in memory, under a writer on every shard.

@@ -1,8 +1,8 @@
 //! The local testbed as a place for drills: what each step is here, and proof that it has happened.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::bed::Fault;
-use e2e::drill::{Hands, Place, Step};
+use e2e::drill::{Hands, Passwords, Place, Step};
 use e2e::objects::{Lost, RedisCluster};
 use serde_json::{Value, json};
 use zoneward_operator::model::{HostName, MemberName};
@@ -40,6 +40,7 @@ impl Place for Local {
                 let name = self.testbed.forget_client_password()?;
                 Ok(format!("Secret {name} is deleted"))
             }
+            Step::ComparePasswords => self.hands.passwords.are_renewed(&passwords(&self.testbed)),
             Step::KillHost => self.kill_host().await,
             Step::StartHost => self.start_host(),
             Step::LoseZone(number, fault) => self.lose_zone(number, fault).await,
@@ -60,7 +61,10 @@ impl Local {
     pub(super) fn new(testbed: Testbed, image: &'static str) -> Result<Self> {
         let zones = testbed.zones();
         // the operator is in no zone here
-        let hands = Hands::over(zones, &seen(&testbed)?, |_| 0);
+        let hands = Hands {
+            passwords: passwords(&testbed),
+            ..Hands::over(zones, &seen(&testbed)?, |_| 0)
+        };
         Ok(Self {
             name: testbed.kubernetes.key().name.clone(),
             testbed,
@@ -90,6 +94,7 @@ impl Local {
         let pods: Vec<MemberName> = followers
             .map(|it| MemberName::new(it.pod.as_str()))
             .collect();
+        ensure!(!pods.is_empty(), "there are no followers");
         self.delete(&pods, true).await?;
         let names = pods.iter().map(ToString::to_string);
         self.hands.lost.pods.extend(names);
@@ -247,6 +252,18 @@ impl Local {
 /// The `RedisCluster` as `e2e` reads it from an API server.
 pub(super) fn seen(testbed: &Testbed) -> Result<RedisCluster> {
     read(testbed.kubernetes.object()?)
+}
+
+/// As the Secrets have them.
+fn passwords(testbed: &Testbed) -> Passwords {
+    let all = testbed.kubernetes.credentials();
+    let named = [
+        ("clients", all.client),
+        ("operator", all.operator),
+        ("replication", all.replication),
+    ];
+    let known = named.into_iter();
+    Passwords::new(known.filter_map(|(user, it)| Some((user.to_owned(), it?.reveal().to_owned()))))
 }
 
 fn read(object: Value) -> Result<RedisCluster> {

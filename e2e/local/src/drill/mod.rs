@@ -135,7 +135,7 @@ async fn play(
     let took = begun.elapsed().as_secs_f64();
     screen.aside(&format!("it is whole after {took:.1} s"));
     let mut local = Local::new(testbed, image)?;
-    let workload = Workload::start(&local.testbed.kubernetes, drill.fill).await?;
+    let workload = Workload::start(&local.testbed.kubernetes, drill).await?;
     outcome.engines = engines(&local);
     sleep(BEFOREHAND).await;
     let stage = Stage {

@@ -37,6 +37,7 @@ pub(super) fn unplayable(step: Step) -> Option<&'static str> {
         | Step::CrashFollowers
         | Step::CrashOperator
         | Step::ForgetPassword
+        | Step::ComparePasswords
         | Step::KillHost
         | Step::StartHost
         | Step::LoseZone(_, Fault::Kill | Fault::Pause)

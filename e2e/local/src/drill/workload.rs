@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use e2e::drill::Drill;
 use e2e::workload::link::Login;
 use e2e::workload::report::{Line, Report};
 use e2e::workload::run::{Settings, run};
@@ -26,9 +27,9 @@ pub(super) struct Workload {
 }
 
 impl Workload {
-    /// Starts it and waits until it writes to every shard; first of all it writes so many keys.
-    pub(super) async fn start(kubernetes: &Kubernetes, fill: u64) -> Result<Self> {
-        let settings = settings(kubernetes, fill);
+    /// Starts it and waits until it writes to every shard; first of all it writes the drill's keys.
+    pub(super) async fn start(kubernetes: &Kubernetes, drill: &Drill) -> Result<Self> {
+        let settings = settings(kubernetes, drill);
         let (told, mut lines) = mpsc::channel(1024);
         let (begun, has_begun) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -80,7 +81,7 @@ impl Workload {
 }
 
 /// As on kind.
-fn settings(kubernetes: &Kubernetes, fill: u64) -> Settings {
+fn settings(kubernetes: &Kubernetes, drill: &Drill) -> Settings {
     let password = kubernetes.credentials().client;
     let addresses = kubernetes.pods().into_iter().filter_map(|pod| pod.address);
     Settings {
@@ -98,6 +99,7 @@ fn settings(kubernetes: &Kubernetes, fill: u64) -> Settings {
         limit: Duration::from_millis(300),
         patience: Duration::from_secs(60),
         keep: false,
-        fill,
+        fill: drill.fill,
+        followers: usize::try_from(drill.followers).unwrap_or(0),
     }
 }

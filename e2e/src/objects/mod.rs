@@ -5,6 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::Value;
+
+mod hosts;
+
+pub use hosts::{Host, Pod};
 
 /// All slots.
 pub const SLOT_COUNT: u32 = 16384;
@@ -96,6 +101,24 @@ pub struct Status {
     pub zones: Vec<Zone>,
     /// What is waited for.
     pub waiting_on: Vec<Waiting>,
+    /// What the operator keeps for itself.
+    pub record: Record,
+}
+
+/// `status.record`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Slots that are on the move, where some are.
+    pub reshard: Option<Reshard>,
+}
+
+/// Slots that are on the move.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reshard {
+    /// From whom to whom: each a piece of work that is begun.
+    pub transfers: Vec<Value>,
 }
 
 /// A condition.
@@ -165,55 +188,6 @@ pub struct Waiting {
     pub message: String,
 }
 
-/// A pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Pod {
-    /// Metadata.
-    pub metadata: Metadata,
-    /// What is wanted.
-    pub spec: PodSpec,
-    /// What is.
-    pub status: PodStatus,
-}
-
-/// `spec` of a pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    /// Its host.
-    pub node_name: Option<String>,
-}
-
-/// `status` of a pod.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    /// Phase.
-    pub phase: String,
-    /// Its address.
-    #[serde(rename = "podIP")]
-    pub address: Option<String>,
-}
-
-/// A Kubernetes machine.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Host {
-    /// Metadata.
-    pub metadata: Metadata,
-    /// What is.
-    pub status: HostStatus,
-}
-
-/// `status` of a host.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct HostStatus {
-    /// Conditions.
-    pub conditions: Vec<Condition>,
-}
-
 /// What a drill took away: whatever the status says of it stems from before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
@@ -230,22 +204,6 @@ impl Lost {
             zones: BTreeSet::from([name.into()]),
             ..Self::default()
         }
-    }
-}
-
-impl Host {
-    /// Its zone.
-    pub fn zone(&self) -> Option<&str> {
-        let label = self.metadata.labels.get("topology.kubernetes.io/zone");
-        label.map(String::as_str)
-    }
-
-    /// Whether Kubernetes hears it.
-    pub fn is_ready(&self) -> bool {
-        self.status
-            .conditions
-            .iter()
-            .any(|condition| condition.kind == "Ready" && condition.status == "True")
     }
 }
 
@@ -282,6 +240,12 @@ impl RedisCluster {
     /// How many members it is to have.
     pub fn members_wanted(&self) -> usize {
         self.spec.leaders * (1 + self.spec.followers_per_leader)
+    }
+
+    /// Whether slots are on the move: begun, and not all of them there.
+    pub fn is_resharding(&self) -> bool {
+        let reshard = self.status.record.reshard.as_ref();
+        reshard.is_some_and(|it| !it.transfers.is_empty())
     }
 
     /// Its members.
@@ -414,6 +378,7 @@ pub mod samples {
                     })
                     .collect(),
                 waiting_on: Vec::new(),
+                record: Record::default(),
             },
         }
     }
