@@ -63,6 +63,10 @@ pub struct RunArgs {
     #[arg(long, env = "POD_NAME", default_value = "zoneward")]
     pub pod_name: String,
 
+    /// The uid of its pod: who is started again in the same pod takes its forerunner's lease at once.
+    #[arg(long, env = "POD_UID")]
+    pub pod_uid: Option<String>,
+
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "ZONEWARD_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     pub metrics_address: SocketAddr,

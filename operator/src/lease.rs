@@ -9,7 +9,11 @@
 //! One that waits, and sees for itself that a shard lacks its leader and gets none, waits for less (`EARLY`): who lost
 //! its zone with the members in it renews no more. If it lives all the same there are two for some seconds.
 //!
+//! One that is started again in the same pod does not wait at all: its forerunner is dead (`identity`).
+//!
 //! The lease makes two operators rare, not impossible: see `act::fence`.
+
+mod identity;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +24,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub use identity::Identity;
 
 use crate::api_call::{answer, bounded, fault};
 use crate::overdue::Overdue;
@@ -46,9 +52,8 @@ pub struct LeaseConfig {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Us: unique for this process, not only for this pod. A container that is started again is
-    /// another holder.
-    pub identity: String,
+    /// Us.
+    pub identity: Identity,
 }
 
 /// The part of a Lease that decides.
@@ -87,7 +92,7 @@ pub enum Decision {
 /// Decides. `None` for a Lease that does not exist. Overdue: we see urgent work that its holder does not do.
 pub fn decide(
     seen: Option<&Sighting>,
-    identity: &str,
+    identity: &Identity,
     now: Duration,
     is_overdue: bool,
 ) -> Decision {
@@ -96,7 +101,8 @@ pub fn decide(
     };
     match record.holder.as_deref() {
         None | Some("") => Decision::Acquire,
-        Some(holder) if holder == identity => Decision::Renew,
+        Some(holder) if holder == identity.as_str() => Decision::Renew,
+        Some(holder) if identity.is_forerunner(holder) => Decision::Acquire,
         Some(_) if now.saturating_sub(*since) >= record.duration => Decision::Acquire,
         Some(_) if is_overdue && now.saturating_sub(*since) >= EARLY => Decision::Acquire,
         Some(_) => Decision::Wait,
@@ -326,7 +332,7 @@ impl LeaseKeeper {
             spec.acquire_time = Some(now.clone());
             spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default() + 1);
         }
-        spec.holder_identity = Some(self.config.identity.clone());
+        spec.holder_identity = Some(self.config.identity.as_str().to_owned());
         spec.lease_duration_seconds = i32::try_from(LEASE_DURATION.as_secs()).ok();
         spec.renew_time = Some(now);
         lease
@@ -341,10 +347,9 @@ impl LeaseKeeper {
         let Ok(Some(mut lease)) = self.read().await else {
             return;
         };
-        let is_ours = self
-            .seen
-            .as_ref()
-            .is_some_and(|seen| seen.record.holder.as_deref() == Some(&self.config.identity));
+        let is_ours = self.seen.as_ref().is_some_and(|seen| {
+            seen.record.holder.as_deref() == Some(self.config.identity.as_str())
+        });
         if !is_ours {
             return;
         }
@@ -395,8 +400,17 @@ mod tests {
 
     #[test]
     fn decides_by_holder_and_by_our_own_sighting() {
+        let us = Identity::new("pod", Some("uid-1"));
+        let forerunner = Identity::new("pod", Some("uid-1"));
+        let me = us.as_str();
         let table = [
             ("no lease yet", None, 0, Decision::Acquire),
+            (
+                "our container's forerunner, renewed just now",
+                Some(seen(Some(forerunner.as_str()), 100)),
+                100,
+                Decision::Acquire,
+            ),
             ("released", Some(seen(None, 90)), 100, Decision::Acquire),
             (
                 "released as text",
@@ -404,10 +418,10 @@ mod tests {
                 100,
                 Decision::Acquire,
             ),
-            ("ours", Some(seen(Some("me"), 90)), 100, Decision::Renew),
+            ("ours", Some(seen(Some(me), 90)), 100, Decision::Renew),
             (
                 "ours, long unchanged",
-                Some(seen(Some("me"), 0)),
+                Some(seen(Some(me), 0)),
                 100,
                 Decision::Renew,
             ),
@@ -437,7 +451,7 @@ mod tests {
             ),
         ];
         for (name, seen, now, expected) in table {
-            let decision = decide(seen.as_ref(), "me", Duration::from_secs(now), false);
+            let decision = decide(seen.as_ref(), &us, Duration::from_secs(now), false);
             assert_eq!(decision, expected, "{name}");
         }
     }
@@ -449,9 +463,10 @@ mod tests {
             ("missed two renewals", 98, true, Decision::Acquire),
             ("with nothing to do", 98, false, Decision::Wait),
         ];
+        let us = Identity::new("pod", Some("uid-1"));
         for (name, since, is_overdue, expected) in table {
             let seen = seen(Some("you"), since);
-            let decision = decide(Some(&seen), "me", Duration::from_secs(100), is_overdue);
+            let decision = decide(Some(&seen), &us, Duration::from_secs(100), is_overdue);
             assert_eq!(decision, expected, "{name}");
         }
         assert!(EARLY >= 2 * RETRY_PERIOD, "one renewal may be late");

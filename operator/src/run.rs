@@ -14,7 +14,7 @@ use crate::cli::RunArgs;
 use crate::clock::SystemClock;
 use crate::controller::{Context, ContextParts, run_controllers, start_watches};
 use crate::events::Events;
-use crate::lease::{LeaseConfig, LeaseGuard, LeaseKeeper};
+use crate::lease::{Identity, LeaseConfig, LeaseGuard, LeaseKeeper};
 use crate::metrics::Metrics;
 use crate::observe::Stores;
 use crate::overdue::Overdue;
@@ -64,7 +64,7 @@ pub async fn run_with(
     };
     let server = server::serve(args.metrics_address, sources, shutdown.child_token());
 
-    let identity = identity(&args.pod_name);
+    let identity = Identity::new(&args.pod_name, args.pod_uid.as_deref());
     let lease = LeaseConfig {
         namespace: args.lease_namespace,
         name: args.lease_name,
@@ -86,7 +86,7 @@ pub async fn run_with(
         fence: Fence::by_lease(guard.clone(), Arc::clone(&clock)),
         clock,
         metrics: metrics.clone(),
-        events: Events::start(client, identity),
+        events: Events::start(client, identity.as_str().to_owned()),
         rounds,
         overdue,
     }));
@@ -154,12 +154,6 @@ async fn serve_until(
 async fn after(shutdown: &CancellationToken, pause: Duration) {
     shutdown.cancelled().await;
     tokio::time::sleep(pause).await;
-}
-
-/// Unique for this process: a container that is started again under the same pod name must not
-/// take its forerunner's lease for its own.
-fn identity(pod_name: &str) -> String {
-    format!("{pod_name}_{:08x}", rand::random::<u32>())
 }
 
 fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {

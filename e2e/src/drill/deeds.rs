@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::ZONE_OF_THE_ACTIVE;
 use super::operator::{holders_in, others_hold};
 use super::passwords::{Passwords, passwords};
+use super::{ZONE_OF_THE_ACTIVE, processes};
 use crate::bed::{Bed, Fault};
 use crate::diagnosis::{zone_of_the_active, zones_with_operator};
 use crate::objects::{Key, Lost, RedisCluster};
@@ -115,6 +115,29 @@ impl Hands {
             "the pods of all {} followers are deleted",
             pods.len()
         ))
+    }
+
+    /// Of the first so many shards, from their hosts.
+    pub(super) async fn kill_leaders(
+        &mut self,
+        bed: &Bed,
+        key: &Key,
+        count: usize,
+    ) -> Result<String> {
+        let cluster = bed.kubectl.redis_cluster(key).await?;
+        let cluster = cluster.with_context(|| format!("RedisCluster {key} is gone"))?;
+        let leaders = cluster.status.shards.iter().filter_map(|it| it.leader());
+        let names: Vec<String> = leaders.take(count).map(|it| it.pod.clone()).collect();
+        ensure!(
+            names.len() == count,
+            "{} shards of {count} are led",
+            names.len()
+        );
+        let pods = bed.kubectl.members(key).await?;
+        let meant = pods.iter().filter(|pod| names.contains(&pod.metadata.name));
+        processes::kill(meant).await?;
+        self.lost.pods.extend(names.iter().cloned());
+        Ok(format!("the processes of {} are killed", names.join(", ")))
     }
 
     pub(super) async fn kill_host(&mut self, bed: &Bed, key: &Key) -> Result<String> {
@@ -290,10 +313,8 @@ pub(super) async fn change(bed: &Bed, key: &Key, spec: &str) -> Result<String> {
     Ok(format!("spec is changed: {spec}"))
 }
 
-pub(super) async fn docker(words: &[&str]) -> Result<()> {
+pub(super) async fn docker(words: &[&str]) -> Result<String> {
     let mut command = Command::new("docker");
     command.args(words);
-    program::text(&mut command, "", Duration::from_secs(60))
-        .await
-        .map(drop)
+    program::text(&mut command, "", Duration::from_secs(60)).await
 }

@@ -23,6 +23,7 @@ pub(super) fn edge(step: Step, hands: &Hands) -> Option<Edge> {
         Step::DeleteLeader
         | Step::CrashLeader
         | Step::CrashFollowers
+        | Step::KillLeaders(_)
         | Step::CrashOperator
         | Step::ForgetPassword
         | Step::ComparePasswords

@@ -6,6 +6,7 @@ mod faults;
 pub mod measured;
 mod operator;
 mod passwords;
+mod processes;
 pub mod report;
 mod run;
 pub mod series;
@@ -16,6 +17,7 @@ mod told;
 mod watch;
 
 use crate::bed::Fault;
+use crate::workload::report::Report;
 
 pub use deeds::Hands;
 pub use measured::{Event, Outcome, Sort};
@@ -50,6 +52,8 @@ pub struct Drill {
     pub fill: u64,
     /// Why acknowledged writes may be lost all the same; they may not without a reason.
     pub may_lose: Option<&'static str>,
+    /// All copies of a shard end at once: `WAIT` promises nothing then.
+    pub ends_every_copy: bool,
     /// What is done, in order.
     pub steps: &'static [Step],
 }
@@ -81,6 +85,18 @@ impl Drill {
     }
 }
 
+/// Acknowledged writes that should not be lost by any rule of the servers, in a drill of this name: a follower had them
+/// by the word of `WAIT` and did not end, too, or they were there long before.
+pub fn lost_for_sure(drill: &str, reports: &[Report]) -> u64 {
+    let had_by_followers = |report: &Report| match named(drill) {
+        Some(drill) if drill.ends_every_copy => 0,
+        _ => report.lost_with_wait(),
+    };
+    let each = reports.iter();
+    each.map(|it| had_by_followers(it) + it.lost_of_the_first())
+        .sum()
+}
+
 /// The number of the zone with the active operator in it, of three with a leader each: it is lost last.
 pub const ZONE_OF_THE_ACTIVE: usize = 2;
 
@@ -95,6 +111,8 @@ pub enum Step {
     CrashLeader,
     /// All followers' pods, likewise.
     CrashFollowers,
+    /// The processes of so many leaders end by SIGKILL at once, as for want of memory; their pods end with them.
+    KillLeaders(usize),
     /// The operator's processes end by SIGKILL.
     CrashOperator,
     /// The Secret of the clients' password is deleted: another one is made.

@@ -5,34 +5,67 @@ use anyhow::{Context, Result, ensure};
 use super::deeds::docker;
 use crate::bed::Bed;
 use crate::diagnosis::{operators, zone_of_the_active};
-use crate::objects::Pod;
 use crate::wait::{Patience, until};
 
-/// As the kernel calls the process: 15 letters at most.
-const PROCESS: &str = "zoneward-operat";
+/// What the kernel calls its process.
+const PROCESS: &str = "zoneward";
+
+/// A container that is started again and again is started later and later: a drill begins with pods of which none was.
+pub(super) async fn begin_afresh(bed: &Bed) -> Result<()> {
+    let pods = operators(bed).await?;
+    if pods.iter().all(|pod| pod.restarts() == 0) {
+        return Ok(());
+    }
+    let (label, value) = &bed.operator_label;
+    let selector = format!("{label}={value}");
+    let namespace = bed.operator_namespace.as_str();
+    for words in [
+        ["rollout", "restart", "deployment"].as_slice(),
+        &["rollout", "status", "deployment", "--timeout=120s"],
+    ] {
+        let which = ["-n", namespace, "-l", &selector];
+        bed.kubectl.text(&[words, &which].concat()).await?;
+    }
+    let what = "the operator's former pods are gone";
+    let wanted = pods.len();
+    until(what, Patience::seconds(60), async || {
+        let pods = operators(bed).await?;
+        let are_new = pods.len() <= wanted && pods.iter().all(|pod| pod.restarts() == 0);
+        Ok(are_new.then_some(()))
+    })
+    .await
+}
 
 /// Ends all of its replicas by SIGKILL, from their hosts: nothing is handed over, and no lease is given back. (A pod
 /// that is deleted by force is told to end like any other.)
 pub(super) async fn crash_operator(bed: &Bed) -> Result<String> {
     let pods = operators(bed).await?;
     ensure!(!pods.is_empty(), "no pod of the operator is there");
-    let before: u32 = pods.iter().map(Pod::restarts).sum();
+    let mut killed = Vec::new();
     for pod in &pods {
         let name = &pod.metadata.name;
         let host = pod.spec.node_name.as_deref();
         let host = host.with_context(|| format!("pod {name} is on no host"))?;
-        docker(&["exec", host, "pkill", "-KILL", "-x", PROCESS]).await?;
+        let found = docker(&["exec", host, "pgrep", "-x", PROCESS]).await;
+        let found = found.with_context(|| format!("find the process of pod {name}"))?;
+        for process in found.split_whitespace() {
+            docker(&["exec", host, "kill", "-KILL", process]).await?;
+            killed.push((host.to_owned(), format!("/proc/{process}")));
+        }
     }
-    let all = u32::try_from(pods.len()).unwrap_or(u32::MAX);
-    let what = "each of the operator's containers was started again";
-    until(what, Patience::seconds(30), async || {
-        let restarts: u32 = operators(bed).await?.iter().map(Pod::restarts).sum();
-        Ok((restarts >= before + all).then_some(()))
+    let what = "the operator's processes have ended";
+    until(what, Patience::seconds(10), async || {
+        for (host, process) in &killed {
+            let is_there = ["exec", host, "test", "-e", process];
+            if docker(&is_there).await.is_ok() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     })
     .await?;
-    Ok(format!(
-        "the operator's {all} processes are killed, and started again"
-    ))
+    let count = killed.len();
+    Ok(format!("the operator's {count} processes end by SIGKILL"))
 }
 
 /// Who holds the lease; they are all in this zone.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::deeds::{Hands, change, drain, forget_password, taint, uncordon};
 use super::measured::{Outcome, Setting};
-use super::operator::crash_operator;
+use super::operator::{begin_afresh, crash_operator};
 use super::passwords::passwords;
 use super::setting::{engine, load};
 use super::stage::{Place, Stage, losses};
@@ -86,6 +86,7 @@ async fn play(
     for key in &keys {
         make_room(bed, key).await?;
     }
+    begin_afresh(bed).await?;
     for key in &keys {
         let manifest = manifest(bed, drill, options, key).await?;
         let (times, _) = bring_up(bed, key, &manifest, options.limit, Some(screen)).await?;
@@ -225,6 +226,7 @@ impl Place for Kind<'_> {
             Step::DeleteLeader => hands.delete_leader(bed, key, false).await,
             Step::CrashLeader => hands.delete_leader(bed, key, true).await,
             Step::CrashFollowers => hands.crash_followers(bed, key).await,
+            Step::KillLeaders(count) => hands.kill_leaders(bed, key, count).await,
             Step::CrashOperator => crash_operator(bed).await,
             Step::ForgetPassword => forget_password(bed, key).await,
             Step::ComparePasswords => hands.passwords.are_renewed(&passwords(bed, key).await?),

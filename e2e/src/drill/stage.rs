@@ -10,7 +10,7 @@ use super::deeds::Hands;
 use super::faults::edge;
 use super::measured::{Event, Outcome, Sort, Standing};
 use super::watch::{Conditions, reach, standing};
-use super::{Drill, Step};
+use super::{Drill, Step, lost_for_sure};
 use crate::objects::RedisCluster;
 use crate::show::Screen;
 use crate::timeline::seconds;
@@ -134,7 +134,7 @@ impl Stage {
 /// # Errors
 /// Where it may not.
 pub fn losses(drill: &Drill, reports: &[Report]) -> Result<Option<String>> {
-    let for_sure: u64 = reports.iter().map(Report::lost_for_sure).sum();
+    let for_sure = lost_for_sure(drill.name, reports);
     if for_sure > 0 {
         bail!("{for_sure} writes are lost that a follower had, or that were there from the start")
     }

@@ -111,13 +111,17 @@ impl Report {
     /// Acknowledged writes that cannot be read back.
     pub fn lost(&self) -> u64 {
         let lanes: u64 = self.shards.iter().map(|shard| shard.lost).sum();
-        lanes + self.client.as_ref().map_or(0, |it| it.filled_lost)
+        lanes + self.lost_of_the_first()
     }
 
-    /// Those of them that a follower had by the word of WAIT, and those that were there from the start.
-    pub fn lost_for_sure(&self) -> u64 {
-        let lanes: u64 = self.shards.iter().map(|shard| shard.lost_with_wait).sum();
-        lanes + self.client.as_ref().map_or(0, |it| it.filled_lost)
+    /// Those of them that a follower had by the word of WAIT.
+    pub fn lost_with_wait(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lost_with_wait).sum()
+    }
+
+    /// Those that were there from the start, of all that are lost.
+    pub fn lost_of_the_first(&self) -> u64 {
+        self.client.as_ref().map_or(0, |it| it.filled_lost)
     }
 
     /// Acknowledged writes that nobody could be asked about.

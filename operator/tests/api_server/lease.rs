@@ -9,7 +9,9 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use zoneward_operator::clock::SystemClock;
-use zoneward_operator::lease::{EARLY, LeaseConfig, LeaseGuard, LeaseKeeper, RENEW_DEADLINE};
+use zoneward_operator::lease::{
+    EARLY, Identity, LeaseConfig, LeaseGuard, LeaseKeeper, RENEW_DEADLINE,
+};
 use zoneward_operator::model::ClusterKey;
 use zoneward_operator::overdue::Overdue;
 use zoneward_operator::ports::Clock;
@@ -30,7 +32,7 @@ fn keeper_that_sees(
     let config = LeaseConfig {
         namespace: namespace.to_owned(),
         name: "zoneward".to_owned(),
-        identity: identity.to_owned(),
+        identity: Identity::new(identity, Some("uid")),
     };
     let clock = Arc::new(SystemClock::start());
     LeaseKeeper::new(client.clone(), config, clock, overdue)
@@ -125,7 +127,36 @@ async fn who_sees_urgent_work_undone_does_not_wait_for_the_end_of_a_lease_that_n
     running.abort();
     let soon = tokio::time::timeout(RENEW_DEADLINE, guard.acquired());
     assert!(soon.await.unwrap());
-    assert_eq!(holder(&leases).await.as_deref(), Some("second"));
+    let held_by = holder(&leases).await.unwrap();
+    assert!(held_by.starts_with("second_"), "{held_by}");
     leave.cancel();
     standing_by.await.unwrap().unwrap();
+}
+
+/// As after an out-of-memory kill: the kubelet starts the container again in the same pod.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_started_again_in_the_same_pod_does_not_wait_for_its_forerunner() {
+    let plane = control_plane();
+    let client = plane.client();
+    let namespace = plane.namespace(&client, "lease-restart").await;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let (first, mut held) = keeper(&client, &namespace, "pod");
+    let running = tokio::spawn(first.run(CancellationToken::new()));
+    assert!(held.acquired().await);
+    let before = holder(&leases).await.unwrap();
+    running.abort();
+
+    let (second, mut guard) = keeper(&client, &namespace, "pod");
+    let leave = CancellationToken::new();
+    let again = tokio::spawn(second.run(leave.clone()));
+    // nobody else could have it before the end of its duration
+    let soon = tokio::time::timeout(RENEW_DEADLINE, guard.acquired());
+    assert!(soon.await.unwrap());
+    let after = holder(&leases).await.unwrap();
+    assert!(
+        after.starts_with("pod_uid_") && after != before,
+        "{before} {after}"
+    );
+    leave.cancel();
+    again.await.unwrap().unwrap();
 }

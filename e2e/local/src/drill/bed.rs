@@ -35,6 +35,7 @@ impl Place for Local {
             Step::DeleteLeader => self.delete_leader().await,
             Step::CrashLeader => self.crash_leader().await,
             Step::CrashFollowers => self.crash_followers().await,
+            Step::KillLeaders(count) => self.kill_leaders(count).await,
             Step::CrashOperator => self.crash_operator(),
             Step::ForgetPassword => {
                 let name = self.testbed.forget_client_password()?;
@@ -86,6 +87,27 @@ impl Local {
         self.delete(std::slice::from_ref(&pod), true).await?;
         self.hands.lost.pods.insert(pod.to_string());
         Ok(format!("pod {pod} is deleted"))
+    }
+
+    /// Of the first so many shards; the kubelets tell of it.
+    async fn kill_leaders(&mut self, count: usize) -> Result<String> {
+        let cluster = seen(&self.testbed)?;
+        let leaders = cluster.status.shards.iter().filter_map(|it| it.leader());
+        let pods: Vec<MemberName> = leaders
+            .take(count)
+            .map(|it| MemberName::new(it.pod.as_str()))
+            .collect();
+        ensure!(
+            pods.len() == count,
+            "{} shards of {count} are led",
+            pods.len()
+        );
+        let processes = self.testbed.processes_of(&pods);
+        self.testbed.kill(&pods);
+        proof::have_ended(&processes).await?;
+        let names: Vec<String> = pods.iter().map(ToString::to_string).collect();
+        self.hands.lost.pods.extend(names.iter().cloned());
+        Ok(format!("the processes of {} are killed", names.join(", ")))
     }
 
     async fn crash_followers(&mut self) -> Result<String> {

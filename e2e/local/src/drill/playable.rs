@@ -35,6 +35,7 @@ pub(super) fn unplayable(step: Step) -> Option<&'static str> {
         Step::DeleteLeader
         | Step::CrashLeader
         | Step::CrashFollowers
+        | Step::KillLeaders(_)
         | Step::CrashOperator
         | Step::ForgetPassword
         | Step::ComparePasswords

@@ -55,9 +55,9 @@ pub const PAUSES: &[Aim] = &[
         drills: &["followers", "passwords"],
     },
     Aim {
-        when: "a leader ends without a word",
+        when: "a leader ends without a word, or a third of them at once",
         pause: Pause::LessThan(1.0),
-        drills: &["leader-crash", "host"],
+        drills: &["leader-crash", "leader-process", "third", "host"],
     },
     Aim {
         when: "a zone with a minority of the leaders is lost, in the middle of whatever",

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::times::{Deed, LEVELS, Times, deeds, longest};
+use crate::drill::lost_for_sure;
 use crate::drill::measured::Outcome;
 use crate::workload::gaps::Gap;
 use crate::workload::report::{LaneReport, Report};
@@ -104,7 +105,7 @@ pub fn figures(outcome: &Outcome) -> Figures {
             .flat_map(|it| &it.shards)
             .map(|it| it.acknowledged_with_wait)
             .sum(),
-        lost_for_sure: reports().map(Report::lost_for_sure).sum(),
+        lost_for_sure: lost_for_sure(&outcome.drill, &outcome.workloads),
         client: client(outcome),
         times: LEVELS.map(|level| (level, longest(&deeds, level))).into(),
         deeds,
