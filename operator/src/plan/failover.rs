@@ -89,6 +89,9 @@ fn is_on_record(round: &Round<'_>, shard: &Shard<'_>) -> bool {
 enum End {
     Proven,
     Goodbye,
+    /// Its pod was deleted by force. The object proves nothing: a process may live on where its kubelet is away. But
+    /// there its followers would be fed.
+    PodGone,
     ZoneGone(ZoneName),
 }
 
@@ -99,6 +102,7 @@ impl fmt::Display for End {
             Self::Goodbye => {
                 f.write_str("its connections were ended there, and the others have lost it, too")
             }
+            Self::PodGone => f.write_str("its pod is gone, and the others have lost it, too"),
             Self::ZoneGone(zone) => write!(f, "zone {zone} fell silent"),
         }
     }
@@ -116,6 +120,7 @@ fn end_of_leader(round: &Round<'_>, shard: &Shard<'_>, gone: &BTreeSet<ZoneName>
         .find(|member| shard.is_led_by(member))?;
     match member.verdict {
         Verdict::Silent(it) if it.said_goodbye && is_cut_off(round, id) => Some(End::Goodbye),
+        Verdict::Gone if is_cut_off(round, id) => Some(End::PodGone),
         Verdict::Silent(_) if gone.contains(member.zone()) => {
             Some(End::ZoneGone(member.zone().clone()))
         }

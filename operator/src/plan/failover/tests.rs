@@ -192,14 +192,34 @@ fn who_lost_an_election_is_waited_for_where_the_other_has_less() {
     assert_eq!(told(999), None);
 }
 
-#[test]
-fn a_goodbye_that_the_others_heard_too_is_an_end() {
+/// The followers of shard 0 were in sync with its leader to the last.
+fn with_whole_copies() -> Observation {
     let mut seen = formed();
     for entry in &mut seen.record.members {
         let id = entry.member_id.as_ref().unwrap();
         entry.synced_run = Some(crate::model::RunId::new(format!("run-{id}")));
         entry.synced_with = Some(MemberId::from("id-c-0-1"));
     }
+    seen
+}
+
+fn end_feeding(seen: &mut Observation) {
+    if let Some(up) = &mut answer_of(seen, "c-0-2").replication.upstream {
+        (up.is_up, up.last_io_seconds) = (false, None);
+    }
+}
+
+fn end_links(seen: &mut Observation) {
+    for name in ["c-0-2", "c-1-3", "c-1-4"] {
+        let entries = &mut answer_of(seen, name).view.entries;
+        let entry = entries.iter_mut().find(|it| it.id.as_str() == "id-c-0-1");
+        entry.unwrap().link_up = false;
+    }
+}
+
+#[test]
+fn a_goodbye_that_the_others_heard_too_is_an_end() {
+    let mut seen = with_whole_copies();
     let silent = |said_goodbye| {
         crate::model::Asked::Silent(crate::model::Silence {
             reason: crate::model::SilenceReason::Timeout,
@@ -210,19 +230,26 @@ fn a_goodbye_that_the_others_heard_too_is_an_end() {
     let lost = MemberName::from("c-0-1");
     seen.members.insert(lost.clone(), silent(true));
     assert!(!commands(&seen).contains(&"failover-force"), "it is fed");
-    let heir = answer_of(&mut seen, "c-0-2");
-    if let Some(up) = &mut heir.replication.upstream {
-        (up.is_up, up.last_io_seconds) = (false, None);
-    }
+    end_feeding(&mut seen);
     assert!(!commands(&seen).contains(&"failover-force"), "linked");
-    for name in ["c-0-2", "c-1-3", "c-1-4"] {
-        let entries = &mut answer_of(&mut seen, name).view.entries;
-        let entry = entries.iter_mut().find(|it| it.id.as_str() == "id-c-0-1");
-        entry.unwrap().link_up = false;
-    }
+    end_links(&mut seen);
     assert!(commands(&seen).contains(&"failover-force"));
     seen.members.insert(lost, silent(false));
     assert!(!commands(&seen).contains(&"failover-force"), "only silent");
+}
+
+/// Nobody is left who would tell of its end, and the bus takes 7 to 9 s at the default node timeout.
+#[test]
+fn a_leader_whose_pod_was_deleted_by_force_is_succeeded_when_the_others_have_lost_it() {
+    let mut seen = with_whole_copies();
+    let lost = MemberName::from("c-0-1");
+    seen.members.remove(&lost);
+    seen.pods.retain(|pod| pod.name != lost);
+    assert!(!commands(&seen).contains(&"failover-force"), "it is fed");
+    end_feeding(&mut seen);
+    assert!(!commands(&seen).contains(&"failover-force"), "linked");
+    end_links(&mut seen);
+    assert!(commands(&seen).contains(&"failover-force"));
 }
 
 #[test]
