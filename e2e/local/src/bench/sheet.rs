@@ -136,7 +136,10 @@ pub(super) fn formed(all: &[Formed]) -> Vec<Line> {
             let other = Spread::of(of_size(*leaders).map(|it| seconds(it.command_line)));
             let ratio = ratio(other.median, ours.median);
             Line {
-                what: format!("form {} members until all views are equal", leaders * 2),
+                what: format!(
+                    "form {} members until all views are equal, T = 15000 ms",
+                    leaders * 2
+                ),
                 ours: ours.text("s"),
                 other: format!("--cluster create: {}", other.text("s")),
                 lost: String::new(),
@@ -305,7 +308,7 @@ mod tests {
             lines,
         };
         let text = sheet.markdown();
-        let row = "| form 30 members until all views are equal | ✓ 0.50 (0.40–0.90) s | --cluster create: \
+        let row = "| form 30 members until all views are equal, T = 15000 ms | ✓ 0.50 (0.40–0.90) s | --cluster create: \
             8.00 (7.00–9.00) s | 16.0 × | 10 times as fast for 30 members |  | 3 |";
         assert!(text.contains(row), "{text}");
     }
