@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 use zoneward_local::{Roamer, Settings, Survey, Testbed, program, server};
-use zoneward_operator::model::{ShardId, SlotSet};
+use zoneward_operator::model::{MemberName, ShardId, SlotSet};
 
 const LONG: Duration = Duration::from_secs(400);
 const KEYS: usize = 20_000;
@@ -128,19 +128,25 @@ fn asked_to(testbed: &Testbed, kind: &str) -> Vec<String> {
     told.map(|it| it.target.clone()).collect()
 }
 
-/// As a zone leaves it that falls silent while slots move to a leader in it: the soak found that on Valkey 8, and
-/// everything stood still for ever.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_leader_of_a_shard_gives_back_what_it_owns() {
-    let _turn = turn().await;
+/// A shard whose follower leads slot 6000, beside its leader, and no operator.
+struct TwoLeaders {
+    testbed: Testbed,
+    leader: IpAddr,
+    second: MemberName,
+}
+
+const SHARD: ShardId = ShardId(1);
+
+/// As a zone leaves it that falls silent while slots move to a leader in it.
+async fn two_lead_a_shard() -> TwoLeaders {
     let settings = Settings::new(server("valkey-8").unwrap(), 3, 1);
     let mut testbed = Testbed::whole(settings).await.unwrap();
     let roamer = Roamer::new(&testbed.kubernetes, 2_000, 20, &SlotSet::all());
     roamer.fill().await.unwrap();
-    let (survey, shard) = (testbed.survey().await, ShardId(1));
-    let leader = survey.leader(shard).unwrap().pod.address.unwrap();
-    let second_pod = format!("Pod/{}", survey.followers(shard).next().unwrap().pod.name);
-    let second = survey.followers(shard).next().unwrap().pod.address.unwrap();
+    let survey = testbed.survey().await;
+    let leader = survey.leader(SHARD).unwrap().pod.address.unwrap();
+    let pod = &survey.followers(SHARD).next().unwrap().pod;
+    let second = pod.address.unwrap();
     testbed.stop_operator();
     let tell = |ip: IpAddr, words: &str| say(&testbed, "valkey-cli", ip, words);
     let id = tell(second, "CLUSTER MYID");
@@ -161,22 +167,64 @@ async fn a_second_leader_of_a_shard_gives_back_what_it_owns() {
     let view = tell(leader, "CLUSTER NODES");
     let owns = |line: &str| line.starts_with(&id) && line.ends_with(" 6000");
     assert!(view.lines().any(owns), "{view}");
-    let asked = |kind| asked_to(&testbed, kind);
-    let before = [asked("replicate"), asked("move-slots")].map(|it| it.len());
+    let second = pod.name.clone();
+    TwoLeaders {
+        testbed,
+        leader,
+        second,
+    }
+}
+
+/// The soak found that on Valkey 8, and everything stood still for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_leader_of_a_shard_gives_back_what_it_owns() {
+    let _turn = turn().await;
+    let TwoLeaders {
+        mut testbed,
+        leader,
+        second,
+    } = two_lead_a_shard().await;
+    let second = format!("Pod/{second}");
+    let before = ["replicate", "move-slots"].map(|kind| asked_to(&testbed, kind).len());
     testbed.start_operator().unwrap();
     testbed.until_whole(Duration::from_secs(60)).await.unwrap();
     let survey = testbed.survey().await;
-    let led_by = survey.leader(shard).unwrap().pod.address.unwrap();
+    let led_by = survey.leader(SHARD).unwrap().pod.address.unwrap();
     assert_eq!(led_by, leader, "one slot moves, not all others");
-    let follower = survey.followers(shard).next().unwrap();
-    assert_eq!(format!("Pod/{}", follower.pod.name), second_pod);
+    let follower = survey.followers(SHARD).next().unwrap();
+    assert_eq!(format!("Pod/{}", follower.pod.name), second);
     let moved = asked_to(&testbed, "move-slots").split_off(before[1]);
     assert!(!moved.is_empty());
-    assert!(moved.iter().all(|it| *it == second_pod), "{moved:?}");
+    assert!(moved.iter().all(|it| *it == second), "{moved:?}");
     // Valkey has it follow by itself when its last slot goes to a leader of its own shard: it may be the quicker one
     let following = asked_to(&testbed, "replicate").split_off(before[0]);
-    let is_second = |pod: &String| *pod == second_pod;
-    assert!(following.iter().all(is_second), "{following:?}");
+    assert!(following.iter().all(|it| *it == second), "{following:?}");
+}
+
+/// Nobody follows it, so nobody is elected; who has led the shard before owns the slot again, and that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_of_a_second_leader_that_ended_are_owned_by_the_first_again() {
+    let _turn = turn().await;
+    let TwoLeaders {
+        mut testbed,
+        leader,
+        second,
+    } = two_lead_a_shard().await;
+    testbed.kill(&[second]);
+    testbed.start_operator().unwrap();
+    testbed.until_whole(Duration::from_secs(60)).await.unwrap();
+    let survey = testbed.survey().await;
+    let led_by = survey.leader(SHARD).unwrap().pod.address.unwrap();
+    assert_eq!(led_by, leader);
+    let status = testbed.kubernetes.status();
+    let mut conditions = status.conditions.iter();
+    let lost = conditions.find(|it| it.type_ == "DataLost").unwrap();
+    assert_eq!(lost.status, "True");
+    assert!(
+        lost.message.contains("slots 6000 lost every whole copy"),
+        "{}",
+        lost.message
+    );
 }
 
 /// As a zone leaves it that is lost while slots move to a leader in it: the voters heard of the last slot, its

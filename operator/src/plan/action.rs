@@ -136,9 +136,9 @@ pub enum MemberCommand {
         /// The leader to be relieved.
         of: MemberId,
     },
-    /// Own these slots, which nobody alive holds the data of: given up in its own table first, then
+    /// Own these slots, which nobody alive holds all the data of: given up in its own table first, then
     /// taken, and told with a higher epoch (`DELSLOTSRANGE`, `ADDSLOTSRANGE`, `BUMPEPOCH`).
-    /// Re-checked when sent: it is empty, and nobody else than `of` owns any of them.
+    /// Re-checked when sent: it is empty or leads slots already, and nobody else than `of` owns any of them.
     SeizeSlots {
         /// Which.
         slots: SlotSet,
@@ -418,7 +418,7 @@ impl fmt::Display for MemberCommand {
             Self::Replicate { leader } => write!(f, "follow {leader}"),
             Self::Forget(id) => write!(f, "forget {id}"),
             Self::Failover { mode, of } => write!(f, "take over from {of} ({mode:?})"),
-            Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew, empty"),
+            Self::SeizeSlots { slots, .. } => write!(f, "begin slots {slots} anew"),
             Self::MoveSlots { slots, to, .. } => write!(f, "move slots {slots} to {}", to.name),
             Self::DisownSlots { slots, of } => {
                 write!(f, "take slots {slots} for nobody's, not for {of}'s")

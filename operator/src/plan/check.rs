@@ -380,8 +380,9 @@ fn command_to(
                 )
             })
         }
-        MemberCommand::SeizeSlots { slots, .. } => {
-            unowned::refuse_seizing(desired, world, action, (entry, answer), slots)
+        MemberCommand::SeizeSlots { slots, of } => {
+            let heir = (entry, *answer);
+            unowned::refuse_seizing(desired, world, action, heir, (slots, of.as_ref()))
         }
         MemberCommand::Configure(wanted) => settings::kept(desired, action, wanted),
         MemberCommand::Failover { mode, of } => failover(desired, world, action, answer, *mode, of),

@@ -87,6 +87,7 @@ const STEPS: &[Step] = &[
     failover::relieve_closed_leaders,
     loss::note,
     loss::go_on_without,
+    reshard::inherit,
     reshard::found,
     reshard::reshard,
     leadership::switch_over,

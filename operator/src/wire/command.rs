@@ -9,7 +9,7 @@ use super::error::{Unreadable, WireError};
 use super::info::Info;
 use super::link::{Connection, text};
 use super::{cluster_nodes, settings, users};
-use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink};
+use crate::model::{Address, MemberId, Role, SlotSet, UpstreamLink, ViewEntry};
 use crate::plan::{FED_SECONDS, FailoverMode, MemberCommand};
 use crate::ports::Credentials;
 
@@ -131,8 +131,10 @@ async fn seize(
     let mut replies = connection.exchange(&questions).await?.into_iter();
     let mut next = || replies.next().unwrap_or(Value::Nil);
     let nodes = cluster_nodes::parse(&text(next())?)?;
-    if next() != Value::Int(0) {
-        return Err(WireError::Precondition("it is empty"));
+    let is_empty = next() == Value::Int(0);
+    let leads = |entry: &ViewEntry| entry.flags.myself && !entry.slots.is_empty();
+    if !is_empty && !nodes.iter().any(leads) {
+        return Err(WireError::Precondition("it is empty, or leads slots"));
     }
     let mut own = SlotSet::empty();
     let mut given_up = SlotSet::empty();

@@ -118,9 +118,10 @@ fn set_epoch(process: &mut Process, epoch: u64) -> Result<(), Declined> {
 }
 
 fn seize(process: &mut Process, mask: super::Mask, of: Option<super::Id>) -> Result<(), Declined> {
+    let leads_slots = process.table.owners.contains(&Some(process.table.me));
     check(
-        process.data.is_empty(),
-        Declined::Precondition("it is empty"),
+        process.data.is_empty() || leads_slots,
+        Declined::Precondition("it is empty, or leads slots"),
     )?;
     check(process.leads(), Declined::Precondition("it follows nobody"))?;
     for (chunk, owner) in process.table.owners.iter().enumerate() {

@@ -36,7 +36,7 @@ impl World<'_> {
         answer.role() == Role::Leader && !left.is_empty()
     }
 
-    fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
+    pub(super) fn is_owned_by_the_living(&self, slots: &SlotSet, heir: Option<&MemberId>) -> bool {
         let views = self
             .answers
             .values()

@@ -3,7 +3,7 @@
 
 use super::{Refusal, World, refuse};
 use crate::api::ShardLossPolicy;
-use crate::model::{Desired, Enrolled, MemberAnswer, SlotSet};
+use crate::model::{Desired, Enrolled, MemberAnswer, MemberId, ShardId, SlotSet};
 use crate::plan::Action;
 
 /// Once, to who is empty.
@@ -24,25 +24,36 @@ pub(super) fn refuse_dealing(
     })
 }
 
-/// Anew, after nobody is left who may hold what was in them.
+/// Anew, after nobody is left who may hold what was in them; or by the leader of their shard, after who took them out
+/// of its hands has ended.
 pub(super) fn refuse_seizing(
     desired: &Desired,
     world: &World<'_>,
     action: &Action,
     heir: (&Enrolled, &MemberAnswer),
-    slots: &SlotSet,
+    (slots, of): (&SlotSet, Option<&MemberId>),
 ) -> Option<Refusal> {
     let (entry, answer) = heir;
-    let is_empty = answer.keys == 0;
-    let may_be_held = world.may_be_held(entry.shard, slots, &answer.id);
+    let begins_anew = answer.keys == 0 && !world.may_be_held(entry.shard, slots, &answer.id);
+    let inherits = world.leads(answer)
+        && of.is_some_and(|of| was_of_shard(world, of, entry.shard))
+        && !world.is_owned_by_the_living(slots, Some(&answer.id));
     let is_told = world.is_loss_on_record(entry.shard, slots);
     let is_wanted = desired.shard_loss == ShardLossPolicy::AcceptEmpty;
-    (!is_told || !is_wanted || !is_empty || may_be_held).then(|| {
+    (!is_told || !is_wanted || !(begins_anew || inherits)).then(|| {
         refuse(
             "I9",
             action,
             "only slots whose loss is on record and whose every holder is proven dead go to an empty \
-             member, and only by policy",
+             member, or to the leader of their shard, and only by policy",
         )
     })
+}
+
+/// It left this shard's roster, proven dead.
+fn was_of_shard(world: &World<'_>, id: &MemberId, shard: ShardId) -> bool {
+    let record = &world.seen.record;
+    let mut departed = record.departed.iter();
+    let has_left = departed.any(|it| &it.member_id == id && it.shard == shard && it.is_proven_dead);
+    has_left && record.member_by_id(id).is_none()
 }

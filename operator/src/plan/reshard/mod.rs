@@ -11,6 +11,7 @@ mod calm;
 mod drain;
 mod even;
 mod found;
+mod inherit;
 mod second;
 mod stray;
 
@@ -30,6 +31,7 @@ use crate::model::{
 pub(super) use drain::retire_drained;
 pub(super) use even::{count, moves};
 pub(super) use found::found;
+pub(super) use inherit::inherit;
 
 /// Slots on record for one source that moves key by key, at most: what may be in two halves after a
 /// failover is among the first of them, and what the owner no longer wants goes on for as long as they

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Observation, Role, SlotSet};
+use crate::model::{Departed, Desired, MemberId, MemberName, Observation, Role, ShardId, SlotSet};
 use crate::plan::testing::{answer_of, desired, formed, reshard};
 use crate::plan::{Census, WaitingReason, check, plan};
 
@@ -160,4 +160,54 @@ fn slots_that_a_deposed_leader_claims_wait_until_he_has_heard() {
     let plan = plan(&desired(3, 1), &seen, Timestamp::from_second(61).unwrap());
     let mut waits = plan.waiting_on.iter();
     assert!(waits.all(|it| it.reason != WaitingReason::PlanRefused));
+}
+
+/// The same, and the former leader has ended before it gave the slot back.
+fn second_leader_has_ended() -> Observation {
+    let mut seen = two_lead_a_shard(8);
+    let name = MemberName::from("c-1-3");
+    seen.members.remove(&name);
+    seen.pods.retain(|pod| pod.name != name);
+    seen.record.members.retain(|entry| entry.name != name);
+    seen.record.departed.push(Departed {
+        member_id: MemberId::from("id-c-1-3"),
+        name,
+        shard: ShardId(1),
+        host: None,
+        is_proven_dead: true,
+        ended_unseen: false,
+        since: Timestamp::UNIX_EPOCH,
+    });
+    seen
+}
+
+/// Nobody would serve it ever again: who departed is not forgotten while it owns slots, and nobody follows it.
+#[test]
+fn slots_of_a_second_leader_that_ended_go_to_the_leader_of_their_shard_once_that_is_told() {
+    let mut seen = second_leader_has_ended();
+    let seized = |seen: &Observation, desired: &Desired| {
+        let plan = plan(desired, seen, Timestamp::UNIX_EPOCH);
+        let refused = check(desired, seen, &plan, Timestamp::UNIX_EPOCH);
+        assert!(refused.is_empty(), "{refused:?}");
+        let deeds = plan.actions.iter().map(|it| it.deed.to_string());
+        let seized: Vec<String> = deeds.filter(|it| it.contains("begin slots")).collect();
+        (plan.record.losses, seized)
+    };
+    let (losses, done) = seized(&seen, &desired(3, 1));
+    assert_eq!((losses.len(), done.len()), (1, 0), "told first: {losses:?}");
+    assert_eq!(losses[0].older_copy, Some(MemberName::from("c-1-4")));
+    seen.record.losses = losses;
+    let waits = Desired {
+        shard_loss: crate::api::ShardLossPolicy::Wait,
+        ..desired(3, 1)
+    };
+    let (losses, done) = seized(&seen, &waits);
+    assert_eq!((losses.len(), done.len()), (1, 0), "by policy: {losses:?}");
+    let (losses, done) = seized(&seen, &desired(3, 1));
+    assert_eq!(done, ["tell c-1-4: begin slots 5461 anew"]);
+    assert!(losses[0].accepted.is_some());
+
+    seen.record.departed[0].is_proven_dead = false;
+    let (_, done) = seized(&seen, &desired(3, 1));
+    assert!(done.is_empty(), "it may come back with them");
 }
